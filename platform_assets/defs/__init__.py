@@ -1,0 +1,1 @@
+"""Everything of Dagster lives here and in definitions.py, and nowhere else."""

@@ -1,0 +1,155 @@
+"""What a table must look like: columns, keys, references and rules, as plain frozen values.
+
+Where they come from is elsewhere: a dump's own DDL (formats), a contract file (dictionary.contract).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from platform_assets.dictionary.types import type_name, type_named
+
+META_COLUMNS = ("_instance", "_version", "_row", "_line", "_raw")
+"""Columns that the platform adds to stored rows; a dump's column of such a name gets a trailing underscore."""
+
+RuleKind = Literal[
+    "type", "required", "unique", "primaryKey", "foreignKey", "minimum", "maximum", "minLength", "maxLength", "pattern", "enum"
+]
+CODES: dict[str, str] = {
+    "type": "type-error",
+    "required": "missing-value",
+    "unique": "unique-error",
+    "primaryKey": "primary-key",
+    "foreignKey": "foreign-key",
+}
+"""Violation code of a rule kind; every other kind is a constraint-error. Unreadable rows add missing-cell, extra-cell, ..."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `native` is the type as the dump wrote it, `formats` the strptime patterns its text may have."""
+
+    name: str
+    type: pa.DataType
+    native: str = ""
+    required: bool = False
+    description: str = ""
+    formats: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "type": type_name(self.type),
+            "native": self.native,
+            "required": self.required,
+            "description": self.description,
+            "formats": list(self.formats),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Column:
+        return cls(data["name"], type_named(data["type"]), data["native"], data["required"], data["description"], tuple(data["formats"]))
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """`columns` of this table name a row of `table` by its columns `references`, position by position."""
+
+    columns: tuple[str, ...]
+    table: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on one table. `id` is stable and readable (`required:name`); `limit` is what the kind compares with."""
+
+    id: str
+    kind: RuleKind
+    columns: tuple[str, ...]
+    limit: Any = None
+    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def code(self) -> str:
+        return CODES.get(self.kind, "constraint-error")
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule of one row, as stored with the reject."""
+
+    rule: str
+    code: str
+    columns: tuple[str, ...]
+    value: str | None
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"rule": self.rule, "code": self.code, "columns": list(self.columns), "value": self.value, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The schema of one table, from its DDL or its contract."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    rules: tuple[Rule, ...] = field(default=())
+    """Rules beyond required, keys and references (ranges, patterns, enums)."""
+    row_version: str | None = None
+    description: str = ""
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Raises KeyError when there is no such column."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def arrow_schema(self) -> pa.Schema:
+        """The data columns alone, in order."""
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+    def with_columns(self, columns: Iterable[Column]) -> Table:
+        return replace(self, columns=tuple(columns))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "columns": [column.to_json() for column in self.columns],
+            "key": list(self.key),
+            "unique": [list(columns) for columns in self.unique],
+            "foreign_keys": [
+                {"columns": list(fk.columns), "table": fk.table, "references": list(fk.references)} for fk in self.foreign_keys
+            ],
+            "rules": [
+                {"id": r.id, "kind": r.kind, "columns": list(r.columns), "limit": r.limit, "severity": r.severity} for r in self.rules
+            ],
+            "row_version": self.row_version,
+            "description": self.description,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Table:
+        return cls(
+            name=data["name"],
+            columns=tuple(Column.from_json(column) for column in data["columns"]),
+            key=tuple(data["key"]),
+            unique=tuple(tuple(columns) for columns in data["unique"]),
+            foreign_keys=tuple(ForeignKey(tuple(f["columns"]), f["table"], tuple(f["references"])) for f in data["foreign_keys"]),
+            rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), r["limit"], r["severity"]) for r in data["rules"]),
+            row_version=data["row_version"],
+            description=data["description"],
+        )

@@ -1,0 +1,50 @@
+"""What `platform.yaml` may say of one source, as plain values. Read from the file by settings.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DelimitedOptions:
+    """The dialect of a source's delimited files. `null` lists the unquoted tokens that mean NULL; "" is an empty unquoted field."""
+
+    separator: str = ","
+    quote: str | None = '"'
+    escape: str | None = None
+    null: tuple[str, ...] = ("",)
+    header: bool = True
+    encoding: str = "utf-8"
+    formats: tuple[str, ...] = ()
+    """strptime patterns for dates and times, tried in order before ISO 8601."""
+    true: tuple[str, ...] = ("1", "true", "t")
+    false: tuple[str, ...] = ("0", "false", "f")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that stop bombs. Bytes are counted while streaming, never taken from headers."""
+
+    max_dump_bytes: int = 200 * 1024**3
+    max_ratio: int = 1_000
+    """Unpacked to packed bytes of one member, looked at beyond the first 64 MiB."""
+    max_members: int = 10_000
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """One source. `pattern` is a regular expression on the dump's name with the groups `instance` and/or `label`."""
+
+    name: str
+    pattern: str | None = None
+    dumps: Literal["successive", "full", "partial"] = "successive"
+    format: str | None = None
+    """Forces a format by its name instead of recognizing it by content."""
+    encoding: str | None = None
+    delimited: DelimitedOptions = field(default_factory=DelimitedOptions)
+    types: tuple[tuple[str, str], ...] = ()
+    """Native type names (lower case) to ours, before the built-in map: (("flag", "boolean"),)."""
+    order: tuple[str, ...] = ()
+    """Labels or version keys, oldest first: the declared order."""
+    limits: Limits = field(default_factory=Limits)

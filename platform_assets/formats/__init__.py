@@ -1,0 +1,1 @@
+"""Bytes to Arrow: one file per format. A reader yields events (formats.base) and never writes anything."""

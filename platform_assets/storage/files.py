@@ -1,0 +1,109 @@
+"""Files that are whole or not there: temporary name in the same folder, flush, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from platform_assets.errors import StoredFileError
+
+FORMAT_VERSION = 1
+TEMPORARY = ".tmp-"
+"""Every unfinished file or folder of ours has this in its name; whatever bears it may be swept when nobody works."""
+
+
+def temporary_sibling(path: Path) -> Path:
+    return path.with_name(f".{path.name}{TEMPORARY}{secrets.token_hex(6)}")
+
+
+def fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A binary file to write; it appears under `path` only when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_sibling(path)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        fsync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_folder(temporary: Path, final: Path) -> None:
+    """Puts a finished folder in the place of an older one. A reader that opened a file of the old one keeps it.
+
+    rename() cannot replace a folder that has files, so the old one steps aside first: a crash between the two renames leaves
+    it beside under a temporary name, and `recover_folder` puts it back.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    fsync_folder(temporary)
+    aside = final.with_name(f".{final.name}{TEMPORARY}old")
+    if aside.exists():
+        recover_folder(final)
+        shutil.rmtree(aside, ignore_errors=True)
+    if final.exists():
+        os.rename(final, aside)
+    os.rename(temporary, final)
+    fsync_folder(final.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover_folder(final: Path) -> None:
+    """Puts back what a crash in `replace_folder` left aside; nothing otherwise."""
+    aside = final.with_name(f".{final.name}{TEMPORARY}old")
+    if aside.exists() and not final.exists():
+        os.rename(aside, final)
+        fsync_folder(final.parent)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """A stored JSON file with its format_version, written atomically."""
+    body = json.dumps({"format_version": FORMAT_VERSION, **value}, ensure_ascii=False, indent=1)
+    with atomic_file(path) as file:
+        file.write(body.encode("utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises StoredFileError when the file is missing, damaged or of another format_version."""
+    try:
+        value = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise StoredFileError(f"{path} is missing.", path=str(path)) from None
+    except ValueError as error:
+        raise StoredFileError(f"{path} is damaged: {error}.", path=str(path)) from error
+    if not isinstance(value, dict) or value.get("format_version") != FORMAT_VERSION:
+        found = value.get("format_version") if isinstance(value, dict) else None
+        raise StoredFileError(
+            f"{path} has format_version {found!r}; this program reads {FORMAT_VERSION}. "
+            "Use the program that wrote it, or rebuild the store.",
+            path=str(path),
+            format_version=found,
+        )
+    return value
+
+
+def sha256_of(path: Path, *, chunk: int = 4 << 20) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(chunk):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""Where things lie in the home folder. The only place that builds paths of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from platform_assets.versions.keys import folder_name
+
+
+@dataclass(frozen=True)
+class Home:
+    """The layout of DESIGN.md under `root`. Folders are made by whoever writes into them."""
+
+    root: Path
+
+    @property
+    def dumps(self) -> Path:
+        return self.root / "dumps"
+
+    @property
+    def dictionary(self) -> Path:
+        return self.root / "dictionary"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def postgres(self) -> Path:
+        return self.store / "postgres"
+
+    @property
+    def dagster(self) -> Path:
+        return self.store / "dagster"
+
+    def raw(self, source: str, version: str) -> Path:
+        return self.store / "raw" / folder_name(source) / f"{version}.json"
+
+    def version(self, source: str, version: str) -> Path:
+        """The folder of a version's snapshots. The version key is safe as it is: it comes from version_key."""
+        return self.store / "snapshots" / folder_name(source) / version
+
+    def snapshot(self, source: str, version: str, table: str) -> Path:
+        return self.version(source, version) / folder_name(table)
+
+    def latest(self, source: str, table: str) -> Path:
+        return self.store / "latest" / folder_name(source) / folder_name(table)
+
+    def backups(self, source: str, table: str) -> Path:
+        return self.store / "backups" / folder_name(source) / folder_name(table)
