@@ -83,6 +83,7 @@ def _refuse_unknown(given: Mapping[str, Any], known: set[str], place: str) -> No
 
 def _fill(kind: Any, given: Mapping[str, Any], place: str) -> Any:
     """A dataclass from a YAML mapping: lists become tuples, one text where a tuple is wanted becomes a tuple of one."""
+    given = {"null" if key is None else key: value for key, value in given.items()}  # a bare `null:` is no text in YAML
     _refuse_unknown(given, {f.name for f in fields(kind)}, place)
     values: dict[str, Any] = {}
     for f in fields(kind):
@@ -90,7 +91,10 @@ def _fill(kind: Any, given: Mapping[str, Any], place: str) -> Any:
             continue
         value = given[f.name]
         if str(f.type).startswith("tuple"):
-            value = tuple(str(item) for item in (value if isinstance(value, list) else [value]))
+            items = value if isinstance(value, list) else [value]
+            if None in items:
+                raise SettingsError(f"{place}.{f.name}: YAML reads a bare NULL, null or ~ as nothing; write it in quotes.")
+            value = tuple(str(item) for item in items)
         values[f.name] = value
     return kind(**values)
 
@@ -102,7 +106,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> S
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     order = tuple(str(item) for item in body.pop("order", None) or ())
-    _refuse_unknown(body, {"pattern", "dumps", "format", "encoding"}, place)
+    _refuse_unknown(body, {"pattern", "dumps", "format", "encoding", "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
     if body.get("pattern"):

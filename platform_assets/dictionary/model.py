@@ -17,7 +17,19 @@ META_COLUMNS = ("_instance", "_version", "_row", "_line", "_raw")
 """Columns that the platform adds to stored rows; a dump's column of such a name gets a trailing underscore."""
 
 RuleKind = Literal[
-    "type", "required", "unique", "primaryKey", "foreignKey", "minimum", "maximum", "minLength", "maxLength", "pattern", "enum"
+    "type",
+    "required",
+    "unique",
+    "primaryKey",
+    "foreignKey",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "enum",
 ]
 CODES: dict[str, str] = {
     "type": "type-error",
@@ -66,7 +78,11 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule on one table. `id` is stable and readable (`required:name`); `limit` is what the kind compares with."""
+    """One rule on one table. `id` is stable and readable (`required:name`), the kind before its colon.
+
+    `limit` is what the kind compares with, in JSON's types: a number (text for decimals, dates and times), a pattern, the tuple of an
+    enum's values; for a foreignKey the tuple (table, column, ...) that is referenced; for a type its name.
+    """
 
     id: str
     kind: RuleKind
@@ -149,7 +165,12 @@ class Table:
             key=tuple(data["key"]),
             unique=tuple(tuple(columns) for columns in data["unique"]),
             foreign_keys=tuple(ForeignKey(tuple(f["columns"]), f["table"], tuple(f["references"])) for f in data["foreign_keys"]),
-            rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), r["limit"], r["severity"]) for r in data["rules"]),
+            rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), _frozen(r["limit"]), r["severity"]) for r in data["rules"]),
             row_version=data["row_version"],
             description=data["description"],
         )
+
+
+def _frozen(limit: Any) -> Any:
+    """JSON knows lists alone; a rule read back must equal the rule that was written."""
+    return tuple(limit) if isinstance(limit, list) else limit

@@ -47,4 +47,6 @@ class SourceSettings:
     """Native type names (lower case) to ours, before the built-in map: (("flag", "boolean"),)."""
     order: tuple[str, ...] = ()
     """Labels or version keys, oldest first: the declared order."""
+    delete_guard: float = 0.2
+    """Of a source whose dumps are full: the share of keys that may vanish at once; beyond it nothing is deleted and a check fails."""
     limits: Limits = field(default_factory=Limits)

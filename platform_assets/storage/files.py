@@ -17,6 +17,7 @@ from platform_assets.errors import StoredFileError
 FORMAT_VERSION = 1
 TEMPORARY = ".tmp-"
 """Every unfinished file or folder of ours has this in its name; whatever bears it may be swept when nobody works."""
+_SWAP_ATTEMPTS = 20
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -52,42 +53,67 @@ def replace_folder(temporary: Path, final: Path) -> None:
     """Puts a finished folder in the place of an older one. A reader that opened a file of the old one keeps it.
 
     rename() cannot replace a folder that has files, so the old one steps aside first: a crash between the two renames leaves
-    it beside under a temporary name, and `recover_folder` puts it back.
+    it beside under a temporary name, and `recover_folder` puts it back. A reader may do so while this runs; then it is tried again.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     fsync_folder(temporary)
     aside = final.with_name(f".{final.name}{TEMPORARY}old")
+    for attempt in range(1, _SWAP_ATTEMPTS + 1):
+        try:
+            _swap(temporary, final, aside)
+            break
+        except OSError:
+            if attempt == _SWAP_ATTEMPTS or not temporary.exists():
+                raise
+    fsync_folder(final.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap(temporary: Path, final: Path, aside: Path) -> None:
     if aside.exists():
         recover_folder(final)
         shutil.rmtree(aside, ignore_errors=True)
     if final.exists():
         os.rename(final, aside)
     os.rename(temporary, final)
-    fsync_folder(final.parent)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def recover_folder(final: Path) -> None:
     """Puts back what a crash in `replace_folder` left aside; nothing otherwise."""
     aside = final.with_name(f".{final.name}{TEMPORARY}old")
     if aside.exists() and not final.exists():
-        os.rename(aside, final)
-        fsync_folder(final.parent)
+        try:
+            os.rename(aside, final)
+        except OSError:
+            if not final.exists():
+                raise
+        else:
+            fsync_folder(final.parent)
+
+
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """The one form in which a JSON file is stored: format_version first, then the entries in their order."""
+    return json.dumps({"format_version": FORMAT_VERSION, **value}, ensure_ascii=False, indent=1).encode("utf-8")
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """A stored JSON file with its format_version, written atomically."""
-    body = json.dumps({"format_version": FORMAT_VERSION, **value}, ensure_ascii=False, indent=1)
     with atomic_file(path) as file:
-        file.write(body.encode("utf-8"))
+        file.write(json_bytes(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Raises StoredFileError when the file is missing, damaged or of another format_version."""
     try:
-        value = json.loads(path.read_bytes())
+        return parse_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise StoredFileError(f"{path} is missing.", path=str(path)) from None
+
+
+def parse_json(data: bytes, path: Path) -> dict[str, Any]:
+    """read_json for bytes that are at hand already; `path` is named in errors."""
+    try:
+        value = json.loads(data)
     except ValueError as error:
         raise StoredFileError(f"{path} is damaged: {error}.", path=str(path)) from error
     if not isinstance(value, dict) or value.get("format_version") != FORMAT_VERSION:

@@ -1,0 +1,46 @@
+"""The assembly: what workspace.yaml loads. `build_definitions` takes its settings and lets tests put their own parts in."""
+
+import warnings
+from collections.abc import Mapping
+
+import dagster as dg
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+from platform_assets.defs.assets import ASSETS, GROUP, OWNER  # noqa: E402  (the filters come first: decorators warn at import)
+from platform_assets.defs.checks import CHECKS  # noqa: E402
+from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro  # noqa: E402
+from platform_assets.defs.jobs import JOBS  # noqa: E402
+from platform_assets.defs.platform import Platform  # noqa: E402
+from platform_assets.defs.sensors import SCHEDULES, SENSORS  # noqa: E402
+from platform_assets.settings import Settings  # noqa: E402
+
+
+def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """All definitions on one home. `overrides` replaces resources by key (platform, raw_dump_json, snapshot_avro, latest_avro)."""
+    overrides = dict(overrides or {})
+    platform = overrides.setdefault("platform", Platform(settings))
+    assert isinstance(platform, Platform)
+    resources = {
+        "raw_dump_json": RawDumpJson(platform),
+        "snapshot_avro": SnapshotAvro(platform),
+        "latest_avro": LatestAvro(platform),
+        **overrides,
+    }
+    governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in ASSETS]
+    return dg.Definitions(
+        assets=governed,
+        asset_checks=list(CHECKS),
+        jobs=list(JOBS),
+        sensors=list(SENSORS),
+        schedules=list(SCHEDULES),
+        resources=resources,
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Loaded by Dagster, not at import: the home is PLATFORM_HOME or data/."""
+    return build_definitions(Settings.load())

@@ -1,0 +1,280 @@
+"""Checks report what the domain decided; they decide nothing. One per rule kind on each dump version, and a few on tables and backups.
+
+A check on a partitioned asset carries the partition and the materialization it speaks of: without them one version's result would
+hide another's. A rule that crashes fails the run; it is never a failed check.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from json import loads
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+
+from platform_assets.defs.assets import PlatformParam, backup, current_table, latest_state, parsed_snapshot, restore_drill
+from platform_assets.defs.partitions import TABLES, VERSIONS
+from platform_assets.dictionary.rules import rules_of
+from platform_assets.operations.backup import find_backup, verify_backup
+from platform_assets.operations.publish import StoredVersion, stored_version
+from platform_assets.storage.queries import count_rows
+from platform_assets.storage.snapshots import Snapshot, open_latest
+
+RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "types": (("type",), "Every value can be held by its column's type."),
+    "required": (("required",), "No required value is missing."),
+    "unique_keys": (("primaryKey", "unique"), "Keys and unique columns name one row each."),
+    "foreign_keys": (("foreignKey",), "Every reference names an accepted row of the same dump."),
+    "ranges": (
+        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
+        "Values and lengths lie within their bounds.",
+    ),
+    "words": (("pattern", "enum"), "Values match their pattern and are of their list."),
+}
+SAMPLE_ROWS = 20
+SCANNED_REJECTS = 5_000
+"""Rejects looked at for samples; counts are exact, they come from the verdict."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found for one partition."""
+
+    passed: bool
+    metadata: Mapping[str, Any]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+def evaluations(
+    context: dg.AssetCheckExecutionContext,
+    asset: dg.AssetKey,
+    keys: Iterator[str] | list[str],
+    find: Callable[[str, str], Finding | None],
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """One evaluation per selected check and partition, tied to the partition's newest materialization. None = nothing to say."""
+    names = sorted(check.name for check in context.selected_asset_check_keys)
+    for key in keys:
+        records = context.instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[key]), limit=1).records
+        target = None
+        if records:
+            entry = records[0]
+            target = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=entry.storage_id, run_id=entry.event_log_entry.run_id, timestamp=entry.timestamp
+            )
+        for name in names:
+            finding = find(name, key)
+            if finding is not None:
+                yield dg.AssetCheckEvaluation(
+                    asset_key=asset,
+                    check_name=name,
+                    passed=finding.passed,
+                    severity=finding.severity,
+                    metadata=dict(finding.metadata),
+                    partition=key,
+                    target_materialization_data=target,
+                )
+
+
+@dg.multi_asset_check(
+    name="version_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(name, asset=parsed_snapshot, partitions_def=VERSIONS, description=text) for name, (_, text) in RULE_KINDS.items()
+    ]
+    + [
+        dg.AssetCheckSpec(
+            "rows_accounted", asset=parsed_snapshot, partitions_def=VERSIONS, description="No row is lost: read = accepted + rejected."
+        ),
+        dg.AssetCheckSpec(
+            "dump_complete",
+            asset=parsed_snapshot,
+            partitions_def=VERSIONS,
+            description="The dump is not cut short and nothing was skipped.",
+        ),
+    ],
+)
+def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    opened: dict[str, StoredVersion] = {}
+
+    def find(name: str, key: str) -> Finding | None:
+        if key not in opened:
+            opened.clear()
+            opened[key] = stored_version(platform.home, platform.version(key).source, key)
+        version = opened[key]
+        if name == "rows_accounted":
+            return _accounted(version)
+        if name == "dump_complete":
+            return _complete(version)
+        return _rules(version, RULE_KINDS[name][0])
+
+    yield from evaluations(context, parsed_snapshot.key, context.partition_keys, find)
+
+
+def _rules(version: StoredVersion, kinds: tuple[str, ...]) -> Finding | None:
+    """The rules of these kinds over all tables of the version; None when no table has one."""
+    rows, failed_rows, errors = [], 0, 0
+    samples: list[dg.TableRecord] = []
+    for snapshot in version.snapshots:
+        rules = {rule.id: rule for rule in rules_of(snapshot.table) if rule.kind in kinds}
+        for rule_id, (checked, failed) in snapshot.rule_counts.items():
+            rule = rules.get(rule_id)
+            if rule is None and rule_id.partition(":")[0] not in kinds:
+                continue
+            severity = rule.severity if rule else "error"
+            ratio = f"{failed / checked:.2%}" if checked else "not evaluated: no parent table in this dump"
+            rows.append(
+                dg.TableRecord(
+                    {"table": snapshot.table.name, "rule": rule_id, "severity": severity, "rows": checked, "failed": failed, "ratio": ratio}
+                )
+            )
+            failed_rows += failed
+            errors += failed if severity == "error" else 0
+        samples.extend(_samples(snapshot, kinds, SAMPLE_ROWS - len(samples)))
+    if not rows:
+        return None
+    metadata: dict[str, Any] = {"failed": failed_rows, "rules": dg.MetadataValue.table(rows)}
+    if samples:
+        metadata["samples"] = dg.MetadataValue.table(samples)
+    return Finding(failed_rows == 0, metadata, dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN)
+
+
+def _samples(snapshot: Snapshot, kinds: tuple[str, ...], wanted: int) -> Iterator[dg.TableRecord]:
+    if not snapshot.rejected:
+        return
+    found = 0
+    for reject in islice(snapshot.rejects(), SCANNED_REJECTS):
+        for violation in loads(reject.violations):
+            if found < wanted and violation["rule"].partition(":")[0] in kinds:
+                found += 1
+                yield dg.TableRecord(
+                    {
+                        "table": snapshot.table.name,
+                        "rule": violation["rule"],
+                        "file": reject.member,
+                        "line": reject.line if reject.line is not None else -1,
+                        "value": str(violation["value"]),
+                        "message": violation["message"],
+                    }
+                )
+
+
+def _accounted(version: StoredVersion) -> Finding:
+    rows = [
+        dg.TableRecord(
+            {
+                "table": s.table.name,
+                "read": s.rows + s.unreadable,
+                "accepted": s.accepted,
+                "rejected": s.rejected,
+                "of them unreadable": s.unreadable,
+                "recovered": s.recovered,
+            }
+        )
+        for s in version.snapshots
+    ]
+    lost = sum(abs(s.rows + s.unreadable - s.accepted - s.rejected) for s in version.snapshots)
+    return Finding(lost == 0, {"lost": lost, "tables": dg.MetadataValue.table(rows)})
+
+
+def _complete(version: StoredVersion) -> Finding:
+    verdict = version.facts["completeness"]
+    return Finding(
+        verdict != "partial",
+        {"completeness": verdict, "why": "; ".join(version.facts["reasons"]) or "-", "skipped": str(version.facts["notice_counts"])},
+        dg.AssetCheckSeverity.WARN,
+    )
+
+
+@dg.multi_asset_check(
+    name="state_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(
+            "order_unambiguous",
+            asset=latest_state,
+            partitions_def=TABLES,
+            description="Evidence decides which version is older, not chance. Mend it with `order:` in platform.yaml.",
+        ),
+        dg.AssetCheckSpec(
+            "deletes_guarded",
+            asset=latest_state,
+            partitions_def=TABLES,
+            description="No full dump lost more keys than its source's delete_guard allows.",
+        ),
+    ],
+)
+def state_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        source, table = platform.table_of(key)
+        facts = open_latest(platform.home.latest(source, table)).facts
+        if name == "order_unambiguous":
+            unsure = facts["ambiguous"]
+            return Finding(not unsure, {"versions": ", ".join(unsure) or "none"}, dg.AssetCheckSeverity.WARN)
+        guarded = facts["guarded"]
+        text = ", ".join(f"{instance}: {lost} keys" for instance, lost in guarded.items())
+        return Finding(not guarded, {"not deleted": text or "none"})
+
+    yield from evaluations(context, latest_state.key, context.partition_keys, find)
+
+
+@dg.multi_asset_check(
+    name="current_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(
+            "rows_match",
+            asset=current_table,
+            partitions_def=TABLES,
+            description="The table in the warehouse has the rows of the merged state.",
+        ),
+    ],
+)
+def current_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        record = platform.catalog.table(key)
+        state = open_latest(platform.home.latest(record.source, record.table_name))
+        rows = count_rows(platform.catalog.url, record)
+        return Finding(rows == state.rows, {"rows": rows, "merged rows": state.rows})
+
+    yield from evaluations(context, current_table.key, context.partition_keys, find)
+
+
+@dg.multi_asset_check(
+    name="backup_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(
+            "proves_true",
+            asset=backup,
+            partitions_def=TABLES,
+            description="Every file of the newest backup has its hash, every record decodes.",
+        ),
+    ],
+)
+def backup_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        newest = find_backup(platform.settings, *platform.table_of(key))
+        result = verify_backup(platform.settings, platform.catalog, newest)
+        return Finding(result.ok, {"backup": newest.backup_id, "rows": newest.rows, "problems": "; ".join(result.problems) or "none"})
+
+    yield from evaluations(context, backup.key, context.partition_keys, find)
+
+
+@dg.multi_asset_check(
+    name="drill_checks",
+    can_subset=True,
+    specs=[dg.AssetCheckSpec("backup_restores", asset=restore_drill, partitions_def=TABLES, description="This backup restores.")],
+)
+def drill_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        drilled = [record for record in platform.catalog.backups(*platform.table_of(key)) if record.drill_at]
+        if not drilled:
+            return Finding(False, {"why": "no drill was recorded: materialize restore_drill"})
+        record = max(drilled, key=lambda record: str(record.drill_at))
+        return Finding(bool(record.drill_ok), {"backup": record.backup_id, "when": str(record.drill_at), "rows": record.rows})
+
+    yield from evaluations(context, restore_drill.key, context.partition_keys, find)
+
+
+CHECKS = (version_checks, state_checks, current_checks, backup_checks, drill_checks)

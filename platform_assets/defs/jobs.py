@@ -1,0 +1,22 @@
+"""Jobs: what runs together. A job holds one partition set; tables follow versions by the stale_tables sensor."""
+
+import dagster as dg
+
+from platform_assets.defs.assets import BACKUP_ASSETS, TABLE_ASSETS, VERSION_ASSETS
+
+INGEST_DUMPS = dg.define_asset_job(
+    "ingest_dumps",
+    selection=dg.AssetSelection.assets(*VERSION_ASSETS),
+    description="A dump version from its bytes to its version tables, judged.",
+)
+REFRESH_TABLES = dg.define_asset_job(
+    "refresh_tables",
+    selection=dg.AssetSelection.assets(*TABLE_ASSETS),
+    description="The latest state of tables, merged and published.",
+)
+BACK_UP_TABLES = dg.define_asset_job(
+    "back_up_tables",
+    selection=dg.AssetSelection.assets(*BACKUP_ASSETS),
+    description="A backup per table, verified, and a drill that restores it.",
+)
+JOBS = (INGEST_DUMPS, REFRESH_TABLES, BACK_UP_TABLES)

@@ -1,0 +1,127 @@
+"""Runs in this process, recorded in the instance like any other: what the command line calls."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+import dagster as dg
+
+from platform_assets.definitions import build_definitions
+from platform_assets.defs.instance_folder import instance_environment
+from platform_assets.defs.partitions import TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
+from platform_assets.defs.sensors import close_lost_runs
+from platform_assets.operations.ingest import Work
+from platform_assets.settings import Settings
+from platform_assets.storage.work_requests import record_requests
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """One run: its partition keys, and the error of the step that failed first, if one did."""
+
+    run_id: str
+    keys: tuple[str, ...]
+    error: str | None
+
+
+class Runner:
+    """Runs jobs on one home. A context manager: the instance is opened on entering and given back on leaving."""
+
+    def __init__(self, settings: Settings, *, progress: Callable[[str, str, int], None] | None = None) -> None:
+        self.settings = settings
+        self.platform = Platform(settings, progress=progress)
+
+    def __enter__(self) -> "Runner":
+        os.environ.update(instance_environment(self.settings))
+        self.instance = dg.DagsterInstance.get()
+        self.definitions = build_definitions(self.settings, overrides={"platform": self.platform})
+        close_lost_runs(self.instance)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.instance.dispose()
+
+    def ingest(self, work: Work, *, say: Callable[[str], None]) -> dict[str, str]:
+        """Runs the versions, then every table that became stale. Gives the errors by partition key."""
+        errors: dict[str, str] = {}
+
+        def done(outcome: RunOutcome) -> None:
+            for key in outcome.keys:
+                say(f"{'failed' if outcome.error else 'done':12} {key}")
+                if outcome.error:
+                    errors[key] = outcome.error
+
+        catalog = self.platform.catalog
+        if work.versions:
+            shas = {record.version: record.sha256 for record in catalog.versions()}
+            record_requests(catalog, {key: shas[key] for key in work.versions})
+            self.run_versions(list(work.versions), done=done)
+        stale = {table.table_key: str(table.changed_load_id) for table in catalog.stale_tables()}
+        if stale:
+            self.run_tables(stale, done=done)
+        return errors
+
+    def run_versions(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
+        """ingest_dumps for these versions; a batch that fails is run again dump by dump, so that one broken dump fails alone."""
+        return self._run("ingest_dumps", VERSIONS, keys, done, alone_after_failure=True)
+
+    def run_tables(self, subjects: Mapping[str, str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
+        """refresh_tables for these tables (key -> what it depends on)."""
+        record_requests(self.platform.catalog, subjects)
+        return self._run("refresh_tables", TABLES, list(subjects), done, alone_after_failure=True)
+
+    def run_backups(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
+        return self._run("back_up_tables", TABLES, keys, done, alone_after_failure=True)
+
+    def _run(
+        self,
+        job_name: str,
+        partitions: dg.DynamicPartitionsDefinition,
+        keys: list[str],
+        done: Callable[[RunOutcome], None],
+        *,
+        alone_after_failure: bool,
+    ) -> list[RunOutcome]:
+        name = partitions.name or ""
+        known = set(self.instance.get_dynamic_partitions(name))
+        self.instance.add_dynamic_partitions(name, [key for key in keys if key not in known])
+        job = self.definitions.resolve_job_def(job_name)
+        outcomes: list[RunOutcome] = []
+        for stretch in plan_runs(keys, list(self.instance.get_dynamic_partitions(name))):
+            outcome = self._one(job, stretch)
+            if outcome.error and len(stretch) > 1 and alone_after_failure:
+                outcomes.extend(self._reported(self._one(job, [key]), done) for key in stretch)
+            else:
+                outcomes.append(self._reported(outcome, done))
+        return outcomes
+
+    def _reported(self, outcome: RunOutcome, done: Callable[[RunOutcome], None]) -> RunOutcome:
+        done(outcome)
+        return outcome
+
+    def _one(self, job: dg.JobDefinition, keys: list[str]) -> RunOutcome:
+        tags = run_tags(keys) | {PROCESS_TAG: process_mark()}
+        result = job.execute_in_process(
+            instance=self.instance,
+            run_config=QUIET,
+            raise_on_error=False,
+            partition_key=keys[0] if len(keys) == 1 else None,
+            tags=tags,
+        )
+        return RunOutcome(result.run_id, tuple(keys), None if result.success else _first_error(result))
+
+
+def _first_error(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            if failure.error:
+                cause = failure.error.cause or failure.error
+                return cause.message.strip()
+    return "the run failed before its first step; its log is in the Dagster UI"

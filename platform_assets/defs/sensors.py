@@ -1,0 +1,172 @@
+"""Sensors: new dumps are registered and run, changed tables refreshed, lost runs closed; and tables backed up at night.
+
+Thin: what is new, what is stale, what is due again, which keys share a run are questions answered elsewhere, without Dagster.
+"""
+
+import hashlib
+import re
+import time
+
+import dagster as dg
+import psutil
+
+from platform_assets.defs.assets import PlatformParam
+from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, REFRESH_TABLES
+from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.platform import PROCESS_TAG, process_lives
+from platform_assets.errors import PlatformError, UnsettledDump
+from platform_assets.operations.register import register, scan
+from platform_assets.operations.requests import due
+from platform_assets.storage.work_requests import record_requests, requests
+
+REGISTERED_PER_TICK = 500
+SECONDS_PER_TICK = 20
+"""How long one tick may hash; the rest waits for the next, so that a tick stays within the daemon's limit of a minute."""
+ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+def active_keys(instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition) -> set[str]:
+    """The partition keys that some queued or running run covers."""
+    registered = list(instance.get_dynamic_partitions(partitions.name or ""))
+    places = {key: place for place, key in enumerate(registered)}
+    covered: set[str] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=ACTIVE)):
+        if run.tags.get(PARTITION) in places:
+            covered.add(run.tags[PARTITION])
+        first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+        if first in places and last in places:
+            covered.update(registered[places[first] : places[last] + 1])
+    return covered
+
+
+def _run_requests(
+    platform: PlatformParam, instance: dg.DagsterInstance, partitions: dg.DynamicPartitionsDefinition, subjects: dict[str, str]
+) -> dg.SensorResult | None:
+    """Runs for the subjects (partition key -> what it depends on) that are due; those tried before run alone."""
+    catalog = platform.catalog
+    wanted = due(subjects, requests(catalog), active_keys(instance, partitions), now=time.time())
+    if not wanted:
+        return None
+    known = list(instance.get_dynamic_partitions(partitions.name or ""))
+    fresh = [key for key in subjects if key not in set(known)]
+    order = [*known, *fresh]
+    again = [[request.subject] for request in wanted if request.attempts]
+    first = {request.subject for request in wanted if not request.attempts}
+    attempts = {request.subject: request.attempts for request in wanted}
+    runs = []
+    for stretch in [*plan_runs([key for key in order if key in first], order), *again]:
+        text = "\n".join(f"{key} {subjects[key]} {attempts[key]}" for key in stretch)
+        runs.append(dg.RunRequest(run_key=hashlib.sha256(text.encode()).hexdigest()[:24], tags=run_tags(stretch)))
+    record_requests(catalog, {key: subjects[key] for key in attempts})
+    return dg.SensorResult(run_requests=runs, dynamic_partitions_requests=[partitions.build_add_request(fresh)] if fresh else [])
+
+
+@dg.sensor(
+    job=INGEST_DUMPS,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Looks into dumps/: what is new and has come to rest is registered by its content and run. The catalog is the memory.",
+)
+def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult | dg.SkipReason:
+    catalog = platform.catalog
+    look = scan(platform.home, catalog.known_files(), settle_seconds=platform.settings.settle_seconds)
+    problems, started = list(look.problems), time.monotonic()
+    for found in look.new[:REGISTERED_PER_TICK]:
+        try:
+            register(platform.settings, catalog, found)
+        except UnsettledDump:
+            continue
+        except PlatformError as error:
+            problems.append(error.message)
+        if time.monotonic() - started > SECONDS_PER_TICK:
+            break
+    for problem in problems:
+        context.log.warning(problem)
+    pending = {record.version: record.sha256 for record in catalog.versions(states=("registered", "running", "parsed"))}
+    result = _run_requests(platform, context.instance, VERSIONS, pending) if pending else None
+    if result:
+        return result
+    rest = f", {len(look.unsettled)} still growing" if look.unsettled else ""
+    waiting = f", {len(pending)} under way or given up" if pending else ""
+    return dg.SkipReason(f"{look.known} dumps known, nothing new{rest}{waiting}" + "".join(f"; {problem}" for problem in problems[:3]))
+
+
+@dg.sensor(
+    job=REFRESH_TABLES,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refreshes exactly the tables of which a version was published since they were last merged.",
+)
+def stale_tables(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult | dg.SkipReason:
+    stale = platform.catalog.stale_tables()
+    if not stale:
+        return dg.SkipReason("every table is as new as its versions")
+    busy = active_keys(context.instance, VERSIONS)
+    if busy:
+        return dg.SkipReason(f"{len(stale)} tables to refresh when {len(busy)} versions are through")
+    result = _run_requests(platform, context.instance, TABLES, {table.table_key: str(table.changed_load_id) for table in stale})
+    return result or dg.SkipReason(f"{len(stale)} tables under way or given up after several attempts")
+
+
+@dg.sensor(
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Closes runs whose process is gone (a power cut, kill -9) and frees their slots; Dagster leaves them STARTED for ever.",
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    closed = close_lost_runs(context.instance)
+    return dg.SkipReason(f"closed: {', '.join(closed)}" if closed else "no run is lost")
+
+
+_PID = re.compile(r"pid: (\d+)")
+
+
+def close_lost_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Fails every run that is STARTING or STARTED without a living process. Gives their ids."""
+    closed = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])):
+        if _lives(instance, run):
+            continue
+        instance.report_run_failed(run, "The process of this run is gone (killed, or the machine stopped). Run it again: it converges.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        closed.append(run.run_id)
+    return closed
+
+
+def _lives(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    mark = run.tags.get(PROCESS_TAG)
+    if mark:
+        return process_lives(mark)
+    pids: list[int] = []
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        pids.extend(int(pid) for pid in _PID.findall(entry.user_message or ""))
+    return not pids or any(_as_old(pid, run, instance) for pid in pids)
+
+
+def _as_old(pid: int, run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Whether the pid is still the process that the run's events speak of: not one that was started after the run's last sign."""
+    record = instance.get_run_record_by_id(run.run_id)
+    try:
+        process = psutil.Process(pid)
+        return record is None or process.create_time() <= record.update_timestamp.timestamp() + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dg.schedule(
+    job=BACK_UP_TABLES,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every table, every night: back up, verify, drill.",
+)
+def nightly_backup(context: dg.ScheduleEvaluationContext, platform: PlatformParam) -> list[dg.RunRequest] | dg.SkipReason:
+    tables = {record.table_key for record in platform.catalog.tables()}
+    registered = list(context.instance.get_dynamic_partitions(TABLES.name or ""))
+    when = context.scheduled_execution_time.isoformat()
+    stretches = plan_runs([key for key in registered if key in tables], registered)
+    return [dg.RunRequest(run_key=f"{when} {keys[0]}", tags=run_tags(keys)) for keys in stretches] or dg.SkipReason("there is no table yet")
+
+
+SENSORS = (dump_files, stale_tables, lost_runs)
+SCHEDULES = (nightly_backup,)

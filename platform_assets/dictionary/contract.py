@@ -1,0 +1,249 @@
+"""The data dictionary of a source: one ODCS 3 contract (Open Data Contract Standard, YAML) to tables.
+
+Columns and their rules are read by contract_columns. A contract is understood whole or refused with file, line, table and column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from platform_assets.dictionary.contract_columns import Stated, custom_properties, quality_rules, stated_column
+from platform_assets.dictionary.limits import check_limit
+from platform_assets.dictionary.model import ForeignKey, Table
+from platform_assets.dictionary.rules import rules_of
+from platform_assets.dictionary.types import STRING, common_type
+from platform_assets.dictionary.yaml_lines import YamlFile, read_yaml
+from platform_assets.errors import SettingsError
+
+_QUALIFIED = re.compile(r"/?schema/([^/]+)/properties/([^/]+)")
+
+
+def load_dictionary(folder: Path, source: str) -> dict[str, Table]:
+    """The tables of `<folder>/<source>.odcs.yaml` by name; {} when there is no such file. Raises SettingsError."""
+    path = folder / f"{source}.odcs.yaml"
+    return load_contract(path) if path.is_file() else {}
+
+
+def load_contract(path: Path) -> dict[str, Table]:
+    """The tables of one contract (apiVersion v3.x) by name, in its order.
+
+    Raises SettingsError naming file, line, table and column for anything that the standard's model does not know, that is not
+    evaluated here, or that names a table or column that is not there.
+    """
+    file = read_yaml(path)
+    _check_shape(file)
+    drafts: dict[str, _Draft] = {}
+    for at, data in enumerate(file.data.get("schema") or []):
+        draft = _draft(file, at, data)
+        if draft.table.name in drafts:
+            draft.refuse(("name",), "the table stands in the contract already.")
+        drafts[draft.table.name] = draft
+    if not drafts:
+        file.refuse(("schema",), "the contract has no schema, so it says nothing of any table.")
+    return {name: _finished(draft, drafts) for name, draft in drafts.items()}
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A table whose references are not yet resolved."""
+
+    file: YamlFile
+    at: int
+    data: Mapping[str, Any]
+    table: Table
+
+    def refuse(self, place: Sequence[str | int], message: str) -> NoReturn:
+        self.file.refuse(("schema", self.at, *place), f"table {self.table.name}: {message}", table=self.table.name)
+
+
+def _check_shape(file: YamlFile) -> None:
+    """The standard's own model: kinds of values, and no keyword that it does not know."""
+    from open_data_contract_standard.model import OpenDataContractStandard  # costs 0.2 s: only who reads a contract pays
+    from pydantic import ValidationError
+
+    if not isinstance(file.data, dict):
+        file.refuse((), "a contract is a mapping at its top level.")
+    for key in ("apiVersion", "kind", "id", "version"):
+        if not file.data.get(key):
+            file.refuse((), f"{key} is missing.")
+    if file.data["kind"] != "DataContract" or not re.fullmatch(r"v3\.\d+\.\d+", str(file.data["apiVersion"])):
+        file.refuse(("apiVersion",), "only contracts of kind DataContract and apiVersion v3.x.y are known.")
+    try:
+        model = OpenDataContractStandard.model_validate(file.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = tuple(step for step in first["loc"] if isinstance(step, (str, int)))
+        file.refuse(place, f"{'.'.join(map(str, place))}: {first['msg']} (found {first['input']!r}){_where(file.data, place)}.")
+    for place, known in _strangers(model, file.data, ()):
+        file.refuse(place, f"the keyword {place[-1]!r} is unknown{_where(file.data, place)}; known are {', '.join(sorted(known))}.")
+
+
+def _strangers(model: Any, data: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], set[str]]]:
+    """Places of keywords that the model let pass without knowing them."""
+    if isinstance(model, list):
+        for at, (item, raw) in enumerate(zip(model, data, strict=True)):
+            yield from _strangers(item, raw, (*place, at))
+        return
+    fields = getattr(type(model), "model_fields", None)
+    if fields is None:
+        return
+    names = {field.alias or name: name for name, field in fields.items()}
+    for key, raw in data.items():
+        if key not in names:
+            yield (*place, key), set(names)
+        else:
+            yield from _strangers(getattr(model, names[key]), raw, (*place, key))
+
+
+def _where(data: Any, place: Sequence[str | int]) -> str:
+    """Table and column of a place, in words."""
+    names = []
+    for at, step in enumerate(place[:-1]):
+        if not (isinstance(data, dict) and step in data) and not (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            break
+        data = data[step]
+        if isinstance(step, int) and place[at - 1] in ("schema", "properties") and isinstance(data, dict) and "name" in data:
+            names.append(str(data["name"]))
+    return f" at {'.'.join(names)}" if names else ""
+
+
+def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
+    name = data.get("name")
+    if not name:
+        file.refuse(("schema", at), "a table has no name.")
+    draft = _Draft(file, at, data, Table(name, (), description=data.get("description") or ""))
+    if data.get("physicalName", name) != name:
+        draft.refuse(("physicalName",), "tables go by `name`; give it the name that stands in the dumps.")
+    stated = [_column(draft, i, item) for i, item in enumerate(data.get("properties") or [])]
+    if not stated:
+        draft.refuse((), "it has no properties.")
+    columns = tuple(item.column for item in stated)
+    names = [column.name for column in columns]
+    twin = next((i for i, column in enumerate(names) if column in names[:i]), None)
+    if twin is not None:
+        draft.refuse(("properties", twin), f"the column {names[twin]} stands there twice.")
+    checks = list(quality_rules(data.get("quality") or [], None, draft.refuse))
+    unique = [*((item.column.name,) for item in stated if item.unique), *(rule.columns for rule in checks if rule.severity == "error")]
+    table = replace(
+        draft.table,
+        columns=columns,
+        key=_key(draft),
+        unique=tuple(dict.fromkeys(unique)),
+        rules=(*(rule for item in stated for rule in item.rules), *(rule for rule in checks if rule.severity == "warning")),
+        row_version=custom_properties(data, {"rowVersion"}, draft.refuse).get("rowVersion"),
+    )
+    draft = replace(draft, table=table)
+    if table.row_version is not None and table.row_version not in names:
+        draft.refuse(("customProperties",), f"the row-version column {table.row_version!r} is not among its columns.")
+    for rule in checks:
+        _check_columns(draft, rule.columns, ("quality",))
+    return draft
+
+
+def _column(draft: _Draft, at: int, data: Mapping[str, Any]) -> Stated:
+    name = data.get("name")
+    if not name:
+        draft.refuse(("properties", at), "a column has no name.")
+
+    def refuse(place: Sequence[str | int], message: str) -> NoReturn:
+        table = draft.table.name
+        full = ("schema", draft.at, "properties", at, *place)
+        draft.file.refuse(full, f"table {table}, column {name}: {message}", table=table, column=name)
+
+    stated = stated_column(data, refuse)
+    probe = replace(draft.table, columns=(stated.column,))
+    for rule in stated.rules:
+        try:
+            check_limit(rule, probe)
+        except SettingsError as error:
+            advice = " Text that YAML would read as something else (no, 1, 2024-01-01) must be quoted." if rule.kind == "enum" else ""
+            refuse(("logicalTypeOptions", rule.kind) if rule.kind != "enum" else (), error.message + advice)
+    return stated
+
+
+def _key(draft: _Draft) -> tuple[str, ...]:
+    """The primary key by primaryKeyPosition, or in the order of the columns when no position is given."""
+    parts = [(i, item) for i, item in enumerate(draft.data["properties"]) if item.get("primaryKey")]
+    positions = [item.get("primaryKeyPosition", -1) for _, item in parts]
+    for i, item in enumerate(draft.data["properties"]):
+        if not item.get("primaryKey") and item.get("primaryKeyPosition", -1) != -1:
+            draft.refuse(("properties", i, "primaryKeyPosition"), f"column {item['name']} has a place in the key without being of it.")
+    if all(position == -1 for position in positions):
+        return tuple(item["name"] for _, item in parts)
+    if sorted(positions) != list(range(1, len(parts) + 1)):
+        draft.refuse(
+            ("properties", parts[0][0], "primaryKeyPosition"), f"the places in the primary key are {positions}, not 1 to {len(parts)}."
+        )
+    return tuple(item["name"] for _, item in sorted(parts, key=lambda part: part[1]["primaryKeyPosition"]))
+
+
+def _check_columns(draft: _Draft, columns: Sequence[str], place: Sequence[str | int]) -> None:
+    for name in columns:
+        if name not in draft.table.column_names:
+            draft.refuse(place, f"it has no column {name!r}; its columns are {', '.join(draft.table.column_names)}.")
+
+
+def _finished(draft: _Draft, drafts: Mapping[str, _Draft]) -> Table:
+    keys: list[ForeignKey] = []
+    for i, item in enumerate(draft.data["properties"]):
+        for j, relation in enumerate(item.get("relationships") or []):
+            place: tuple[str | int, ...] = ("properties", i, "relationships", j)
+            if "from" in relation:
+                draft.refuse((*place, "from"), "`from` is implied here; state composite keys at the table.")
+            keys.append(_foreign_key(draft, drafts, relation, [item["name"]], place))
+    for j, relation in enumerate(draft.data.get("relationships") or []):
+        place = ("relationships", j)
+        own = [_own_column(draft, reference, place) for reference in _listed(relation.get("from"))]
+        if not own:
+            draft.refuse(place, "`from` is missing.")
+        keys.append(_foreign_key(draft, drafts, relation, own, place))
+    table = replace(draft.table, foreign_keys=tuple(keys))
+    ids = [rule.id for rule in rules_of(table)]
+    twins = sorted({rule for rule in ids if ids.count(rule) > 1}) if len(set(ids)) < len(ids) else []
+    if twins or len(set(keys)) < len(keys):
+        draft.refuse((), f"the rule {twins[0] if twins else keys[0]} is stated twice.")
+    return table
+
+
+def _listed(value: Any) -> list[str]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _own_column(draft: _Draft, reference: str, place: Sequence[str | int]) -> str:
+    if reference in draft.table.column_names:
+        return reference
+    _, column = _split(draft, {draft.table.name: draft}, reference, (*place, "from"))
+    return column
+
+
+def _split(draft: _Draft, drafts: Mapping[str, _Draft], reference: str, place: Sequence[str | int]) -> tuple[str, str]:
+    """`table.column` or `schema/<table id>/properties/<column id>` to the names of both. References to other contracts are not known."""
+    qualified = _QUALIFIED.fullmatch(reference)
+    for name, other in drafts.items():
+        for item in other.data["properties"]:
+            by_id = qualified and qualified[1] in (other.data.get("id"), name) and qualified[2] in (item.get("id"), item["name"])
+            if by_id or reference == f"{name}.{item['name']}":
+                return name, item["name"]
+    message = f"{reference!r} names no column of a table of this contract; write it as table.column."
+    return draft.refuse(place, message)
+
+
+def _foreign_key(
+    draft: _Draft, drafts: Mapping[str, _Draft], relation: Mapping[str, Any], own: Sequence[str], place: tuple[str | int, ...]
+) -> ForeignKey:
+    if relation.get("type", "foreignKey") != "foreignKey":
+        draft.refuse((*place, "type"), f"the relationship {relation['type']!r} is not known; foreignKey is.")
+    targets = [_split(draft, drafts, reference, (*place, "to")) for reference in _listed(relation.get("to"))]
+    tables = {table for table, _ in targets}
+    if len(targets) != len(own) or len(tables) != 1:
+        draft.refuse(place, f"{', '.join(own)} must refer to as many columns of one table, not to {relation.get('to')!r}.")
+    parent = drafts[targets[0][0]].table
+    for name, (_, column) in zip(own, targets, strict=True):
+        left, right = draft.table.column(name).type, parent.column(column).type
+        if left != right and common_type(left, right) == STRING:
+            draft.refuse(place, f"column {name} can never equal {parent.name}.{column}: their types are {left} and {right}.")
+    return ForeignKey(tuple(own), parent.name, tuple(column for _, column in targets))

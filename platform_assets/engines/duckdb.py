@@ -1,0 +1,67 @@
+"""DuckDB in this process: a connection that spills to disk within its memory limit and speaks the SQL shared with Spark.
+
+Not here: what is computed. The statements belong to dictionary.rules and versions.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from platform_assets.errors import SettingsError
+
+SETUP: tuple[str, ...] = (
+    "SET TimeZone = 'UTC'",
+    "CREATE OR REPLACE MACRO regexp_like(subject, pattern) AS regexp_matches(subject, pattern)",
+    "CREATE OR REPLACE MACRO sha2(subject, bits) AS CASE WHEN bits IN (0, 256) THEN sha256(subject)"
+    " ELSE error('sha2: only 256 bits are to be had on every engine') END",
+    "CREATE OR REPLACE MACRO unix_timestamp(moment) AS CAST(floor(epoch(moment)) AS BIGINT)",
+)
+"""Functions of Spark SQL that DuckDB lacks, with Spark's meaning: find anywhere, lower-case hexadecimal, whole seconds since 1970.
+The session's zone is UTC, since an instant meets a plain timestamp in it."""
+
+Engine = duckdb.DuckDBPyConnection
+"""What the operations get: they know its SQL, not whose it is."""
+_LIMIT = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
+
+
+@contextmanager
+def open_engine(work: Path, *, memory_limit: str = "300MB", threads: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty in-memory database that spills into a folder of its own under `work`; the folder is gone afterwards.
+
+    `memory_limit` is a size as in `300MB`; `threads` 0 takes DuckDB's default, the number of cores. Cursors of the connection
+    share its tables, except TEMP ones. Extensions are never looked for, and a Python variable is never taken for a table.
+    Raises SettingsError when the limit is not a size or the number of threads is negative.
+    """
+    if not _LIMIT.fullmatch(memory_limit.strip()):
+        raise SettingsError(f"platform.yaml: engine.memory_limit {memory_limit!r} is not a size; write it like 300MB or 2GB.")
+    if threads < 0:
+        raise SettingsError(f"platform.yaml: engine.threads {threads} is negative; 0 takes all cores.")
+    work.mkdir(parents=True, exist_ok=True)
+    spill = Path(tempfile.mkdtemp(prefix=".duckdb.tmp-", dir=work))
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit.strip(),
+        "temp_directory": str(spill),
+        "preserve_insertion_order": False,
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if threads:
+        config["threads"] = threads
+    try:
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            for statement in SETUP:
+                connection.execute(statement)
+            yield connection
+        finally:
+            connection.close()
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)

@@ -1,0 +1,70 @@
+"""Which format a dump has. Content decides; `sources.<source>.format` in platform.yaml overrules it."""
+
+from __future__ import annotations
+
+from platform_assets.dictionary.source import SourceSettings
+from platform_assets.errors import SettingsError, UnreadableDump
+from platform_assets.formats.base import Dump, Format
+from platform_assets.formats.delimited import Delimited, look
+from platform_assets.formats.mysql import MySqlDump
+from platform_assets.formats.opening import head
+from platform_assets.formats.table_archive import TableArchive
+
+FORMATS: tuple[Format, ...] = (MySqlDump(), TableArchive(), Delimited())
+"""Asked in this order; the first that gives a reason is taken."""
+_KNOWN_BYTES = (
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"PGDMP", "a PostgreSQL custom-format archive (pg_restore -f turns it into SQL text)"),
+    (b"PAR1", "a Parquet file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"PK", "a ZIP archive within the dump"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"\x1f\x8b", "gzip data within packed data"),
+    (b"\xd0\xcf\x11\xe0", "an old Microsoft Office file"),
+    (b"\x7fELF", "a program"),
+)
+
+
+def choose(dump: Dump, source: SourceSettings) -> tuple[Format, str]:
+    """The format that reads a dump, and why. Raises UnreadableDump when none claims it, SettingsError for a forced format unknown."""
+    if source.format:
+        for known in FORMATS:
+            if known.name == source.format:
+                return known, f"sources.{source.name}.format says so"
+        raise SettingsError(f"sources.{source.name}.format: {source.format!r} is none of {_names()}.", format=source.format)
+    for known in FORMATS:
+        reason = known.recognize(dump, source)
+        if reason:
+            return known, reason
+    raise UnreadableDump(
+        f"{dump.name} is of no known format. {_described(dump, source)} Known formats are {_names()}. If it is one of them, set "
+        f"sources.{source.name}.format (and .delimited or .encoding) in platform.yaml; else convert it or take it away.",
+        dump=dump.name,
+    )
+
+
+def _described(dump: Dump, source: SourceSettings) -> str:
+    """What the first members look like, one sentence each."""
+    sentences = [f"{member.name} looks like {describe(head(member).data, look(member, source).instead)}." for member in dump.members[:3]]
+    more = len(dump.members) - 3
+    return " ".join(sentences) + (f" And {more:,} more members." if more > 0 else "")
+
+
+def describe(data: bytes, seen: str = "") -> str:
+    """What first bytes look like: a known kind of file or `seen`, and the bytes themselves."""
+    if not data:
+        return seen or "empty"
+    kind = next((kind for magic, kind in _KNOWN_BYTES if data.startswith(magic)), None)
+    if kind is None and data[257:262] == b"ustar":
+        kind = "a tar archive"
+    return f"{kind or seen or 'text'} (it begins with {data[:24]!r})"
+
+
+def _names() -> str:
+    return ", ".join(known.name for known in FORMATS)

@@ -1,0 +1,140 @@
+"""Ingest from the command line: what there is to do, and what became of it. The running in between is Dagster's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platform_assets.errors import PlatformError, UnsettledDump
+from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog import Catalog
+from platform_assets.storage.home import Home
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Versions to run and tables that are stale, with what could not be registered and why."""
+
+    versions: tuple[str, ...]
+    tables: tuple[str, ...]
+    refused: tuple[str, ...]
+    unsettled: tuple[str, ...]
+    known: int
+    copies: tuple[str, ...]
+    earlier_failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What `ingest` prints: a row per dump and table, lines for a person, and the exit code."""
+
+    columns = ("dump", "completeness", "table", "rows_read", "accepted", "rejected", "latest_rows")
+    rows: list[dict[str, Any]]
+    lines: list[str]
+    exit_code: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"tables": self.rows, "messages": self.lines, "exit_code": self.exit_code, **self.facts}
+
+
+def anything_to_do(settings: Settings, catalog: Catalog, paths: Sequence[Path], source: str | None, *, say: Say) -> Work:
+    """Takes paths in, looks into dumps/, registers what is new. Costs no import of Dagster: mostly there is nothing to do."""
+    home = Home(settings.home)
+    home.dumps.mkdir(parents=True, exist_ok=True)
+    asked = set(take_in(settings, paths, source))
+    look = _look(settings, catalog, home, asked)
+    refused, unsettled, copies = list(look.problems), [found.path for found in look.unsettled], []
+    for found in look.new:
+        try:
+            record, new = register(settings, catalog, found)
+        except UnsettledDump:
+            unsettled.append(found.path)
+            continue
+        except PlatformError as error:
+            refused.append(error.message)
+            continue
+        if new:
+            say(f"registered   {record.version}   ({found.path})")
+        else:
+            copies.append(f"{found.path} holds the same bytes as version {record.version}: nothing to load.")
+    pending = {record.version for record in catalog.versions(states=("registered", "running", "parsed"))}
+    failed = {record.version: record for record in catalog.versions(states=("failed",))}
+    again = {version for version in failed if asked & {file.path for file in catalog.known_files().values() if file.version == version}}
+    earlier = [f"{version}: {record.error}" for version, record in failed.items() if version not in again]
+    return Work(
+        versions=tuple(sorted(pending | again)),
+        tables=tuple(table.table_key for table in catalog.stale_tables()),
+        refused=tuple(refused),
+        unsettled=tuple(unsettled),
+        known=look.known,
+        copies=tuple(copies),
+        earlier_failures=tuple(earlier),
+    )
+
+
+def _look(settings: Settings, catalog: Catalog, home: Home, asked: set[str]) -> Scan:
+    """One look; a second one after the settling time when something seems to be growing. What was asked for by name is not waited for."""
+    known = catalog.known_files()
+    first = scan(home, known, settle_seconds=settings.settle_seconds)
+    by_name = tuple(found for found in first.unsettled if found.path in asked)
+    waiting = tuple(found for found in first.unsettled if found.path not in asked)
+    if waiting:
+        time.sleep(settings.settle_seconds)
+        second = scan(home, known, settle_seconds=settings.settle_seconds)
+        still = tuple(found for found in second.unsettled if found.path not in asked)
+        return Scan(second.new + _only(second.unsettled, asked), still, second.known, second.problems)
+    return Scan(first.new + by_name, (), first.known, first.problems)
+
+
+def _only(found: Sequence[FoundDump], asked: set[str]) -> tuple[FoundDump, ...]:
+    return tuple(dump for dump in found if dump.path in asked)
+
+
+def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> IngestReport:
+    """The closing table and the exit code: 0 all well, 1 rejected, recovered, partial or not taken yet, 2 failed."""
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
+    worst = 0
+    for listed in catalog.dump_listing(versions=work.versions):
+        rows.append(
+            {
+                "dump": listed.version,
+                "completeness": listed.completeness or listed.state,
+                "table": listed.table_name,
+                "rows_read": listed.rows_read,
+                "accepted": listed.accepted,
+                "rejected": listed.rejected,
+                "latest_rows": listed.latest_rows,
+            }
+        )
+        if listed.rejected or listed.recovered or listed.completeness == "partial":
+            worst = max(worst, 1)
+        if listed.recovered:
+            lines.append(f"{listed.version}: {listed.recovered} row(s) of {listed.table_name} recovered; see: platform-assets rejects")
+        partial = f"{listed.version} is partial: {'; '.join(listed.reasons)}"
+        if listed.completeness == "partial" and partial not in lines:
+            lines.append(partial)
+    rejected = sum(int(row["rejected"] or 0) for row in rows)
+    if rejected:
+        lines.append(f"{rejected} row(s) rejected; each with its reasons: platform-assets rejects")
+    for key, error in errors.items():
+        worst = 2
+        lines.append(f"failed: {key}: {error}")
+    for refusal in work.refused:
+        worst = 2
+        lines.append(f"not taken: {refusal}")
+    for path in work.unsettled:
+        worst = max(worst, 1)
+        lines.append(f"not taken yet: {path} is still growing or has an unfinished part; run ingest again when it is complete.")
+    lines.extend(work.copies)
+    if not work.versions and not work.tables:
+        lines.append(f"Nothing new: {work.known} dumps are known and loaded.")
+    lines.extend(f"failed earlier: {failure} (mend it, then: platform-assets ingest PATH)" for failure in work.earlier_failures)
+    return IngestReport(rows, lines, worst, {"new": list(work.versions), "errors": dict(errors)})

@@ -1,0 +1,351 @@
+"""Which rows of a version are rejected, and every reason why. Fed while the version is parsed; holds key columns and reasons only.
+
+Row-local rules are decided batch by batch in Arrow. Keys and references are decided at the end, in DuckDB, over tables that hold
+nothing but row numbers and key columns; broken rules are kept there too, so that a million rejects cost disk, not memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count, groupby
+from operator import itemgetter
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from platform_assets.dictionary.checks import Check, check_of
+from platform_assets.dictionary.model import Rule, Table, Violation
+from platform_assets.dictionary.rules import SET_KINDS, explain, key_rules_sql, rules_of, type_rule
+from platform_assets.operations.reference_order import reference_groups
+
+READ_ROWS = 16_384
+SHOWN = 200
+"""Characters of a value that are kept with a violation; the whole row is kept apart, as it came."""
+_instances = count()
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What became of one table. A row is rejected when it broke a rule of severity error.
+
+    `rejected_rows`: row numbers, int64, ascending. `rule_counts`: rule id -> (rows checked, rows failed); 0 checked means not
+    evaluated, as for a reference whose table is not in the version. `warnings` are those of `rule_counts` that never reject.
+    """
+
+    table: str
+    rows: int
+    rejected_rows: np.ndarray
+    rule_counts: Mapping[str, tuple[int, int]]
+    warnings: Mapping[str, tuple[int, int]]
+    _judge: VersionJudge = field(repr=False)
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejected_rows)
+
+    def violations(self) -> Iterator[tuple[int, tuple[Violation, ...]]]:
+        """Per rejected row, ascending, all rules of severity error that it broke. Streamed; valid while the judge's connection is open."""
+        return self._judge.violations(self.table, "error")
+
+    def warned(self) -> Iterator[tuple[int, tuple[Violation, ...]]]:
+        """Likewise the rules of severity warning, also of rows that were accepted."""
+        return self._judge.violations(self.table, "warning")
+
+
+@dataclass
+class _Docket:
+    """One table while its rows arrive."""
+
+    number: int
+    table: Table
+    rules: tuple[Rule, ...] = ()
+    checks: tuple[tuple[Rule, Check], ...] = ()
+    kept: tuple[str, ...] = ()
+    """Columns whose values are kept for keys and references; column i stands as `k<i>`."""
+    rows: int = 0
+    began: Table | None = None
+    """The definition by which the rows were judged so far; None before the first row."""
+    strict: bool = False
+
+
+class VersionJudge:
+    """The verdict on all tables of one version, on a DuckDB connection of its own or shared; its tables there bear a prefix of its own.
+
+    `table` for every table that the version holds, `add` for its batches in any order of tables, at the end `verdicts`.
+    Tables of `known` only lend their references: which of their parents' columns must be kept.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, known: Mapping[str, Table] | None = None) -> None:
+        self._connection = connection
+        self._known = dict(known or {})
+        self._dockets: dict[str, _Docket] = {}
+        self._rules: list[tuple[int, Rule]] = []
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._prefix = f"judge_{next(_instances)}_"
+        self._spool = f"{self._prefix}broken"
+        self._next = count()
+        connection.execute(f'CREATE TABLE "{self._spool}" (t INTEGER, "row" BIGINT, rule INTEGER, value STRING, first BIGINT)')
+
+    def table(self, table: Table) -> None:
+        """The version holds this table, or its definition is now known better. Raises SettingsError for a rule its types cannot meet."""
+        docket = self._dockets.get(table.name)
+        if docket is None:
+            docket = self._dockets[table.name] = _Docket(next(self._next), table)
+        docket.table = table
+        docket.rules = rules_of(table)
+        for rule in _row_rules(docket):
+            check_of(rule, table)
+
+    def restart(self, name: str) -> None:
+        """Forgets the rows of a table: it came again, or its rules came after its rows (`late`)."""
+        docket = self._dockets[name]
+        self._connection.execute(f'DELETE FROM "{self._spool}" WHERE t = {docket.number}')
+        self._connection.execute(f'DROP TABLE IF EXISTS "{self._keys(docket)}"')
+        self._dockets[name] = _Docket(next(self._next), docket.table, docket.rules)
+
+    def add(self, name: str, batch: pa.RecordBatch, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> None:
+        """Judges typed rows by what a row alone tells and keeps their keys.
+
+        `rows` are their numbers, unique within the table; `raw` holds the cells that their types could not hold, as JSON by column. Such a
+        cell is a type-error when `strict`, and always in a key column, since a row without its key cannot be merged; no other rule
+        looks at it. Columns that no rule needs may be absent.
+        """
+        docket = self._dockets[name]
+        if docket.began is None:
+            self._begin(docket)
+        docket.rows += batch.num_rows
+        docket.strict = docket.strict or strict
+        failed = self._failed_cells(docket, rows, raw, strict) if raw.null_count < len(raw) else {}
+        for rule, check in docket.checks:
+            column = batch.column(rule.columns[0])
+            if rule.kind == "required" and not column.null_count:
+                continue
+            broken = check(column)
+            if rule.kind == "required" and rule.columns[0] in failed:
+                broken = pc.and_not(broken, failed[rule.columns[0]])
+            if pc.any(broken).as_py():
+                self._note(docket, rule, rows.filter(broken), column.filter(broken))
+        if docket.kept:
+            kept = [batch.column(column) for column in docket.kept]
+            names = ["_row", *(f"k{i}" for i in range(len(kept)))]
+            self._insert(f'INSERT INTO "{self._keys(docket)}" SELECT * FROM', pa.Table.from_arrays([rows, *kept], names=names))
+
+    def late(self) -> dict[str, tuple[str, ...]]:
+        """Tables whose rules came after their first rows, with the columns that these rules need.
+
+        For each: `restart` it, `add` its rows again (these columns and the `raw` of before suffice).
+        """
+        return {
+            name: tuple(dict.fromkeys(column for rule in docket.rules for column in rule.columns if column in docket.table.column_names))
+            for name, docket in self._dockets.items()
+            if docket.began is not None and not self._covered(docket)
+        }
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict on every table of the version. Raises ValueError while there are `late` tables."""
+        late = self.late()
+        if late:
+            raise ValueError(
+                f"The rules of {', '.join(sorted(late))} came after their rows: restart these tables and add their rows again."
+            )
+        for docket in self._dockets.values():
+            self._evaluate(docket, [rule for rule in docket.rules if rule.kind in ("primaryKey", "unique")], {})
+        references = {name: {rule.limit[0] for rule in _references(docket)} & set(self._dockets) for name, docket in self._dockets.items()}
+        for group in reference_groups(references):
+            self._settle(group)
+        return {name: self._verdict(docket) for name, docket in self._dockets.items()}
+
+    def violations(self, name: str, severity: str) -> Iterator[tuple[int, tuple[Violation, ...]]]:
+        """Per row of a table, ascending, the broken rules of a severity in the order of the rules. Streamed from a cursor of its own."""
+        docket = self._dockets[name]
+        order = {rule.id: place for place, rule in enumerate(self._all_rules(docket))}
+        sql = (
+            f'SELECT "row", rule, value, first FROM "{self._spool}" WHERE t = {docket.number}'
+            f' AND rule IN ({self._of_severity(docket, severity)}) ORDER BY "row"'
+        )
+        cursor = self._connection.cursor()
+        try:
+            for row, records in groupby(_records(cursor.sql(sql).to_arrow_reader(READ_ROWS)), key=itemgetter(0)):
+                broken = (self._violation(rule, value, first) for _, rule, value, first in records)
+                yield row, tuple(sorted(broken, key=lambda violation: order[violation.rule]))
+        finally:
+            cursor.close()
+
+    def _violation(self, number: int, value: str | None, first: int | None) -> Violation:
+        rule = self._rules[number][1]
+        return Violation(rule.id, rule.code, rule.columns, value, explain(rule, value, first=first))
+
+    def _keys(self, docket: _Docket) -> str:
+        return f"{self._prefix}keys_{docket.number}"
+
+    def _begin(self, docket: _Docket) -> None:
+        table = docket.table
+        docket.began = table
+        docket.checks = tuple((rule, check_of(rule, table)) for rule in _row_rules(docket))
+        docket.kept = self._needed(docket)
+        if docket.kept:
+            fields = [pa.field("_row", pa.int64()), *(pa.field(f"k{i}", table.column(name).type) for i, name in enumerate(docket.kept))]
+            self._insert(f'CREATE TABLE "{self._keys(docket)}" AS SELECT * FROM', pa.schema(fields).empty_table())
+
+    def _needed(self, docket: _Docket) -> tuple[str, ...]:
+        """Columns of the table's own set rules, and those that others refer to."""
+        own = [name for rule in docket.rules if rule.kind in SET_KINDS for name in rule.columns]
+        tables = {**self._known, **{name: other.table for name, other in self._dockets.items()}}
+        keys = [key for other in tables.values() for key in other.foreign_keys if key.table == docket.table.name]
+        names = dict.fromkeys([*own, *(name for key in keys for name in key.references)])
+        return tuple(name for name in names if name in docket.table.column_names)
+
+    def _covered(self, docket: _Docket) -> bool:
+        judged = tuple(rule for rule, _ in docket.checks)
+        began = docket.began or docket.table
+        return (
+            judged == _row_rules(docket)
+            and began.key == docket.table.key
+            and set(docket.kept) >= set(self._needed(docket))
+            and all(began.column(name).type == docket.table.column(name).type for name in docket.kept)
+        )
+
+    def _failed_cells(self, docket: _Docket, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> dict[str, pa.BooleanArray]:
+        """Notes type-errors; gives per column which of its cells the type could not hold."""
+        masks: dict[str, np.ndarray] = {}
+        noted: dict[str, tuple[list[int], list[str]]] = {}
+        for index in np.flatnonzero(raw.is_valid().to_numpy(zero_copy_only=False)).tolist():
+            for name, text in json.loads(raw[index].as_py()).items():
+                masks.setdefault(name, np.zeros(len(raw), bool))[index] = True
+                if strict or name in docket.table.key:
+                    hits, texts = noted.setdefault(name, ([], []))
+                    hits.append(index)
+                    texts.append(text)
+        for name, (hits, texts) in noted.items():
+            self._note(docket, type_rule(docket.table, name), rows.take(pa.array(hits)), pa.array(texts))
+        return {name: pa.array(mask) for name, mask in masks.items()}
+
+    def _number(self, docket: _Docket, rule: Rule) -> int:
+        """The rule's number in the spool."""
+        key = docket.number, rule.id
+        if key not in self._numbers:
+            self._numbers[key] = len(self._rules)
+            self._rules.append((docket.number, rule))
+        return self._numbers[key]
+
+    def _note(self, docket: _Docket, rule: Rule, rows: pa.Int64Array, values: pa.Array) -> None:
+        self._insert(
+            f'INSERT INTO "{self._spool}" SELECT {docket.number}, "row", {self._number(docket, rule)}, {_short("value")}, NULL FROM',
+            pa.Table.from_arrays([rows, values], names=["row", "value"]),
+        )
+
+    def _insert(self, statement: str, arriving: pa.Table) -> None:
+        name = f"{self._prefix}arriving"
+        self._connection.register(name, arriving)
+        try:
+            self._connection.execute(f'{statement} "{name}"')
+        finally:
+            self._connection.unregister(name)
+
+    def _evaluate(self, docket: _Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
+        """Runs set rules one by one; those that miss a column or their parent are left out."""
+        for rule in rules:
+            if not docket.rows or not self._evaluable(docket, rule):
+                continue
+            dockets = [docket, *(self._dockets[name] for name in parents)]
+            names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
+            sql = key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
+            into = f'INSERT INTO "{self._spool}" SELECT {docket.number}, "row", {self._number(docket, rule)}, {_short("value")}, first'
+            self._connection.execute(f"{into} FROM ({sql}) AS b")
+
+    def _evaluable(self, docket: _Docket, rule: Rule) -> bool:
+        if not set(rule.columns) <= set(docket.table.column_names):
+            return False
+        if rule.kind != "foreignKey":
+            return True
+        parent = self._dockets.get(rule.limit[0])
+        return parent is not None and set(rule.limit[1:]) <= set(parent.table.column_names)
+
+    def _settle(self, group: tuple[str, ...]) -> None:
+        """The references of tables that refer to each other; all tables that they refer to outside the group are settled.
+
+        Within the group a row is there when no other rule rejects it, decided once: a chain of rejections does not run on.
+        """
+        inside = set(group)
+        for within in (False, True):
+            wanted = {
+                name: [r for r in self._dockets[name].rules if r.kind == "foreignKey" and (r.limit[0] in inside) == within]
+                for name in group
+            }
+            parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & set(self._dockets)
+            views = {name: self._accepted(self._dockets[name]) for name in sorted(parents)}
+            for name, rules in wanted.items():
+                for rule in rules:
+                    parent = rule.limit[0]
+                    if parent in views:
+                        self._evaluate(self._dockets[name], [rule], {parent: (self._dockets[parent].table, views[parent])})
+            for view in views.values():
+                self._connection.execute(f'DROP TABLE "{view}"')
+
+    def _accepted(self, docket: _Docket) -> str:
+        """A table of the kept columns of the rows that are not rejected so far."""
+        if docket.began is None:
+            self._begin(docket)
+        name = f"{self._prefix}accepted_{docket.number}"
+        columns = ", ".join(f"k{i}" for i in range(len(docket.kept))) or "_row"
+        source = f'"{self._keys(docket)}"' if docket.kept else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
+        self._connection.execute(
+            f'CREATE TABLE "{name}" AS SELECT {columns} FROM {source} AS k'
+            f' WHERE NOT EXISTS (SELECT 1 FROM "{self._spool}" AS b WHERE {self._rejecting(docket)} AND b."row" = k._row)'
+        )
+        return name
+
+    def _rejecting(self, docket: _Docket) -> str:
+        return f"t = {docket.number} AND rule IN ({self._of_severity(docket, 'error')})"
+
+    def _of_severity(self, docket: _Docket, severity: str) -> str:
+        numbers = [n for n, (t, rule) in enumerate(self._rules) if t == docket.number and rule.severity == severity]
+        return ", ".join(map(str, numbers)) or "-1"
+
+    def _all_rules(self, docket: _Docket) -> tuple[Rule, ...]:
+        types = (type_rule(docket.table, name) for name in docket.table.column_names if docket.strict or name in docket.table.key)
+        return (*types, *docket.rules)
+
+    def _verdict(self, docket: _Docket) -> Verdict:
+        found = self._connection.execute(
+            f'SELECT DISTINCT "row" FROM "{self._spool}" WHERE {self._rejecting(docket)} ORDER BY "row"'
+        ).fetchnumpy()["row"]
+        failed = dict(
+            self._connection.execute(
+                f'SELECT rule, count(DISTINCT "row") FROM "{self._spool}" WHERE t = {docket.number} GROUP BY rule'
+            ).fetchall()
+        )
+        counts: dict[str, tuple[int, int]] = {}
+        warnings: dict[str, tuple[int, int]] = {}
+        for rule in self._all_rules(docket):
+            evaluated = rule.kind not in SET_KINDS and set(rule.columns) <= set(docket.table.column_names)
+            checked = docket.rows if evaluated or self._evaluable(docket, rule) else 0
+            counts[rule.id] = checked, failed.get(self._numbers.get((docket.number, rule.id), -1), 0)
+            if rule.severity == "warning":
+                warnings[rule.id] = counts[rule.id]
+        return Verdict(docket.table.name, docket.rows, np.asarray(found, np.int64), counts, warnings, self)
+
+
+def _row_rules(docket: _Docket) -> tuple[Rule, ...]:
+    """The row-local rules whose column the table has."""
+    names = set(docket.table.column_names)
+    return tuple(rule for rule in docket.rules if rule.kind not in SET_KINDS and rule.columns[0] in names)
+
+
+def _short(column: str) -> str:
+    text = f"CAST({column} AS STRING)"
+    return f"CASE WHEN length({text}) > {SHOWN} THEN left({text}, {SHOWN}) || '…' ELSE {text} END"
+
+
+def _records(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    for batch in reader:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _references(docket: _Docket) -> list[Rule]:
+    return [rule for rule in docket.rules if rule.kind == "foreignKey"]

@@ -1,0 +1,267 @@
+"""Publish: snapshots become version tables, the merged state becomes the table people query. One transaction each, fenced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from platform_assets.errors import StoredFileError
+from platform_assets.operations.latest import source_order
+from platform_assets.settings import Settings
+from platform_assets.storage import latest_tables, version_tables
+from platform_assets.storage.catalog import Catalog
+from platform_assets.storage.catalog_records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
+from platform_assets.storage.files import read_json
+from platform_assets.storage.home import Home
+from platform_assets.storage.protocol import claim, publication, table_lock
+from platform_assets.storage.snapshots import LatestState, Snapshot, open_snapshot
+from platform_assets.versions.keys import table_key
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """A committed version as it lies in the store: version.json and a handle per table."""
+
+    version: str
+    source: str
+    instance: str
+    facts: dict[str, Any]
+    snapshots: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of one version in the warehouse."""
+
+    table: str
+    relation: str
+    mother: str
+    rows_read: int
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class PublishedCurrent:
+    """The latest state in the warehouse, and what changed in it."""
+
+    source: str
+    table: str
+    relation: str
+    rows: int
+    inserted: int
+    updated: int
+    deleted: int
+
+
+def stored_version(home: Home, source: str, version: str) -> StoredVersion:
+    """Opens a committed version. Raises StoredFileError when it was never parsed or its store is damaged."""
+    folder = home.version(source, version)
+    path = folder / "version.json"
+    if not path.exists():
+        raise StoredFileError(
+            f"{path} is missing: version {version} was never parsed. Materialize parsed_snapshot for it first.", path=str(path)
+        )
+    facts = read_json(path)
+    snapshots = tuple(open_snapshot(folder / name) for name in facts["tables"].values())
+    return StoredVersion(version, source, facts["instance"], facts, snapshots)
+
+
+def publish_version(
+    settings: Settings,
+    catalog: Catalog,
+    record: VersionRecord,
+    *,
+    run_id: str,
+    progress: Callable[[str, int], None] = lambda table, rows: None,
+) -> tuple[PublishedTable, ...]:
+    """All tables of one version, its rejects and its catalog rows, in one transaction. Raises FencedOut when a newer run took over."""
+    stored = stored_version(Home(settings.home), record.source, record.version)
+    mine = claim(catalog.url, f"version_table/{record.version}", run_id)
+    published, records = [], []
+    with publication(catalog.url, mine) as tx:
+        kept = {snapshot.table.name for snapshot in stored.snapshots}
+        for old in catalog.snapshots(version=record.version):
+            if old.table_name not in kept:
+                version_tables.drop_version(tx.connection, source=record.source, table=old.table_name, version=record.version)
+        for snapshot in stored.snapshots:
+            table = snapshot.table
+            done = version_tables.publish_version(
+                tx.connection,
+                source=record.source,
+                version=record.version,
+                label=record.label,
+                table=table,
+                batches=_reported(snapshot.batches([*table.column_names, "_row", "_raw"]), table.name, progress),
+            )
+            records.append(_snapshot_record(record, snapshot, done.schema, done.child))
+            published.append(
+                PublishedTable(
+                    table=table.name,
+                    relation=f"{done.schema}.{done.child}",
+                    mother=f"{done.schema}.{done.mother}",
+                    rows_read=snapshot.rows + snapshot.unreadable,
+                    accepted=snapshot.accepted,
+                    rejected=snapshot.rejected,
+                )
+            )
+        load_id = tx.log(
+            "publish_version",
+            source=record.source,
+            version=record.version,
+            rows=sum(done.accepted for done in published),
+            size=record.bytes,
+            details={done.table: done.accepted for done in published},
+        )
+        catalog.record_snapshots(tx.connection, record.version, records, load_id)
+        catalog.record_rule_results(tx.connection, record.version, _rule_results(record, stored))
+        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, stored))
+        catalog.update_version(
+            record.version,
+            connection=tx.connection,
+            completeness=stored.facts["completeness"],
+            reasons=tuple(stored.facts["reasons"]),
+            format=stored.facts["format"],
+            format_reason=stored.facts["format_reason"],
+            dump_time=_moment(stored.facts["dump_time"]),
+            row_version_max=stored.facts["row_version_max"],
+            facts={"tool": stored.facts["tool"], "notices": stored.facts["notices"], "notice_counts": stored.facts["notice_counts"]},
+        )
+        catalog.set_state(record.version, "published", connection=tx.connection)
+    record_source_order(settings, catalog, record.source)
+    return tuple(published)
+
+
+def record_source_order(settings: Settings, catalog: Catalog, source: str) -> None:
+    """Keeps the order of a source's versions in the catalog, for people; whoever merges derives it anew from the facts."""
+    catalog.record_order(
+        source,
+        [
+            OrderRecord(
+                source=source,
+                instance=place.instance,
+                version=place.version,
+                place=place.place,
+                evidence=place.evidence,
+                confidence=place.confidence,
+                ambiguous=place.ambiguous,
+                moment=place.moment.isoformat(" ") if place.moment else None,
+            )
+            for place in source_order(settings, catalog, source)
+        ],
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _reported(batches: Iterator[pa.RecordBatch], table: str, progress: Callable[[str, int], None]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        progress(table, batch.num_rows)
+
+
+def _rule_results(record: VersionRecord, stored: StoredVersion) -> Iterator[RuleResult]:
+    for snapshot in stored.snapshots:
+        severities = {rule.id: rule.severity for rule in snapshot.table.rules}
+        for rule, (checked, failed) in snapshot.rule_counts.items():
+            yield RuleResult(
+                source=record.source,
+                table_name=snapshot.table.name,
+                version=record.version,
+                rule=rule,
+                kind=rule.partition(":")[0],
+                checked=checked,
+                failed=failed,
+                severity=severities.get(rule, "error"),
+            )
+
+
+def _reject_rows(record: VersionRecord, stored: StoredVersion) -> Iterator[RejectRow]:
+    for snapshot in stored.snapshots:
+        for reject in snapshot.rejects():
+            yield RejectRow(
+                table_name=snapshot.table.name,
+                instance=record.instance,
+                file=reject.member,
+                line=reject.line,
+                row_number=reject.row,
+                byte_offset=reject.offset,
+                raw=reject.raw,
+                violations=reject.violations,
+                dictionary_version=snapshot.dictionary_version or None,
+                status="recovered" if reject.recovered else "open",
+            )
+
+
+def _snapshot_record(record: VersionRecord, snapshot: Snapshot, schema: str, child: str) -> SnapshotRecord:
+    return SnapshotRecord(
+        version=record.version,
+        source=record.source,
+        table_name=snapshot.table.name,
+        rows_read=snapshot.rows + snapshot.unreadable,
+        accepted=snapshot.accepted,
+        rejected=snapshot.rejected,
+        recovered=snapshot.recovered,
+        unreadable=snapshot.unreadable,
+        schema=snapshot.table.to_json(),
+        key=snapshot.table.key,
+        row_version=snapshot.facts["row_version"],
+        row_version_max=snapshot.facts["row_version_max"],
+        raw_counts=dict(snapshot.raw_counts),
+        rule_counts={rule: list(counts) for rule, counts in snapshot.rule_counts.items()},
+        child_schema=schema,
+        child_table=child,
+    )
+
+
+def publish_current(
+    settings: Settings,
+    catalog: Catalog,
+    state: LatestState,
+    *,
+    run_id: str,
+    progress: Callable[[str, int], None] = lambda table, rows: None,
+) -> PublishedCurrent:
+    """The merged state into `<source>.<table>`. Readers see the old state until the transaction commits."""
+    source, table = state.source, state.table
+    mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
+    batches = state.batches([*table.column_names, "_instance", "_version", "_row", "_raw"])
+    now = datetime.now(UTC)
+    with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
+        counts = latest_tables.publish_latest(
+            tx.connection, source=source, table=table, key=table.key, batches=_reported(batches, table.name, progress)
+        )
+        tx.log(
+            "publish_latest",
+            source=source,
+            table_name=table.name,
+            rows=counts.rows,
+            details={"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted},
+        )
+        catalog.record_table(
+            TableRecord(
+                source=source,
+                table_name=table.name,
+                table_key=table_key(source, table.name),
+                schema_name=counts.schema,
+                relation=counts.relation,
+                key=table.key,
+                row_version=state.facts["row_version"],
+                schema=table.to_json(),
+                rows=counts.rows,
+                merged_load_id=state.facts["load_id"],
+                merged_at=datetime.fromisoformat(state.facts["merged_at"]),
+                published_load_id=state.facts["load_id"],
+                published_at=now,
+            ),
+            connection=tx.connection,
+        )
+    return PublishedCurrent(
+        source, table.name, f"{counts.schema}.{counts.relation}", counts.rows, counts.inserted, counts.updated, counts.deleted
+    )

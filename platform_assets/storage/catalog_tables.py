@@ -1,0 +1,275 @@
+"""The catalog's tables as SQLAlchemy metadata, and how they come into a database. Not here: what is asked of them (catalog)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+SCHEMA = "catalog"
+SCHEMA_VERSION = 1
+metadata = MetaData(schema=SCHEMA)
+
+
+def _text(name: str, **options: object) -> Column[str]:
+    return Column(name, Text, **options)  # type: ignore[arg-type]
+
+
+def _long(name: str, **options: object) -> Column[int]:
+    return Column(name, BigInteger, **options)  # type: ignore[arg-type]
+
+
+def _moment(name: str, **options: object) -> Column[object]:
+    return Column(name, TIMESTAMP(timezone=True), **options)  # type: ignore[arg-type]
+
+
+def _json(name: str, default: str) -> Column[object]:
+    return Column(name, JSONB, nullable=False, server_default=text(f"'{default}'"))
+
+
+def _now(name: str) -> Column[object]:
+    return _moment(name, nullable=False, server_default=func.now())
+
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False), _now("at"))
+
+versions = Table(
+    "versions",
+    metadata,
+    _text("version", primary_key=True),
+    _text("source", nullable=False),
+    _text("instance", nullable=False),
+    _text("label", nullable=False),
+    _text("sha256", nullable=False),
+    _text("path", nullable=False, comment="relative to the home folder"),
+    _long("bytes", nullable=False),
+    _text("kind", nullable=False, comment="file or folder"),
+    _now("registered_at"),
+    _text("state", nullable=False, comment="registered, running, parsed, published or failed"),
+    _text("error"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _text("completeness", comment="complete, partial or unknown"),
+    _json("reasons", "[]"),
+    _text("format"),
+    _text("format_reason"),
+    _text("dump_time", comment="ISO 8601 as the dump wrote it, with a zone only when it had one"),
+    _text("row_version_max"),
+    _json("facts", "{}"),
+    _moment("parsed_at"),
+    _moment("published_at"),
+    UniqueConstraint("source", "sha256", name="versions_content"),
+)
+
+dump_files = Table(
+    "dump_files",
+    metadata,
+    _text("path", primary_key=True, comment="relative to the home folder"),
+    _text("version"),
+    _long("bytes", nullable=False),
+    _long("mtime_ns", nullable=False),
+    _now("seen_at"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    _text("version", primary_key=True),
+    _text("source", nullable=False),
+    _text("table_name", primary_key=True),
+    _long("rows_read", nullable=False),
+    _long("accepted", nullable=False),
+    _long("rejected", nullable=False),
+    _long("recovered", nullable=False),
+    _long("unreadable", nullable=False),
+    _json("schema", "{}"),
+    _json("key", "[]"),
+    _text("row_version"),
+    _text("row_version_max"),
+    _json("raw_counts", "{}"),
+    _json("rule_counts", "{}"),
+    _text("child_schema"),
+    _text("child_table"),
+    _long("load_id"),
+    _now("published_at"),
+    Index("snapshots_table", "source", "table_name"),
+)
+
+schema_history = Table(
+    "schema_history",
+    metadata,
+    _text("source", nullable=False),
+    _text("table_name", primary_key=True),
+    _text("version", primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _text("column_name", nullable=False),
+    _text("type", nullable=False),
+    _text("native", nullable=False),
+    Column("required", Boolean, nullable=False),
+    Column("key_position", Integer),
+)
+
+tables = Table(
+    "tables",
+    metadata,
+    _text("source", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("table_key", nullable=False, unique=True),
+    _text("schema_name"),
+    _text("relation"),
+    _json("key", "[]"),
+    _text("row_version"),
+    _json("schema", "{}"),
+    _long("rows"),
+    _long("changed_load_id", comment="grows with every change of the table's snapshots"),
+    _long("merged_load_id"),
+    _moment("merged_at"),
+    _long("published_load_id", comment="the changed_load_id that the latest state was made from"),
+    _moment("published_at"),
+    Column("versions", Integer, nullable=False, server_default=text("0")),
+)
+
+import_log = Table(
+    "import_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _now("at"),
+    _text("operation", nullable=False),
+    _text("subject", nullable=False),
+    _text("source"),
+    _text("table_name"),
+    _text("version"),
+    _long("rows"),
+    _long("bytes"),
+    Column("seconds", Float),
+    _long("epoch"),
+    _text("run_id"),
+    _text("outcome", nullable=False),
+    _json("details", "{}"),
+    _text("token", nullable=False, index=True, comment="one per publication: proves that it was committed"),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _text("source", nullable=False),
+    _text("table_name"),
+    _text("version", nullable=False),
+    _text("instance"),
+    _text("file"),
+    _long("line"),
+    _long("row_number"),
+    _long("byte_offset"),
+    _text("raw", comment="the row as it came; a NUL is written \\x00"),
+    _json("violations", "[]"),
+    _text("dictionary_version"),
+    _text("status", nullable=False, comment="open, replayed, discarded or recovered"),
+    _now("first_seen"),
+    _now("last_seen"),
+    Index("rejects_place", "version", "table_name", "line"),
+    Index("rejects_table", "source", "table_name"),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    _text("subject", primary_key=True),
+    _long("epoch", nullable=False),
+    _text("run_id"),
+    _text("holder", comment="host and process id"),
+    _now("claimed_at"),
+)
+
+backups = Table(
+    "backups",
+    metadata,
+    _text("source", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("backup_id", primary_key=True),
+    _text("folder", nullable=False),
+    _long("rows", nullable=False),
+    _long("bytes", nullable=False),
+    _now("created_at"),
+    _moment("verified_at"),
+    Column("verified_ok", Boolean),
+    _moment("drill_at"),
+    Column("drill_ok", Boolean),
+    _json("details", "{}"),
+)
+
+version_order = Table(
+    "version_order",
+    metadata,
+    _text("source", nullable=False),
+    _text("instance", nullable=False),
+    _text("version", primary_key=True),
+    Column("place", Integer, nullable=False),
+    _text("evidence", nullable=False),
+    _text("confidence", nullable=False),
+    Column("ambiguous", Boolean, nullable=False),
+    _text("moment", comment="what the evidence says, as text"),
+)
+
+rule_results = Table(
+    "rule_results",
+    metadata,
+    _text("source", nullable=False),
+    _text("version", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("rule", primary_key=True),
+    _text("kind", nullable=False),
+    _long("checked", nullable=False),
+    _long("failed", nullable=False),
+    _text("severity", nullable=False),
+    _now("at"),
+    Index("rule_results_table", "source", "table_name"),
+)
+
+work_requests = Table(
+    "work_requests",
+    metadata,
+    _text("subject", primary_key=True, comment="a partition key"),
+    _text("basis", nullable=False, comment="what the work depends on: a content hash, a load id"),
+    Column("attempts", Integer, nullable=False),
+    _now("requested_at"),
+)
+
+
+def create_all(url: str, lock: int) -> int:
+    """Creates what is missing, one program at a time under the advisory lock, and returns the schema version that stands there."""
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+            return _standing(connection) or _create(connection)
+    finally:
+        engine.dispose()
+
+
+def _standing(connection: Connection) -> int | None:
+    if connection.scalar(text("SELECT to_regclass('catalog.schema_version')")) is None:
+        return None
+    found: int | None = connection.scalar(text("SELECT max(version) FROM catalog.schema_version"))
+    return found
+
+
+def _create(connection: Connection) -> int:
+    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    metadata.create_all(connection)
+    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+    return SCHEMA_VERSION

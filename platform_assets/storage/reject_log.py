@@ -1,0 +1,137 @@
+"""The error log: rejected and recovered rows with all their reasons, written in bulk. The catalog's largest table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from platform_assets.storage.catalog_listings import record
+from platform_assets.storage.catalog_records import RejectRow, TableRecord
+from platform_assets.storage.sessions import Connection
+
+_COLUMNS = (
+    ("source", "text"),
+    ("table_name", "text"),
+    ("version", "text"),
+    ("instance", "text"),
+    ("file", "text"),
+    ("line", "bigint"),
+    ("row_number", "bigint"),
+    ("byte_offset", "bigint"),
+    ("raw", "text"),
+    ("violations", "jsonb"),
+    ("dictionary_version", "text"),
+    ("status", "text"),
+)
+_NAMES = ", ".join(name for name, _ in _COLUMNS)
+_PLACE = "table_name, file, line, row_number, byte_offset, status = 'recovered'"
+
+_MERGE = f"""
+WITH gone AS (DELETE FROM catalog.rejects WHERE version = %(version)s RETURNING *),
+  known AS (SELECT *, row_number() OVER (PARTITION BY {_PLACE} ORDER BY id) AS nth FROM gone),
+  arrived AS (SELECT *, row_number() OVER (PARTITION BY {_PLACE} ORDER BY place) AS nth FROM incoming_rejects)
+INSERT INTO catalog.rejects (id, {_NAMES}, first_seen, last_seen) OVERRIDING SYSTEM VALUE
+SELECT coalesce(known.id, nextval(pg_get_serial_sequence('catalog.rejects', 'id'))),
+  {", ".join(f"arrived.{name}" for name, _ in _COLUMNS if name != "status")},
+  CASE WHEN known.status = 'discarded' THEN known.status ELSE arrived.status END, coalesce(known.first_seen, now()), now()
+FROM arrived LEFT JOIN known ON known.nth = arrived.nth
+  AND known.table_name IS NOT DISTINCT FROM arrived.table_name AND known.file IS NOT DISTINCT FROM arrived.file
+  AND known.line IS NOT DISTINCT FROM arrived.line AND known.row_number IS NOT DISTINCT FROM arrived.row_number
+  AND known.byte_offset IS NOT DISTINCT FROM arrived.byte_offset
+  AND (known.status = 'recovered') = (arrived.status = 'recovered')
+ORDER BY arrived.place
+"""
+
+
+def replace_rejects(connection: Connection, version: str, source: str, rows: Iterable[RejectRow]) -> int:
+    """Replaces all rejects of a version, inside its publication; returns how many there are now.
+
+    `rows` are of any of its tables, streamed. A row that was known at the same place keeps its id, its first_seen and a person's
+    `discarded`. A NUL or a lone surrogate, which PostgreSQL text cannot hold, is written as an escape; the snapshot keeps the original.
+    """
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS)
+    connection.execute(f"CREATE TEMP TABLE incoming_rejects (place bigint, {columns}) ON COMMIT DROP")
+    count = 0
+    with connection.cursor() as cursor, cursor.copy(f"COPY incoming_rejects (place, {_NAMES}) FROM STDIN") as copy:
+        for row in rows:
+            count += 1
+            copy.write_row((count, *_cells(row, version, source)))
+    connection.execute(_MERGE, {"version": version})
+    connection.execute("DROP TABLE incoming_rejects")
+    return count
+
+
+def _cells(row: RejectRow, version: str, source: str) -> tuple[Any, ...]:
+    return (
+        source,
+        _text(row.table_name),
+        version,
+        row.instance,
+        _text(row.file),
+        row.line,
+        row.row_number,
+        row.byte_offset,
+        _text(row.raw),
+        _violations(row.violations),
+        row.dictionary_version,
+        row.status,
+    )
+
+
+def _violations(violations: str | Sequence[Mapping[str, Any]]) -> str:
+    """JSON text that jsonb takes; text that has nothing in it that jsonb refuses goes as it is."""
+    if isinstance(violations, str) and "\\u0000" not in violations and "\\ud" not in violations.lower():
+        return storable(violations)
+    items = json.loads(violations) if isinstance(violations, str) else [dict(violation) for violation in violations]
+    return json.dumps(storable_json(items), ensure_ascii=False)
+
+
+def rejects(
+    connection: Connection,
+    table: TableRecord | None,
+    *,
+    version: str | None,
+    statuses: Sequence[str] | None,
+    limit: int | None,
+    offset: int,
+) -> list[RejectRow]:
+    """Rejects by version (oldest registered first), table, file and line."""
+    query = """
+        SELECT r.* FROM catalog.rejects r LEFT JOIN catalog.versions v USING (version)
+        WHERE (%(version)s::text IS NULL OR r.version = %(version)s)
+          AND (%(source)s::text IS NULL OR (r.source = %(source)s AND r.table_name = %(table)s))
+          AND (%(statuses)s::text[] IS NULL OR r.status = ANY(%(statuses)s))
+        ORDER BY v.registered_at, r.version, r.table_name, r.file, r.line, r.id LIMIT %(limit)s OFFSET %(offset)s
+    """
+    values = {
+        "version": version,
+        "source": table.source if table else None,
+        "table": table.table_name if table else None,
+        "statuses": list(statuses) if statuses is not None else None,
+        "limit": limit,
+        "offset": offset,
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [record(RejectRow, row) for row in cursor.execute(query, values)]
+
+
+def storable(text: str) -> str:
+    """Text as PostgreSQL can hold it: NUL as \\x00, lone surrogates as \\udcXX. Everything else unchanged."""
+    if "\0" not in text and text.isascii():
+        return text
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def storable_json(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(key)): storable_json(item) for key, item in value.items()}
+    return [storable_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else storable(text)

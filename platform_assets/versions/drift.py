@@ -1,0 +1,54 @@
+"""Schemas of one table through its versions: their union, and rows brought to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.types import BINARY, INSTANT, STRING, TIMESTAMP, common_type
+
+
+def union_table(tables: Sequence[Table]) -> Table:
+    """All columns of all versions, oldest first given: the newest version's columns in its order, then those it no longer has.
+
+    Types widen along dictionary.types.common_type. The key is the newest version's, if every version has its columns; else there is
+    none and rows are compared whole. Raises ValueError for no tables.
+    """
+    if not tables:
+        raise ValueError("a union needs at least one table")
+    newest = tables[-1]
+    columns: dict[str, Column] = {}
+    for table in reversed(tables):
+        for column in table.columns:
+            known = columns.get(column.name)
+            columns[column.name] = column if known is None else replace(known, type=common_type(known.type, column.type))
+    shared_key = all(set(newest.key) <= set(table.column_names) for table in tables)
+    return replace(newest, columns=tuple(columns.values()), key=newest.key if shared_key else ())
+
+
+def align(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
+    """The batch with exactly the table's columns in its order: missing ones NULL, types widened without loss."""
+    arrays = []
+    for column in table.columns:
+        index = batch.schema.get_field_index(column.name)
+        if index < 0:
+            arrays.append(pa.nulls(batch.num_rows, column.type))
+        else:
+            arrays.append(widen(batch.column(index), column.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema())
+
+
+def widen(array: pa.Array, to: pa.DataType) -> pa.Array:
+    """An array in a type that common_type gave. Bytes become PostgreSQL's hex text, times ISO text."""
+    if array.type == to:
+        return array
+    if to == STRING and array.type == BINARY:
+        return pa.array([None if value is None else "\\x" + value.hex() for value in array.to_pylist()], STRING)
+    if to == STRING and array.type in (TIMESTAMP, INSTANT):
+        text = pc.cast(array.cast(TIMESTAMP), STRING)
+        return pc.binary_join_element_wise(text, "+00", "") if array.type == INSTANT else text
+    return array.cast(to)

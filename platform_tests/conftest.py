@@ -1,0 +1,71 @@
+"""What all tests share: a home of their own, the real dumps, one embedded server per worker and a fresh database per test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from platform_assets.storage.embedded import EmbeddedServer, ServerAddress
+from platform_assets.storage.home import Home
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever forgets to name a home gets an empty one, never the repository's `data/` or the developer's own server."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PLATFORM_HOME", str(tmp_path_factory.mktemp("forgotten-home")))
+    patch.delenv("PLATFORM_DATABASE_URL", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real dumps: PLATFORM_REALDATA, or `shared/realdata` beside the repository."""
+    folder = Path(os.environ.get("PLATFORM_REALDATA") or REPOSITORY.parent / "shared" / "realdata")
+    if not folder.is_dir():
+        pytest.skip(f"no real dumps at {folder}; set PLATFORM_REALDATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home folder."""
+    root = tmp_path / "home"
+    root.mkdir()
+    return Home(root)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerAddress]:
+    """One embedded PostgreSQL per worker; stopped and removed with it, also when the worker is killed (its lock vanishes)."""
+    folder = Path(tempfile.mkdtemp(prefix="pa-"))
+    folder.chmod(0o755)  # as root the server runs under another account, which must get here on systems without capabilities
+    embedded = EmbeddedServer(Home(folder))
+    try:
+        yield embedded.ensure_running()
+    finally:
+        embedded.stop(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database(server: ServerAddress) -> Iterator[str]:
+    """The URL of a fresh, empty database; dropped afterwards together with the connections that a test left open."""
+    import psycopg
+    from psycopg import sql
+
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield server.url(name)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
