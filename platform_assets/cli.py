@@ -32,7 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A heap of table dumps becomes a PostgreSQL warehouse: every version, the latest state, proven backups, every reject.",
 )
-out = Console(soft_wrap=True, highlight=False)
+WIDE = None if sys.stdout.isatty() else 240
+out = Console(soft_wrap=True, highlight=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 ALL_WELL, SOMETHING_REJECTED, FAILED = 0, 1, 2
@@ -86,7 +87,9 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=plain) + "\n")
 
 
-def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str, columns: Sequence[str] | None = None) -> None:
+def print_rows(
+    rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str, columns: Sequence[str] | None = None, verbatim: bool = False
+) -> None:
     """A listing: a JSON array of objects, or a grid. Numbers to the right, NULL as a dash."""
     if as_json:
         print_json(list(rows))
@@ -98,7 +101,7 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str, col
     grid = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for name in names:
         number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows if row[name] is not None)
-        grid.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+        grid.add_column(Text(name if verbatim else name.replace("_", " ")), justify="right" if number else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text("-" if row[name] is None else shown(row[name])) for name in names))
     out.print(grid)
@@ -255,10 +258,10 @@ def _print_answer(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], *, as
     for row in rows:
         page.append({f"{name}": value for name, value in zip(_distinct(columns), row, strict=True)})
         if len(page) == 1_000:
-            print_rows(page, as_json=False, empty="")
+            print_rows(page, as_json=False, empty="", verbatim=True)
             printed, page = printed + len(page), []
     if page or not printed:
-        print_rows(page, as_json=False, empty=f"no rows ({', '.join(columns)})")
+        print_rows(page, as_json=False, empty=f"no rows ({', '.join(columns)})", verbatim=True)
 
 
 def _distinct(columns: Sequence[str]) -> list[str]:

@@ -69,3 +69,19 @@ def database(server: ServerAddress) -> Iterator[str]:
     yield server.url(name)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def platform_database(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A fresh database that PLATFORM_DATABASE_URL names, for runs through Dagster; its `<name>_dagster` is dropped afterwards as well."""
+    import psycopg
+    from psycopg import sql
+
+    from platform_assets.storage.database_url import database_name, with_database
+
+    monkeypatch.setenv("PLATFORM_DATABASE_URL", database)
+    for name in ("DAGSTER_HOME", "PLATFORM_HOME", "DAGSTER_EVENT_BATCH_SIZE", "DAGSTER_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # what a run sets is taken back
+    yield database
+    with psycopg.connect(with_database(database, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(f"{database_name(database)}_dagster")))

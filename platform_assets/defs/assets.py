@@ -50,7 +50,7 @@ def told(context: dg.AssetExecutionContext, platform: Platform, key: str) -> Ite
 
 def each(context: dg.AssetExecutionContext, platform: Platform, work: Callable[[str], Any]) -> dict[str, Any]:
     """Does the work for every partition key of the run; marks the run with this process first, for lost_runs."""
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_mark()})
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_mark()})
     done = {}
     for key in context.partition_keys:
         with told(context, platform, key):
@@ -167,7 +167,7 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
     def publish(key: str) -> None:
         version = platform.version(key)
         done = publish_version(
-            platform.settings, platform.catalog, version, run_id=context.run_id, progress=platform.progress(f"publish {key}")
+            platform.settings, platform.catalog, version, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
         )
         columns = ("table", "relation", "mother", "rows read", "accepted", "rejected")
         rows = [(d.table, d.relation, d.mother, d.rows_read, d.accepted, d.rejected) for d in done]
@@ -235,7 +235,7 @@ def current_table(context: dg.AssetExecutionContext, platform: PlatformParam, la
     def publish(key: str) -> None:
         state = latest_state[key]
         done = publish_current(
-            platform.settings, platform.catalog, state, run_id=context.run_id, progress=platform.progress(f"publish {key}")
+            platform.settings, platform.catalog, state, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
         )
         context.add_asset_metadata(
             table_metadata(state.table, rows=done.rows, relation=done.relation, upstream="latest_state")

@@ -103,11 +103,14 @@ def _where(data: Any, place: Sequence[str | int]) -> str:
     """Table and column of a place, in words."""
     names = []
     for at, step in enumerate(place[:-1]):
-        if not (isinstance(data, dict) and step in data) and not (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+        if isinstance(data, dict) and step in data:
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+            if place[at - 1] in ("schema", "properties") and isinstance(data, dict) and "name" in data:
+                names.append(str(data["name"]))
+        else:
             break
-        data = data[step]
-        if isinstance(step, int) and place[at - 1] in ("schema", "properties") and isinstance(data, dict) and "name" in data:
-            names.append(str(data["name"]))
     return f" at {'.'.join(names)}" if names else ""
 
 

@@ -32,7 +32,8 @@ class Delimited:
         return None
 
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
-        """Yields the tables in the order of the members. Raises SettingsError for an impossible dialect, LimitExceeded."""
+        """Yields the tables in the order of the members. Raises SettingsError for an impossible dialect, LimitExceeded,
+        and UnreadableDump when no table comes about at all."""
         dialect_of(source)
         verdict = Verdict()
         for notice in ignored_notices(dump):
@@ -49,7 +50,7 @@ class Delimited:
             if table != name:
                 yield name_notice(member, name, table)
             yield from read_member(member, table, source, plan_for(table, dictionary), verdict)
-        yield verdict.finished(sealed=dump.sealed, tool=self.name)
+        yield verdict.finished(dump, self.name)
 
 
 def look(member: Member, source: SourceSettings) -> Look:

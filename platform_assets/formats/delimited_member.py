@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.base import Event, Finished, Member, Notice, Rows, TableFound, Unreadable
+from platform_assets.errors import UnreadableDump
+from platform_assets.formats.base import Dump, Event, Finished, Member, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.delimited_blocks import BadRow, Block, Splitter
 from platform_assets.formats.delimited_dialect import CR, Dialect
 from platform_assets.formats.delimited_exact import newline_of
@@ -47,10 +48,14 @@ class Verdict:
         self.tables += isinstance(event, TableFound)
         return event
 
-    def finished(self, *, sealed: bool, tool: str) -> Finished:
+    def finished(self, dump: Dump, tool: str) -> Finished:
+        """Raises UnreadableDump when not a single table came about."""
+        if not self.tables:
+            why = "; ".join(self.reasons[:3]) or "no member is a table."
+            raise UnreadableDump(f"{dump.name}: no table can be read. {why}", dump=dump.name)
         if self.reasons:
             return Finished("partial", tuple(self.reasons), tool=tool)
-        return Finished("complete" if sealed else "unknown", tool=tool)
+        return Finished("complete" if dump.sealed else "unknown", tool=tool)
 
 
 def dialect_of(source: SourceSettings) -> Dialect:

@@ -51,7 +51,11 @@ def choose(dump: Dump, source: SourceSettings) -> tuple[Format, str]:
 
 def _described(dump: Dump, source: SourceSettings) -> str:
     """What the first members look like, one sentence each."""
-    sentences = [f"{member.name} looks like {describe(head(member).data, look(member, source).instead)}." for member in dump.members[:3]]
+    sentences = []
+    for member in dump.members[:3]:
+        start = head(member)
+        broken = f" But: {start.error}" if start.error else ""
+        sentences.append(f"{member.name} looks like {describe(start.data, look(member, source).instead)}.{broken}")
     more = len(dump.members) - 3
     return " ".join(sentences) + (f" And {more:,} more members." if more > 0 else "")
 

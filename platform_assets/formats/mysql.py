@@ -58,7 +58,7 @@ class MySqlDump:
             try:
                 text, fixed, reason = _text(stream)
                 if len(dump.members) > 1 and source.format is None and reason is None:
-                    ignored.append(verdict.saw(_ignored(member)))
+                    ignored.append(verdict.saw(_ignored(member, dump)))
                     continue
                 last = Session(charset=source.encoding or "utf8mb4", fixed=fixed)
                 for event in _member_events(text, member, last, tables, verdict):
@@ -94,21 +94,25 @@ def _opened(member: Member, verdict: _Verdict) -> BinaryIO | None:
         return None
 
 
-def _ignored(member: Member) -> Notice:
-    bears = member.name.lower().endswith(".sql")
-    return Notice("member-ignored", f"{member.name!r} is not SQL of MySQL; it was not read.", member.name, data_bearing=bears)
+def _ignored(member: Member, dump: Dump) -> Notice:
+    """A member that is not SQL. It bears rows when it is named like SQL, or lies beside its table as mysqldump --tab writes them."""
+    name, stem = member.name, member.name.rpartition(".")[0]
+    beside = name.endswith(".txt") and any(other.name == f"{stem}.sql" for other in dump.members)
+    message = f"{name!r} is not SQL of MySQL; it was not read."
+    if beside:
+        message = f"{name!r} holds rows that mysqldump --tab wrote; this reader takes them from INSERT statements only."
+    return Notice("member-ignored", message, name, data_bearing=beside or name.lower().endswith(".sql"))
 
 
 class _Prefixed:
     """A stream whose first bytes were taken already."""
 
     def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
+        self._head = io.BytesIO(head)
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        head, self._head = self._head, b""
-        return head or self._stream.read(size)
+        return self._head.read(size) or self._stream.read(size)
 
     def close(self) -> None:
         self._stream.close()
@@ -193,7 +197,7 @@ def _syntax(tokens: Tokens) -> str | None:
 def _mark(statement: list[Token]) -> str | None:
     first, before, token = statement[0], statement[-2], statement[-1]
     if before.is_(b"ENGINE", b"TYPE") and token.punct(b"=") and first.is_(b"CREATE"):
-        return f"{(before.text or b'').decode()}= behind CREATE TABLE"
+        return f"{(before.text or b'').decode().upper()}= behind CREATE TABLE"
     names = [one for one in statement[:6] if one.kind == NAME and one.text and one.text[:1] == b"`"]
     if names and token.kind in (PUNCT, WORD) and any(one.is_(b"TABLE", b"INTO") for one in statement[:4]):
         return f"{(first.text or b'').decode().upper()} with names in backticks"

@@ -47,7 +47,7 @@ def decoder(charset: str) -> Decode | None:
         return lambda data: codecs.charmap_decode(data, "strict", _LATIN1)[0]
     codec = _CODECS.get(name, name)
     try:
-        b"".decode(codec)
+        bytes(4).decode(codec)
     except LookupError:
         return None
     return lambda data: data.decode(codec)
@@ -144,14 +144,14 @@ class Session:
             return SetChanges()
         name = target[-1].lower().lstrip("@") if not target[-1].startswith("@") else target[-1].lower()
         value = self._value(part[at + 1 :])
-        source = self._plain(part[at + 1]) if at + 1 < len(part) else ""
         if name.startswith("@") and not name.startswith("@@"):
             self.users[name] = value
             return SetChanges(saved=(name,)) if name.startswith("@old_") else SetChanges()
         name = name.lstrip("@")
         if value is not None:
             self._effect(name, value)
-        return SetChanges((), (source.lower(),) if source.lower().startswith("@old_") else (), ((name, value or ""),))
+        sources = [self._plain(token).lower() for token in part[at + 1 :] if token.kind == WORD]
+        return SetChanges((), tuple(source for source in sources if source.startswith("@old_")), ((name, value or ""),))
 
     def _effect(self, name: str, value: str) -> None:
         self.variables[name] = value
@@ -163,7 +163,7 @@ class Session:
             self.lexis.ansi_quotes = bool(modes & _QUOTING_MODES)
 
     def _value(self, part: Sequence[Token]) -> str | None:
-        """The value when it is a literal or another variable's; joined texts for CONCAT(...); None for what only a server knows."""
+        """A literal's or another variable's value, the first of IFNULL(...), all of CONCAT(...); None for what only a server knows."""
         texts: list[str] = []
         for index, token in enumerate(part):
             text = self._plain(token)
@@ -176,7 +176,9 @@ class Session:
                 texts += [known] if (known := self.variables.get(text.lower())) is not None else []
             elif token.kind in (WORD, NAME) and len(part) == 1:
                 return text
-        return ",".join(text.strip(",") for text in texts) if texts else None
+        if part and part[0].is_(b"CONCAT", b"CONCAT_WS"):
+            return ",".join(text.strip(",") for text in texts)
+        return texts[0] if texts else None
 
     def _plain(self, token: Token) -> str:
         text = token.text or b""

@@ -228,12 +228,14 @@ class SqlFile(InsertReading):
             return
         if known is not None and known.rows:
             yield self._restarted(known, first)
+        if definition.selects:
+            message = f"CREATE TABLE {definition.name[1]!r} ... SELECT: its rows are no literals."
+            yield Notice("skipped-data-statement", message, self.member, first.line, data_bearing=True)
+            if not definition.columns:
+                return
         table = self.tables.create(key, definition, self.session, self.member)
         if definition.auto_increment is not None:
             self.evidence.facts[f"auto_increment.{table.name}"] = str(definition.auto_increment)
-        if definition.selects:
-            message = "CREATE TABLE ... SELECT: its rows are no literals."
-            yield Notice("skipped-data-statement", message, self.member, first.line, table.name, data_bearing=True)
 
     def _restarted(self, known: KnownTable, first: Token) -> Notice:
         """The consumer drops what it had of the table."""

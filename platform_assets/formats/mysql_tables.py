@@ -23,7 +23,7 @@ from platform_assets.formats.mysql_types import NativeType
 
 @dataclass
 class KnownTable:
-    """One table. `key` is what Tables.key gives, `rows` counts readable and unreadable ones; `announced` is the schema that the consumer was told last."""
+    """One table. `key` is what Tables.key gives, `rows` counts readable and unreadable ones, `announced` is what the consumer knows."""
 
     key: QualifiedName
     name: str

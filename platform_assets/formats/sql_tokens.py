@@ -90,7 +90,7 @@ class Tokens:
     `broken` says what the stream died of, `unterminated` where a string or comment began that the file's end cuts.
     """
 
-    def __init__(self, stream: BinaryIO, lexis: Lexis, on_comment: Callable[[bytes, int, bool], None], *, chunk: int = CHUNK) -> None:
+    def __init__(self, stream: BinaryIO, lexis: Lexis, on_comment: Callable[[bytes, int, bool], None]) -> None:
         self.lexis = lexis
         self.buffer = b""
         self.position = 0
@@ -100,7 +100,6 @@ class Tokens:
         self.version: int | None = None
         self._stream = stream
         self._on_comment = on_comment
-        self._chunk = chunk
         self._base = 0
         self._ended = False
         self._mark: int | None = None
@@ -148,7 +147,7 @@ class Tokens:
             self._mark, keep = None, self.position
         line = self.line
         tail = self.buffer[keep:]
-        more = self._read(max(self._chunk, len(tail)))
+        more = self._read(max(CHUNK, len(tail)))
         self.buffer = tail + more
         self.position -= keep
         self._base += keep
@@ -158,13 +157,16 @@ class Tokens:
         return bool(more)
 
     def _read(self, size: int) -> bytes:
+        """As many bytes as asked for, less only at the end: a stream that gives a little at a time must not make each refill a copy."""
+        parts: list[bytes] = []
         try:
-            more = self._stream.read(size)
+            while size > 0 and (part := self._stream.read(size)):
+                parts.append(part)
+                size -= len(part)
         except STREAM_ERRORS as error:
             self.broken = f"{type(error).__name__}: {error}"
-            more = b""
-        self._ended = not more
-        return more
+        self._ended = size > 0
+        return b"".join(parts)
 
     def _lookahead(self) -> None:
         while len(self.buffer) - self.position < _LOOKAHEAD and self.fill():

@@ -57,7 +57,7 @@ class TableArchive:
             if table != name:
                 yield name_notice(pair.member, name, table)
             yield from _read_pair(pair, table, source, dictionary, verdict)
-        yield verdict.finished(sealed=dump.sealed, tool=self.name)
+        yield verdict.finished(dump, self.name)
 
 
 @dataclass(frozen=True)

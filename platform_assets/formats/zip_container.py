@@ -126,7 +126,7 @@ def _check_name(info: zipfile.ZipInfo, dump: str) -> None:
 def _check_overlaps(found: list[zipfile.ZipInfo], directory: int, dump: str) -> None:
     """Bombs of overlapping entries unpack the same bytes many times; an honest archive has every byte in one entry only."""
     ordered = sorted(found, key=lambda info: info.header_offset)
-    starts = [info.header_offset for info in ordered[1:]] + [directory]
+    starts = [*(info.header_offset for info in ordered), directory][1 : len(ordered) + 1]
     for info, following in zip(ordered, starts, strict=True):
         if info.header_offset + _LOCAL_HEADER + info.compress_size > following:
             raise UnreadableDump(

@@ -9,23 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count, groupby
-from operator import itemgetter
-from typing import Any
+from itertools import count
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.dictionary.checks import Check, check_of
 from platform_assets.dictionary.model import Rule, Table, Violation
-from platform_assets.dictionary.rules import SET_KINDS, explain, key_rules_sql, rules_of, type_rule
+from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, type_rule
+from platform_assets.engines.duckdb import Engine
+from platform_assets.operations.broken_rules import BrokenRules, load
 from platform_assets.operations.reference_order import reference_groups
 
-READ_ROWS = 16_384
-SHOWN = 200
-"""Characters of a value that are kept with a violation; the whole row is kept apart, as it came."""
 _instances = count()
 
 
@@ -80,16 +76,13 @@ class VersionJudge:
     Tables of `known` only lend their references: which of their parents' columns must be kept.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, known: Mapping[str, Table] | None = None) -> None:
+    def __init__(self, connection: Engine, known: Mapping[str, Table] | None = None) -> None:
         self._connection = connection
         self._known = dict(known or {})
         self._dockets: dict[str, _Docket] = {}
-        self._rules: list[tuple[int, Rule]] = []
-        self._numbers: dict[tuple[int, str], int] = {}
         self._prefix = f"judge_{next(_instances)}_"
-        self._spool = f"{self._prefix}broken"
+        self._broken = BrokenRules(connection, f"{self._prefix}broken")
         self._next = count()
-        connection.execute(f'CREATE TABLE "{self._spool}" (t INTEGER, "row" BIGINT, rule INTEGER, value STRING, first BIGINT)')
 
     def table(self, table: Table) -> None:
         """The version holds this table, or its definition is now known better. Raises SettingsError for a rule its types cannot meet."""
@@ -104,7 +97,7 @@ class VersionJudge:
     def restart(self, name: str) -> None:
         """Forgets the rows of a table: it came again, or its rules came after its rows (`late`)."""
         docket = self._dockets[name]
-        self._connection.execute(f'DELETE FROM "{self._spool}" WHERE t = {docket.number}')
+        self._broken.forget(docket.number)
         self._connection.execute(f'DROP TABLE IF EXISTS "{self._keys(docket)}"')
         self._dockets[name] = _Docket(next(self._next), docket.table, docket.rules)
 
@@ -129,11 +122,11 @@ class VersionJudge:
             if rule.kind == "required" and rule.columns[0] in failed:
                 broken = pc.and_not(broken, failed[rule.columns[0]])
             if pc.any(broken).as_py():
-                self._note(docket, rule, rows.filter(broken), column.filter(broken))
+                self._broken.note(docket.number, rule, rows.filter(broken), column.filter(broken))
         if docket.kept:
             kept = [batch.column(column) for column in docket.kept]
             names = ["_row", *(f"k{i}" for i in range(len(kept)))]
-            self._insert(f'INSERT INTO "{self._keys(docket)}" SELECT * FROM', pa.Table.from_arrays([rows, *kept], names=names))
+            load(self._connection, f'INSERT INTO "{self._keys(docket)}" SELECT * FROM', pa.Table.from_arrays([rows, *kept], names=names))
 
     def late(self) -> dict[str, tuple[str, ...]]:
         """Tables whose rules came after their first rows, with the columns that these rules need.
@@ -163,22 +156,8 @@ class VersionJudge:
     def violations(self, name: str, severity: str) -> Iterator[tuple[int, tuple[Violation, ...]]]:
         """Per row of a table, ascending, the broken rules of a severity in the order of the rules. Streamed from a cursor of its own."""
         docket = self._dockets[name]
-        order = {rule.id: place for place, rule in enumerate(self._all_rules(docket))}
-        sql = (
-            f'SELECT "row", rule, value, first FROM "{self._spool}" WHERE t = {docket.number}'
-            f' AND rule IN ({self._of_severity(docket, severity)}) ORDER BY "row"'
-        )
-        cursor = self._connection.cursor()
-        try:
-            for row, records in groupby(_records(cursor.sql(sql).to_arrow_reader(READ_ROWS)), key=itemgetter(0)):
-                broken = (self._violation(rule, value, first) for _, rule, value, first in records)
-                yield row, tuple(sorted(broken, key=lambda violation: order[violation.rule]))
-        finally:
-            cursor.close()
-
-    def _violation(self, number: int, value: str | None, first: int | None) -> Violation:
-        rule = self._rules[number][1]
-        return Violation(rule.id, rule.code, rule.columns, value, explain(rule, value, first=first))
+        places = {rule.id: place for place, rule in enumerate(self._all_rules(docket))}
+        return self._broken.read(docket.number, severity, places)
 
     def _keys(self, docket: _Docket) -> str:
         return f"{self._prefix}keys_{docket.number}"
@@ -190,7 +169,7 @@ class VersionJudge:
         docket.kept = self._needed(docket)
         if docket.kept:
             fields = [pa.field("_row", pa.int64()), *(pa.field(f"k{i}", table.column(name).type) for i, name in enumerate(docket.kept))]
-            self._insert(f'CREATE TABLE "{self._keys(docket)}" AS SELECT * FROM', pa.schema(fields).empty_table())
+            load(self._connection, f'CREATE TABLE "{self._keys(docket)}" AS SELECT * FROM', pa.schema(fields).empty_table())
 
     def _needed(self, docket: _Docket) -> tuple[str, ...]:
         """Columns of the table's own set rules, and those that others refer to."""
@@ -203,11 +182,13 @@ class VersionJudge:
     def _covered(self, docket: _Docket) -> bool:
         judged = tuple(rule for rule, _ in docket.checks)
         began = docket.began or docket.table
+        looked_at = {*docket.kept, *(rule.columns[0] for rule in judged)}
+        types = [{column.name: column.type for column in table.columns if column.name in looked_at} for table in (began, docket.table)]
         return (
             judged == _row_rules(docket)
             and began.key == docket.table.key
             and set(docket.kept) >= set(self._needed(docket))
-            and all(began.column(name).type == docket.table.column(name).type for name in docket.kept)
+            and types[0] == types[1]
         )
 
     def _failed_cells(self, docket: _Docket, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> dict[str, pa.BooleanArray]:
@@ -222,30 +203,8 @@ class VersionJudge:
                     hits.append(index)
                     texts.append(text)
         for name, (hits, texts) in noted.items():
-            self._note(docket, type_rule(docket.table, name), rows.take(pa.array(hits)), pa.array(texts))
+            self._broken.note(docket.number, type_rule(docket.table, name), rows.take(pa.array(hits)), pa.array(texts))
         return {name: pa.array(mask) for name, mask in masks.items()}
-
-    def _number(self, docket: _Docket, rule: Rule) -> int:
-        """The rule's number in the spool."""
-        key = docket.number, rule.id
-        if key not in self._numbers:
-            self._numbers[key] = len(self._rules)
-            self._rules.append((docket.number, rule))
-        return self._numbers[key]
-
-    def _note(self, docket: _Docket, rule: Rule, rows: pa.Int64Array, values: pa.Array) -> None:
-        self._insert(
-            f'INSERT INTO "{self._spool}" SELECT {docket.number}, "row", {self._number(docket, rule)}, {_short("value")}, NULL FROM',
-            pa.Table.from_arrays([rows, values], names=["row", "value"]),
-        )
-
-    def _insert(self, statement: str, arriving: pa.Table) -> None:
-        name = f"{self._prefix}arriving"
-        self._connection.register(name, arriving)
-        try:
-            self._connection.execute(f'{statement} "{name}"')
-        finally:
-            self._connection.unregister(name)
 
     def _evaluate(self, docket: _Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
         """Runs set rules one by one; those that miss a column or their parent are left out."""
@@ -255,8 +214,7 @@ class VersionJudge:
             dockets = [docket, *(self._dockets[name] for name in parents)]
             names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
             sql = key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
-            into = f'INSERT INTO "{self._spool}" SELECT {docket.number}, "row", {self._number(docket, rule)}, {_short("value")}, first'
-            self._connection.execute(f"{into} FROM ({sql}) AS b")
+            self._broken.note_found(docket.number, rule, sql)
 
     def _evaluable(self, docket: _Docket, rule: Rule) -> bool:
         if not set(rule.columns) <= set(docket.table.column_names):
@@ -273,10 +231,7 @@ class VersionJudge:
         """
         inside = set(group)
         for within in (False, True):
-            wanted = {
-                name: [r for r in self._dockets[name].rules if r.kind == "foreignKey" and (r.limit[0] in inside) == within]
-                for name in group
-            }
+            wanted = {name: [rule for rule in _references(self._dockets[name]) if (rule.limit[0] in inside) == within] for name in group}
             parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & set(self._dockets)
             views = {name: self._accepted(self._dockets[name]) for name in sorted(parents)}
             for name, rules in wanted.items():
@@ -296,55 +251,31 @@ class VersionJudge:
         source = f'"{self._keys(docket)}"' if docket.kept else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
         self._connection.execute(
             f'CREATE TABLE "{name}" AS SELECT {columns} FROM {source} AS k'
-            f' WHERE NOT EXISTS (SELECT 1 FROM "{self._spool}" AS b WHERE {self._rejecting(docket)} AND b."row" = k._row)'
+            f' WHERE NOT EXISTS (SELECT 1 FROM ({self._broken.rejected_sql(docket.number)}) AS b WHERE b."row" = k._row)'
         )
         return name
-
-    def _rejecting(self, docket: _Docket) -> str:
-        return f"t = {docket.number} AND rule IN ({self._of_severity(docket, 'error')})"
-
-    def _of_severity(self, docket: _Docket, severity: str) -> str:
-        numbers = [n for n, (t, rule) in enumerate(self._rules) if t == docket.number and rule.severity == severity]
-        return ", ".join(map(str, numbers)) or "-1"
 
     def _all_rules(self, docket: _Docket) -> tuple[Rule, ...]:
         types = (type_rule(docket.table, name) for name in docket.table.column_names if docket.strict or name in docket.table.key)
         return (*types, *docket.rules)
 
     def _verdict(self, docket: _Docket) -> Verdict:
-        found = self._connection.execute(
-            f'SELECT DISTINCT "row" FROM "{self._spool}" WHERE {self._rejecting(docket)} ORDER BY "row"'
-        ).fetchnumpy()["row"]
-        failed = dict(
-            self._connection.execute(
-                f'SELECT rule, count(DISTINCT "row") FROM "{self._spool}" WHERE t = {docket.number} GROUP BY rule'
-            ).fetchall()
-        )
+        failed = self._broken.failed(docket.number)
         counts: dict[str, tuple[int, int]] = {}
         warnings: dict[str, tuple[int, int]] = {}
         for rule in self._all_rules(docket):
             evaluated = rule.kind not in SET_KINDS and set(rule.columns) <= set(docket.table.column_names)
             checked = docket.rows if evaluated or self._evaluable(docket, rule) else 0
-            counts[rule.id] = checked, failed.get(self._numbers.get((docket.number, rule.id), -1), 0)
+            counts[rule.id] = checked, failed.get(rule.id, 0)
             if rule.severity == "warning":
                 warnings[rule.id] = counts[rule.id]
-        return Verdict(docket.table.name, docket.rows, np.asarray(found, np.int64), counts, warnings, self)
+        return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
 
 
 def _row_rules(docket: _Docket) -> tuple[Rule, ...]:
     """The row-local rules whose column the table has."""
     names = set(docket.table.column_names)
     return tuple(rule for rule in docket.rules if rule.kind not in SET_KINDS and rule.columns[0] in names)
-
-
-def _short(column: str) -> str:
-    text = f"CAST({column} AS STRING)"
-    return f"CASE WHEN length({text}) > {SHOWN} THEN left({text}, {SHOWN}) || '…' ELSE {text} END"
-
-
-def _records(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
-    for batch in reader:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _references(docket: _Docket) -> list[Rule]:

@@ -116,6 +116,8 @@ class _Parser:
         self.notice_counts: Counter[str] = Counter()
         self.finished: Finished | None = None
         self.writing: str | None = None
+        self.early: dict[str, list[Notice]] = {}
+        """Recovered rows that were told before their table: a reader tells of a row at once and gives rows in batches."""
 
     def take(self, event: Event) -> None:
         if isinstance(event, Rows):
@@ -141,6 +143,8 @@ class _Parser:
         else:
             stream.table = table
         self.judge.table(table)
+        for notice in self.early.pop(table.name, ()):
+            self._recovered(notice)
 
     def _rows(self, event: Rows) -> None:
         if self.writing not in (None, event.table):
@@ -189,27 +193,32 @@ class _Parser:
         self.notice_counts[notice.code] += 1
         if len(self.notices) < MAX_NOTICES:
             self.notices.append(notice)
-        if notice.table is None or notice.table not in self.streams:
-            return
-        stream = self.streams[notice.table]
-        if notice.code == "table-restarted":
+        if notice.recovered and notice.table is not None:
+            self._recovered(notice)
+        elif notice.code == "table-restarted" and notice.table in self.streams:
+            stream = self.streams[notice.table]
             stream.writer.restart()
             self.judge.restart(notice.table)
             self.streams[notice.table] = _Stream(stream.writer, stream.table, restarts=stream.restarts + 1)
-        elif notice.recovered:
-            stream.recovered += 1
-            violation = Violation(notice.code, notice.code, (), None, notice.message)
-            stream.writer.reject(
-                RejectRecord(
-                    row=notice.row,
-                    member=notice.member,
-                    line=notice.line,
-                    offset=None,
-                    raw=notice.raw or "",
-                    violations=json.dumps([violation.to_json()], ensure_ascii=False),
-                    recovered=True,
-                )
+
+    def _recovered(self, notice: Notice) -> None:
+        stream = self.streams.get(notice.table or "")
+        if stream is None:
+            self.early.setdefault(notice.table or "", []).append(notice)
+            return
+        stream.recovered += 1
+        violation = Violation(notice.code, notice.code, (), None, notice.message)
+        stream.writer.reject(
+            RejectRecord(
+                row=notice.row,
+                member=notice.member,
+                line=notice.line,
+                offset=None,
+                raw=notice.raw or "",
+                violations=json.dumps([violation.to_json()], ensure_ascii=False),
+                recovered=True,
             )
+        )
 
     def finish(self, events: Callable[[], Iterator[Event]], format_name: str, why: str) -> ParsedVersion:
         if self.finished is None:

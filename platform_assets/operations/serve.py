@@ -167,20 +167,25 @@ class Service:
         return announced
 
     def _stop_child(self) -> None:
-        """SIGTERM to `dagster dev`, which stops its own; whatever of its tree still lives after 8 s is killed, by pid."""
+        """SIGTERM to `dagster dev`; when it has ended, to what it leaves behind (its code server would wait 45 s for a heartbeat).
+
+        Whatever of the tree still lives after 8 s is killed, by pid.
+        """
         if self.child is None:
             return
         tree = _tree(self.child.pid)
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
-        until = time.monotonic() + STOP_SECONDS
+        until, asked = time.monotonic() + STOP_SECONDS, False
         while time.monotonic() < until and any(_alive(process) for process in tree):
             tree |= _tree(self.child.pid)
-            time.sleep(0.1)
-            self.child.poll()
-        for process in tree:
-            if _alive(process):
-                process.kill()
+            if self.child.poll() is not None and not asked:
+                asked = True
+                for process in filter(_alive, tree):
+                    process.terminate()
+            time.sleep(0.05)
+        for process in filter(_alive, tree):
+            process.kill()
         self.child.wait()
 
 

@@ -6,7 +6,7 @@ back as -255.36 (21,703 of 100,000 amounts below a million). So polars never see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,7 @@ def decimals_from_bytes(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     width = byte_width(wanted.precision)
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     offsets_type = np.int64 if pa.types.is_large_binary(array.type) else np.int32
-    buffers: Sequence[pa.Buffer | None] = array.buffers()
+    buffers: list[Any] = array.buffers()
     offsets = np.frombuffer(buffers[1], offsets_type, len(array) + 1, array.offset * np.dtype(offsets_type).itemsize)
     starts = offsets[:-1][valid]
     if not np.array_equal(offsets[1:][valid] - starts, np.full(len(starts), width)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,6 +25,7 @@ _RANGES = {
     TIME: (0, _DAY - 1),
 }
 _WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_USUAL_NAN = "7ff8000000000000"
 
 
 def cells_to_json(column: pa.Array) -> list[Any]:
@@ -37,7 +40,7 @@ def cells_to_json(column: pa.Array) -> list[Any]:
     if column.type == INT64 and not _within(column, -_SAFE_INTEGER, _SAFE_INTEGER):
         return [value if value is None or -_SAFE_INTEGER <= value <= _SAFE_INTEGER else str(value) for value in values]
     if column.type == FLOAT64 and not pc.all(pc.is_finite(column), min_count=0).as_py():
-        return [value if value is None or value - value == 0 else _word(value) for value in values]
+        return [value if value is None or math.isfinite(value) else _word(value) for value in values]
     return values
 
 
@@ -54,7 +57,11 @@ def _within(column: pa.Array, low: int, high: int) -> bool:
 
 
 def _word(value: float) -> str:
-    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    """A NaN with other bits than the usual one says them, since nothing may be lost."""
+    if value == value:
+        return "Infinity" if value > 0 else "-Infinity"
+    bits = struct.pack(">d", value).hex()
+    return "NaN" if bits == _USUAL_NAN else f"NaN:{bits}"
 
 
 def _integers(column: pa.Array) -> pa.Array:
@@ -109,6 +116,8 @@ def _integer(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
+    if isinstance(value, str) and len(value) == 20 and value.startswith("NaN:"):
+        return float(struct.unpack(">d", bytes.fromhex(value[4:]))[0])
     if (isinstance(value, str) and value not in _WORDS) or isinstance(value, bool):
         raise ValueError(f"{value!r} is not a number")
     return _WORDS[value] if isinstance(value, str) else float(value)

@@ -1,9 +1,9 @@
 """The lossless JSON form of stored rows, both ways, streamed: one document for one version and table, or for one latest state.
 
 Strict JSON (RFC 8259), one row per line. Cells are JSON values where JSON holds them exactly, else strings: decimals, integers
-beyond 2**53, `NaN`, `Infinity`, `-Infinity`, base64 for bytes, ISO 8601 for dates and times. A date or time that ISO 8601 cannot write
-(before year 1, after year 9999, 24:00) is its number of days or microseconds since 1970 or midnight. How cells become text and come
-back stands in json_cells.py.
+beyond 2**53, `NaN` (`NaN:<bits>` for an unusual one), `Infinity`, `-Infinity`, base64 for bytes, ISO 8601 for dates and times. A date
+or time that ISO 8601 cannot write (before year 1, after year 9999, 24:00) is its number of days or microseconds since 1970 or
+midnight. How cells become text and come back stands in json_cells.py.
 """
 
 from __future__ import annotations

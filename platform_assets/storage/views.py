@@ -173,7 +173,8 @@ WITH relation AS (
 ), granted AS (
   SELECT name, '' AS columns, (aclexplode(relacl)).* FROM relation
   UNION ALL
-  SELECT name, format('(%%I)', attname), (aclexplode(attacl)).* FROM relation JOIN pg_attribute ON attrelid = relation.oid AND attacl IS NOT NULL
+  SELECT name, format('(%%I)', attname), (aclexplode(attacl)).* FROM relation
+  JOIN pg_attribute ON attrelid = relation.oid AND attacl IS NOT NULL
 )
 SELECT format('REVOKE ALL ON %%s FROM %%I', name, pg_get_userbyid(relowner)) FROM relation WHERE relacl IS NOT NULL
 UNION ALL

@@ -61,10 +61,10 @@ def engine() -> Any:
 
 
 @given(st.text(alphabet=st.one_of(st.sampled_from("'\\\"\n\x00;-é$%"), st.characters(exclude_categories=["Cs"])), max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, database=None)
 def test_a_literal_comes_back_as_it_was(text: str) -> None:
     assert duckdb.execute(f"SELECT {text_literal(text)}").fetchone() == (text,)
-    assert "\\" not in text_literal(text) and "''" not in text_literal(text).replace("''", "", text == "")
+    assert "\\" not in text_literal(text) and (not text or "''" not in text_literal(text))
 
 
 @pytest.mark.parametrize("name", ['sel"ect', "a;b", "--", "ctid", "Ünï", " ", "x" * 100, "'"])
@@ -160,7 +160,7 @@ def holds(kind: str, limit: Any, value: Any) -> bool:
         )
     text = str(value)
     if kind == "pattern":
-        return re.fullmatch(limit, text) is not None
+        return re.fullmatch(limit, text, re.ASCII) is not None
     return len(text) >= limit if kind == "minLength" else len(text) <= limit
 
 
@@ -204,10 +204,13 @@ def test_a_rule_that_cannot_meet_its_columns_type_is_an_error_not_a_rejection(ar
         row_rules_sql([rule], table, "t")
 
 
-def test_an_enum_of_100000_values_is_one_statement(engine: duckdb.DuckDBPyConnection) -> None:
-    table = Table("t", (Column("c", STRING),), rules=(Rule("enum:c", "enum", ("c",), tuple(f"v{i}" for i in range(100_000))),))
-    engine.register("t", pa.table({"_row": [1, 2], "c": ["v99999", "w"]}))
+def test_a_long_enum_is_one_statement_and_one_look_up(engine: duckdb.DuckDBPyConnection) -> None:
+    """The statement grows by a literal per value (20 us each in DuckDB); Arrow looks 100,000 values up in one table."""
+    table = Table("t", (Column("c", STRING),), rules=(Rule("enum:c", "enum", ("c",), tuple(f"v{i}" for i in range(10_000))),))
+    engine.register("t", pa.table({"_row": [1, 2], "c": ["v9999", "w"]}))
     assert engine.execute(row_rules_sql(rules_of(table), table, "t")).fetchall() == [(2, "enum:c", "w")]
+    longer = Rule("enum:c", "enum", ("c",), tuple(f"v{i}" for i in range(100_000)))
+    assert check_of(longer, table)(pa.array(["v99999", "w", None])).to_pylist() == [False, True, False]
 
 
 def test_references_compare_what_their_types_have_in_common(engine: duckdb.DuckDBPyConnection) -> None:

@@ -30,8 +30,10 @@ PLAIN = [BOOLEAN, INT32, INT64, FLOAT64, STRING, BINARY, DATE, TIMESTAMP, INSTAN
 decimals = st.tuples(st.integers(1, 38), st.integers(0, 38)).filter(lambda ps: ps[1] <= ps[0]).map(lambda ps: decimal(*ps))
 types = st.one_of(st.sampled_from(PLAIN), decimals)
 EXACT = (INT32, INT64)
+QUIET = settings(max_examples=200, deadline=None, database=None)
 
 
+@QUIET
 @given(types)
 def test_a_type_read_back_by_its_name_is_the_type(arrow: pa.DataType) -> None:
     assert type_named(type_name(arrow)) == arrow
@@ -74,7 +76,7 @@ def test_two_types_widen_to_the_narrowest_that_holds_both(left: pa.DataType, rig
     assert common_type(left, right) == common
 
 
-@settings(max_examples=300)
+@QUIET
 @given(types, types)
 def test_widening_does_not_depend_on_the_order_of_the_two_and_is_idempotent(left: pa.DataType, right: pa.DataType) -> None:
     common = common_type(left, right)
@@ -83,7 +85,7 @@ def test_widening_does_not_depend_on_the_order_of_the_two_and_is_idempotent(left
     assert common_type(common, left) == common or STRING in (left, common)
 
 
-@settings(max_examples=200)
+@QUIET
 @given(st.one_of(st.sampled_from(EXACT), decimals), st.one_of(st.sampled_from(EXACT), decimals), st.data())
 def test_an_exact_number_survives_widening(left: pa.DataType, right: pa.DataType, data: st.DataObject) -> None:
     common = common_type(left, right)

@@ -16,6 +16,7 @@ from platform_assets.formats import delimited_blocks
 from platform_assets.formats.base import BATCH_ROWS
 from platform_assets.formats.delimited_blocks import BadRow, Block, Splitter
 from platform_assets.formats.delimited_dialect import CR, Dialect
+from platform_assets.formats.delimited_proof import proven_end
 from platform_assets.formats.delimited_text import Utf8Source
 
 CSV = Dialect(b",", b'"', None, ("",))
@@ -191,10 +192,10 @@ TABLE: list[tuple[str, bytes, list[tuple]]] = [
     ("NUL bytes are data", b"a\x00b,\x00\n", [(1, 1, ["a\x00b", "\x00"])]),
     ("U+FFFD in the file is data", "\ufffd,1\n".encode(), [(1, 1, ["\ufffd", "1"])]),
     ("a mark within the file is data", "a,1\n\ufeffb,2\n".encode(), [(1, 1, ["a", "1"]), (2, 2, ["\ufeffb", "2"])]),
-    ("a short row is unreadable, the others are read", b"a,1\nb\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "missing-cell", "b"), (3, 3, ["c", "3"])]),
-    ("a long row is unreadable, the others are read", b"a,1\nb,2,3\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "extra-cell", "b,2,3"), (3, 3, ["c", "3"])]),
+    ("a short row is unreadable", b"a,1\nb\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "missing-cell", "b"), (3, 3, ["c", "3"])]),
+    ("a long row is unreadable", b"a,1\nb,2,3\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "extra-cell", "b,2,3"), (3, 3, ["c", "3"])]),
     ("text behind a closing quote is unreadable", b'"a"x,1\nb,2\n', [(1, 1, "quote-error", '"a"x,1'), (2, 2, ["b", "2"])]),
-    ("an undecodable byte costs its row alone", b"a,1\n\xe9,2\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "encoding-error", "\\xe9,2"), (3, 3, ["c", "3"])]),
+    ("a bad byte costs its row", b"a,1\n\xe9,2\nc,3\n", [(1, 1, ["a", "1"]), (2, 2, "encoding-error", "\\xe9,2"), (3, 3, ["c", "3"])]),
     ("a quote that is never closed is unreadable", b'a,1\n"b,2\nc,3\n', [(1, 1, ["a", "1"]), (2, 2, "unterminated-quote", '"b,2\nc,3\n')]),
 ]  # fmt: skip
 
@@ -204,6 +205,22 @@ TABLE: list[tuple[str, bytes, list[tuple]]] = [
 def test_a_csv(data: bytes, expected: list[tuple], block_bytes: int) -> None:
     assert split(data, CSV, 2, block_bytes=block_bytes)[0] == expected
     assert reference(data, CSV, 2) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "dialect", "end"),
+    [
+        (b'"a""b",1\n"",""\n', CSV, 15),
+        (b'"a\nb","c,d"\r\nx,y\r\n', CSV, 18),
+        (b"`a`|NULL\n|``\n", DAT, 13),
+        (b'a,1\n5" pipe,2\n', CSV, 4),
+        (b'a,1\n"b"c,2\n', CSV, 4),
+        (b"a,1\nb\rc,2\n", CSV, 4),
+        (b"a,1\nb\\,2\n", ESCAPED, 4),
+    ],
+)
+def test_the_fast_path_goes_as_far_as_it_is_proven(data: bytes, dialect: Dialect, end: int) -> None:
+    assert proven_end(data, 0, len(data), dialect, final=True) == (end, end == len(data))
 
 
 def test_null_is_the_declared_word_without_quotes_and_nothing_else() -> None:

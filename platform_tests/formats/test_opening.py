@@ -267,12 +267,12 @@ def test_a_bomb_is_stopped_by_its_ratio(tmp_path: Path, packer: str, monkeypatch
 
 
 def test_a_bomb_in_a_zip_is_stopped_by_the_bytes_of_all_members_together(tmp_path: Path) -> None:
-    source = SourceSettings("app", limits=Limits(max_dump_bytes=1_500_000))
-    path = written(tmp_path / "bomb.zip", zipped({"a.csv": bytes(1_000_000), "b.csv": bytes(1_000_000)}))
+    source = SourceSettings("app", limits=Limits(max_dump_bytes=4_500_000))
+    path = written(tmp_path / "bomb.zip", zipped({"a.csv": bytes(3_000_000), "b.csv": bytes(3_000_000)}))
     dump = open_dump(path, source)
     for _ in range(3):
         with dump.members[0].open() as stream:
-            assert len(stream.read()) == 1_000_000
+            assert len(stream.read()) == 3_000_000
     with dump.members[1].open() as stream, pytest.raises(LimitExceeded, match=r"member b\.csv.*max_dump_bytes"):
         stream.read()
 

@@ -21,11 +21,12 @@ _WIDE = Context(prec=60)
 """Python's own context rounds to 28 digits, on a mere change of sign too."""
 _NINES = Decimal("9" * 38)
 _MINUS = _NINES.copy_negate()
+_ODD_NAN = struct.unpack(">d", bytes.fromhex("fff8000000000001"))[0]
 EDGES: dict[pa.DataType, list[Any]] = {
     BOOLEAN: [True, False],
     INT32: [0, -1, 2**31 - 1, -(2**31)],
     INT64: [0, -1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)],
-    FLOAT64: [0.0, -0.0, 1.5, 0.1, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"), float("nan")],
+    FLOAT64: [0.0, -0.0, 1.5, 0.1, 5e-324, 1.7976931348623157e308, float("inf"), float("-inf"), float("nan"), _ODD_NAN],
     STRING: ["", " ", "a\0b", "NULL", "NaN", '"\\\n\r\t,[]{}', "é漢\U0001f600", "\u2028\x7f", "x" * 70_000],
     BINARY: [b"", b"\0", b"\xff\xfe", bytes(range(256))],
     DATE: [dt.date(1, 1, 1), dt.date(9999, 12, 31), dt.date(1969, 12, 31), dt.date(2000, 2, 29)],
@@ -128,10 +129,8 @@ def with_meta(batch: pa.RecordBatch, first_row: int = 1) -> pa.RecordBatch:
 
 
 def exact(value: Any) -> Any:
-    """A form in which equal means the same bits: NaN equals NaN, -0.0 is not 0.0."""
-    if isinstance(value, float):
-        return "NaN" if value != value else struct.pack(">d", value)
-    return value
+    """A form in which equal means the same bits: NaN equals NaN of the same bits, -0.0 is not 0.0."""
+    return struct.pack(">d", value) if isinstance(value, float) else value
 
 
 def exact_rows(batches: Sequence[pa.RecordBatch]) -> list[tuple[Any, ...]]:

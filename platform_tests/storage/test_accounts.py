@@ -43,7 +43,7 @@ def _link(source: str, target: str) -> None:
 def test_as_root_home_and_programs_under_private_folders_work_and_no_mode_changes(place: Path, users: Callable[..., User]) -> None:
     private = _private_copy_of_the_programs(place)
     home = Home(private / "home")
-    user = users(home, PYTHONPATH=str(private))
+    user = users(home, PYTHONPATH=os.pathsep.join(filter(None, (str(private), os.environ.get("PYTHONPATH")))))
     assert query(user.url(), "SELECT 1") == 1
     embedded = EmbeddedServer(home)
     server = psutil.Process(embedded.status().pid or 0)

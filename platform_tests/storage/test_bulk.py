@@ -15,11 +15,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shared_database import cleared_connection, temporary_database
 
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP
 from platform_assets.dictionary.types import decimal as number
 from platform_assets.errors import Conflict, PlatformError
 from platform_assets.storage.bulk import COPY_ROWS, copy_rows, held, read_rows
+from platform_assets.storage.embedded import ServerAddress
 from platform_assets.storage.names import pg_type, qualified, quoted
 
 UTC = dt.timezone.utc  # noqa: UP017 - a value here, not an idiom
@@ -67,9 +69,15 @@ def batches(draw: st.DrawFn) -> list[pa.RecordBatch]:
     return made
 
 
+@pytest.fixture(scope="module")
+def shared(server: ServerAddress) -> Iterator[str]:
+    with temporary_database(server) as url:
+        yield url
+
+
 @pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database) as opened:
+def connection(shared: str) -> Iterator[psycopg.Connection[Any]]:
+    with cleared_connection(shared) as opened:
         yield opened
 
 
@@ -138,7 +146,7 @@ def test_null_and_empty_text_stay_apart_in_a_table_of_one_column(connection: psy
     batch = pa.record_batch({"a": pa.array(["", None, "NULL", "\\.", None, ""])})
     columns = create(connection, batch.schema)
     copy_rows(connection, ("public", "t"), columns, [batch])
-    assert list(read_rows(connection, ("public", "t"), columns))[0].column(0).to_pylist() == ["", None, "NULL", "\\.", None, ""]
+    assert next(read_rows(connection, ("public", "t"), columns)).column(0).to_pylist() == ["", None, "NULL", "\\.", None, ""]
 
 
 def test_a_cell_that_the_server_cannot_hold_is_null_and_kept_in_raw(connection: psycopg.Connection[Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from shared_database import clear, temporary_database
 
 from platform_assets.dictionary.model import Column, Table, Violation
 from platform_assets.dictionary.types import INT32, STRING
@@ -29,14 +30,23 @@ from platform_assets.storage.catalog_records import (
     TableRecord,
     VersionRecord,
 )
+from platform_assets.storage.embedded import ServerAddress
 
 V1, V2 = "lms.v1.00000001", "lms.v2.00000002"
 USERS = Table("users", (Column("id", INT32, "int(11)", required=True), Column("name", STRING, "varchar(9)")), key=("id",))
 
 
+@pytest.fixture(scope="module")
+def shared(server: ServerAddress) -> Iterator[str]:
+    with temporary_database(server) as url:
+        Catalog(url).ensure()
+        yield url
+
+
 @pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
+def catalog(shared: str) -> Iterator[Catalog]:
+    yield Catalog(shared)
+    clear(shared)
 
 
 def version_record(key: str = V1, **values: Any) -> VersionRecord:
@@ -78,11 +88,12 @@ def test_making_it_twice_or_at_the_same_moment_does_no_harm(database: str) -> No
     assert catalog_tables.SCHEMA_VERSION == SCHEMA_VERSION
 
 
-def test_a_catalog_of_a_later_program_is_refused(catalog: Catalog) -> None:
-    with psycopg.connect(catalog.url) as connection:
+def test_a_catalog_of_a_later_program_is_refused(database: str) -> None:
+    Catalog(database).ensure()
+    with psycopg.connect(database) as connection:
         connection.execute("INSERT INTO catalog.schema_version (version) VALUES (99)")
     with pytest.raises(StoredFileError, match="schema version 99"):
-        Catalog(catalog.url).ensure()
+        Catalog(database).ensure()
 
 
 def test_every_field_of_a_version_comes_back_as_it_was(catalog: Catalog) -> None:
@@ -222,7 +233,7 @@ def test_a_table_is_found_by_key_by_full_and_by_bare_name(catalog: Catalog) -> N
     with pytest.raises(NoSuchTable, match=r"2 tables. Say which: hr\.users, lms\.users") as caught:
         catalog.table("users")
     assert caught.value.facts["candidates"] == ["hr.users", "lms.users"]
-    with pytest.raises(NoSuchTable, match="There is no table 'nope'. Known: hr.users"):
+    with pytest.raises(NoSuchTable, match=r"There is no table 'nope'. Known: hr\.users"):
         catalog.table("nope")
 
 

@@ -10,19 +10,27 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shared_database import cleared_connection, temporary_database
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT64, STRING, type_named
 from platform_assets.errors import Conflict
+from platform_assets.storage.embedded import ServerAddress
 from platform_assets.storage.latest_tables import LatestCounts, load_table, publish_latest, swap_in
 from platform_assets.storage.names import relation_name
 
 Row = dict[str, Any]
 
 
+@pytest.fixture(scope="module")
+def shared(server: ServerAddress) -> Iterator[str]:
+    with temporary_database(server) as url:
+        yield url
+
+
 @pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database, prepare_threshold=None) as opened:  # the same query here meets a table of other columns
+def connection(shared: str) -> Iterator[psycopg.Connection[Any]]:
+    with cleared_connection(shared) as opened:
         yield opened
 
 
@@ -184,9 +192,9 @@ def test_something_else_in_the_way_is_a_conflict_that_names_it(connection: psyco
         publish(connection, USERS, ["name"], [{"name": "a"}])
 
 
-def test_a_reader_sees_the_old_rows_and_is_not_kept_waiting(connection: psycopg.Connection[Any], database: str) -> None:
+def test_a_reader_sees_the_old_rows_and_is_not_kept_waiting(connection: psycopg.Connection[Any], shared: str) -> None:
     publish(connection, USERS, ["id"], [{"id": 1, "name": "old"}])
-    with psycopg.connect(database, options="-c statement_timeout=3000") as reader:
+    with psycopg.connect(shared, options="-c statement_timeout=3000") as reader:
         publish_latest(connection, source="lms", table=USERS, key=["id"], batches=batches_of(USERS, [{"id": 1, "name": "new"}, {"id": 2}]))
         assert reader.execute("SELECT id, name FROM lms.users").fetchall() == [(1, "old")]
         connection.commit()

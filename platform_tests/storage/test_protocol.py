@@ -13,22 +13,31 @@ from typing import Any
 
 import psycopg
 import pytest
+from shared_database import clear, temporary_database
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut
 from platform_assets.storage import protocol
 from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.database import engine
+from platform_assets.storage.embedded import ServerAddress
 from platform_assets.storage.sessions import connected, lock_number
 
 SUBJECT = "version:lms.v1.00000000"
 
 
+@pytest.fixture(scope="module")
+def shared(server: ServerAddress) -> Iterator[str]:
+    with temporary_database(server) as url:
+        Catalog(url).ensure()
+        yield url
+
+
 @pytest.fixture
-def warehouse(database: str) -> Iterator[str]:
-    Catalog(database).ensure()
-    with psycopg.connect(database) as connection:
+def warehouse(shared: str) -> Iterator[str]:
+    with psycopg.connect(shared) as connection:
         connection.execute("CREATE TABLE public.work (value text)")
-    yield database
+    yield shared
+    clear(shared)
 
 
 def values(url: str) -> list[str]:
@@ -95,11 +104,11 @@ def test_each_claim_has_the_next_epoch_also_when_many_claim_at_once(warehouse: s
 def test_the_older_of_two_claimers_is_fenced_out_after_all_its_work_and_nothing_of_it_is_seen(warehouse: str) -> None:
     """kill -9 of a run worker leaves its step process alive, and the retry runs beside it (PITFALLS 9)."""
     older = protocol.claim(warehouse, SUBJECT, "old-run")
-    with pytest.raises(FencedOut, match=r"old-run \(epoch 1\) may no longer publish, run new-run claimed it again \(epoch 2\)"):
-        with protocol.publication(warehouse, older) as tx:
-            tx.connection.execute("INSERT INTO public.work VALUES ('old')")
-            tx.log("load")
-            protocol.claim(warehouse, SUBJECT, "new-run")
+    told = r"old-run \(epoch 1\) may no longer publish, run new-run claimed it again \(epoch 2\)"
+    with pytest.raises(FencedOut, match=told), protocol.publication(warehouse, older) as tx:
+        tx.connection.execute("INSERT INTO public.work VALUES ('old')")
+        tx.log("load")
+        protocol.claim(warehouse, SUBJECT, "new-run")
     assert values(warehouse) == []
     assert Catalog(warehouse).log() == []
 
@@ -211,11 +220,11 @@ def terminate(url: str, pid: int) -> None:
 
 
 def test_a_connection_that_is_cut_is_a_clear_error_and_the_retry_works(warehouse: str) -> None:
-    with pytest.raises(DatabaseUnavailable, match=r"the old state stands; run it again"):
-        with protocol.publication(warehouse, protocol.claim(warehouse, SUBJECT, "r")) as tx:
-            tx.connection.execute("INSERT INTO public.work VALUES ('half')")
-            terminate(warehouse, tx.connection.info.backend_pid)
-            tx.connection.execute("INSERT INTO public.work VALUES ('more')")
+    claim = protocol.claim(warehouse, SUBJECT, "r")
+    with pytest.raises(DatabaseUnavailable, match=r"the old state stands; run it again"), protocol.publication(warehouse, claim) as tx:
+        tx.connection.execute("INSERT INTO public.work VALUES ('half')")
+        terminate(warehouse, tx.connection.info.backend_pid)
+        tx.connection.execute("INSERT INTO public.work VALUES ('more')")
     assert values(warehouse) == []
     publish(warehouse, "whole", "again")
     assert values(warehouse) == ["whole"]
@@ -252,7 +261,7 @@ def test_a_lost_acknowledgement_is_told_from_a_lost_commit(warehouse: str, monke
     if arrives:
         run()
     else:
-        with pytest.raises(DatabaseUnavailable, match="The COMMIT .* did not happen"):
+        with pytest.raises(DatabaseUnavailable, match=r"The COMMIT .* did not happen"):
             run()
     assert values(warehouse) == (["once"] if arrives else [])
 

@@ -8,18 +8,26 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pytest
+from shared_database import cleared_connection, temporary_database
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INT32, INT64, STRING, TIMESTAMP, decimal, type_named
 from platform_assets.errors import Conflict
+from platform_assets.storage.embedded import ServerAddress
 from platform_assets.storage.version_tables import PublishedVersion, drop_version, publish_version
 
 Publish = Callable[..., PublishedVersion]
 
 
+@pytest.fixture(scope="module")
+def shared(server: ServerAddress) -> Iterator[str]:
+    with temporary_database(server) as url:
+        yield url
+
+
 @pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database, prepare_threshold=None) as opened:  # the same query here meets a table of other columns
+def connection(shared: str) -> Iterator[psycopg.Connection[Any]]:
+    with cleared_connection(shared) as opened:
         yield opened
 
 
@@ -31,7 +39,7 @@ def publish(
     connection: psycopg.Connection[Any], version: str, table: Table, rows: list[dict[str, Any]], label: str | None = None
 ) -> PublishedVersion:
     arrays = [pa.array([row.get(c.name) for row in rows], c.type) for c in table.columns]
-    batch = pa.RecordBatch.from_arrays(arrays + [pa.array(range(1, len(rows) + 1), INT64)], names=[*table.column_names, "_row"])
+    batch = pa.RecordBatch.from_arrays([*arrays, pa.array(range(1, len(rows) + 1), INT64)], names=[*table.column_names, "_row"])
     done = publish_version(
         connection, source="lms", version=f"lms.{version}.00000000", label=label or version, table=table, batches=[batch]
     )
@@ -247,10 +255,10 @@ def test_case_twins_are_two_tables(connection: psycopg.Connection[Any]) -> None:
     assert rows(connection, 'SELECT a.id, b.id FROM lms_versions."Users" a, lms_versions.users b') == [(1, 2)]
 
 
-def test_a_reader_of_the_mother_goes_on_while_a_version_is_loaded(connection: psycopg.Connection[Any], database: str) -> None:
+def test_a_reader_of_the_mother_goes_on_while_a_version_is_loaded(connection: psycopg.Connection[Any], shared: str) -> None:
     publish(connection, "v1", table_of(id="int32"), [{"id": 1}])
     table = table_of(id="int32")
-    with psycopg.connect(database, options="-c statement_timeout=3000") as reader:
+    with psycopg.connect(shared, options="-c statement_timeout=3000") as reader:
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield pa.record_batch({"id": pa.array([2], INT32), "_row": pa.array([1], INT64)})

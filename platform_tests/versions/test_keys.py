@@ -6,12 +6,13 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnknownSource
 from platform_assets.versions.keys import checked_source, folder_name, table_key, version_key
 
+QUIET = settings(max_examples=200, deadline=None, database=None)
 SHA = "0123456789abcdef" * 4
 names = st.text(max_size=100)
 HOSTILE = ["../../x", "..", ".", "", "a/b", "a\\b", "a\0b", "con\n", "ctid", 'sel"ect', "x" * 300, "Users", "users", "ключ", "\ud800"]
@@ -47,6 +48,7 @@ def test_names_that_would_clash_or_harm_cannot_be_sources(name: str) -> None:
         checked_source(name)
 
 
+@QUIET
 @given(names)
 @example("../../x")
 @example("a.b.c")
@@ -62,6 +64,7 @@ def test_two_contents_under_one_label_have_two_keys() -> None:
     assert version_key("shop", "x", SHA, digits=12).endswith(SHA[:12])
 
 
+@QUIET
 @given(names)
 @example("../../x")
 @example("\ud800")
@@ -74,6 +77,7 @@ def test_hostile_names_stay_apart(make) -> None:  # type: ignore[no-untyped-def]
     assert len({make(name) for name in HOSTILE}) == len(HOSTILE)
 
 
+@QUIET
 @given(names)
 @example("..")
 @example("CON")
@@ -82,6 +86,7 @@ def test_a_folder_name_is_one_part_of_a_path_on_every_file_system(name: str) -> 
     assert re.fullmatch(r"[a-z0-9_-]{1,60}", folder) and PurePosixPath(folder).name == folder
 
 
+@QUIET
 @given(names, names)
 def test_two_names_never_share_a_folder_even_where_case_does_not_count(left: str, right: str) -> None:
     assert left == right or folder_name(left).lower() != folder_name(right).lower()

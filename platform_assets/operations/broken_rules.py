@@ -1,0 +1,103 @@
+"""Where the broken rules of a version wait until they are read: a DuckDB table, which spills to disk, not Python objects.
+
+Not here: which rules are broken (operations.judge) and what the rules are (dictionary.rules).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from platform_assets.dictionary.model import Rule, Violation
+from platform_assets.dictionary.rules import explain
+from platform_assets.engines.duckdb import Engine
+
+READ_ROWS = 16_384
+SHOWN = 200
+"""Characters of a value that are kept with a violation; the whole row is kept apart, as it came."""
+_TEXT = "CAST(value AS STRING)"
+_VALUE = f"CASE WHEN length({_TEXT}) > {SHOWN} THEN left({_TEXT}, {SHOWN}) || '…' ELSE {_TEXT} END"
+
+
+class BrokenRules:
+    """Broken rules by the number of their table. A rule is noted at most once per row."""
+
+    def __init__(self, connection: Engine, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._rules: list[tuple[int, Rule]] = []
+        self._numbers: dict[tuple[int, str], int] = {}
+        connection.execute(f'CREATE TABLE "{name}" (t INTEGER, "row" BIGINT, rule INTEGER, value STRING, first BIGINT)')
+
+    def note(self, table: int, rule: Rule, rows: pa.Int64Array, values: pa.Array) -> None:
+        """One rule broken by the rows with these numbers; `values` are their cells."""
+        arriving = pa.Table.from_arrays([rows, values], names=["row", "value"])
+        load(self._connection, f"{self._into(table, rule)}, NULL FROM", arriving)
+
+    def note_found(self, table: int, rule: Rule, sql: str) -> None:
+        """One rule broken by the rows that a statement finds, with the columns row, value and first."""
+        self._connection.execute(f"{self._into(table, rule)}, first FROM ({sql}) AS found")
+
+    def _into(self, table: int, rule: Rule) -> str:
+        number = self._numbers.setdefault((table, rule.id), len(self._rules))
+        if number == len(self._rules):
+            self._rules.append((table, rule))
+        return f'INSERT INTO "{self._name}" SELECT {table}, "row", {number}, {_VALUE}'
+
+    def forget(self, table: int) -> None:
+        self._connection.execute(f'DELETE FROM "{self._name}" WHERE t = {table}')
+
+    def failed(self, table: int) -> dict[str, int]:
+        """Rule id -> rows that broke it; rules that no row broke are absent."""
+        counted = self._connection.execute(f'SELECT rule, count(*) FROM "{self._name}" WHERE t = {table} GROUP BY rule').fetchall()
+        return {self._rules[number][1].id: rows for number, rows in counted}
+
+    def rejected_sql(self, table: int) -> str:
+        """A statement for the numbers of the rows (column row) that broke a rule of severity error, each as often as it did."""
+        return f'SELECT "row" FROM "{self._name}" WHERE t = {table} AND rule IN ({self._of_severity(table, "error")})'
+
+    def rejected_rows(self, table: int) -> np.ndarray:
+        """Their numbers, int64, ascending, each once."""
+        found = self._connection.execute(f'SELECT DISTINCT "row" FROM ({self.rejected_sql(table)}) AS b ORDER BY "row"').fetchnumpy()
+        return np.asarray(found["row"], np.int64)
+
+    def read(self, table: int, severity: str, places: Mapping[str, int]) -> Iterator[tuple[int, tuple[Violation, ...]]]:
+        """Per row, ascending, what it broke, ordered by the rules' places. Streamed from a cursor of its own."""
+        sql = (
+            f'SELECT "row", rule, value, first FROM "{self._name}" WHERE t = {table}'
+            f' AND rule IN ({self._of_severity(table, severity)}) ORDER BY "row"'
+        )
+        cursor = self._connection.cursor()
+        try:
+            for row, records in groupby(_records(cursor.sql(sql).to_arrow_reader(READ_ROWS)), key=itemgetter(0)):
+                broken = (self._violation(rule, value, first) for _, rule, value, first in records)
+                yield row, tuple(sorted(broken, key=lambda violation: places[violation.rule]))
+        finally:
+            cursor.close()
+
+    def _violation(self, number: int, value: str | None, first: int | None) -> Violation:
+        rule = self._rules[number][1]
+        return Violation(rule.id, rule.code, rule.columns, value, explain(rule, value, first=first))
+
+    def _of_severity(self, table: int, severity: str) -> str:
+        numbers = [number for number, (owner, rule) in enumerate(self._rules) if owner == table and rule.severity == severity]
+        return ", ".join(map(str, numbers)) or "-1"
+
+
+def load(connection: Engine, statement: str, arriving: pa.Table) -> None:
+    """Runs a statement that ends in FROM on an Arrow table."""
+    connection.register("arriving_rows", arriving)
+    try:
+        connection.execute(f"{statement} arriving_rows")
+    finally:
+        connection.unregister("arriving_rows")
+
+
+def _records(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    for batch in reader:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -1,0 +1,9 @@
+-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)
+--
+-- Host: localhost    Database: shop
+-- ------------------------------------------------------
+-- Server version	8.0.36
+
+CREATE TABLE `empty` (`id` int NOT NULL, PRIMARY KEY (`id`));
+
+-- Dump completed on 2024-05-06  7:08:09
