@@ -57,7 +57,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class TimeFormat:
-    """A checked strptime pattern. White space in it is that white space, once; letters of names count in either case, literals do not."""
+    """A checked strptime pattern. A blank in it takes one or more blanks, as in C (`Feb 27 2019  11:59AM`); names take either case."""
 
     text: str
     pieces: tuple[Piece, ...]
@@ -109,7 +109,7 @@ def time_format(text: str) -> TimeFormat:
     pieces = []
     for at, token in enumerate(tokens):
         if token[0] != "%" or token == "%%":
-            pieces.append(Piece("", re.escape(token[-1]), token))
+            pieces.append(Piece("", " +" if token == " " else re.escape(token[-1]), token))
             continue
         name = token[1]
         beside = [other for other in (tokens[at - 1] if at else "", tokens[at + 1] if at + 1 < len(tokens) else "") if other]

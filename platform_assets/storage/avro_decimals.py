@@ -37,14 +37,18 @@ def decimals_from_bytes(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     offsets_type = np.int64 if pa.types.is_large_binary(array.type) else np.int32
     buffers: list[Any] = array.buffers()
     offsets = np.frombuffer(buffers[1], offsets_type, len(array) + 1, array.offset * np.dtype(offsets_type).itemsize)
-    starts = offsets[:-1][valid]
-    if not np.array_equal(offsets[1:][valid] - starts, np.full(len(starts), width)):
+    lengths = np.diff(offsets)
+    if not np.all(lengths[valid] == width):
         raise ValueError(f"a {wanted} is not of {width} bytes")
     out = np.zeros((len(array), _WIDTH), np.uint8)
-    if len(starts):
-        big = np.frombuffer(buffers[2], np.uint8)[starts[:, None] + np.arange(width)]
-        out[valid, :width] = big[:, ::-1]
-        out[valid, width:] = np.where(big[:, :1] & 0x80, 0xFF, 0).astype(np.uint8)
+    if valid.any():
+        data = np.frombuffer(buffers[2], np.uint8)
+        gaps = lengths[~valid].any()
+        big = data[offsets[:-1][valid][:, None] + np.arange(width)] if gaps else data[offsets[0] : offsets[-1]].reshape(-1, width)
+        filled = np.zeros((len(big), _WIDTH), np.uint8)
+        filled[:, :width] = big[:, ::-1]
+        filled[big[:, 0] > 0x7F, width:] = 0xFF
+        out[valid] = filled
     return pa.Array.from_buffers(wanted, len(array), [_validity(array), pa.py_buffer(out)])
 
 

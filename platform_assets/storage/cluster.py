@@ -114,7 +114,8 @@ class Cluster:
         message = ""
         for locale in (("--locale=C.UTF-8",), ("--locale=C", "--builtin-locale=C.UTF-8")):
             command = [str(self.programs / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={pwfile}"]
-            command += ["-k", "-E", "UTF8", "--locale-provider=builtin", *locale, "--no-instructions"]
+            # A random password of 256 bits needs no stretching; 4,096 rounds would cost every connection 5 ms.
+            command += ["-k", "-E", "UTF8", "--locale-provider=builtin", *locale, "--no-instructions", "-c", "scram_iterations=1"]
             with self._spawn(command, errors=subprocess.PIPE) as process:
                 message = (process.communicate()[1] or b"").decode("utf-8", "replace").strip()
             if process.returncode == 0:

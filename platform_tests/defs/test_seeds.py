@@ -28,7 +28,7 @@ id: lms
 version: 1.0.0
 status: active
 schema:
-  - {name: users, properties: [{name: user_id, logicalType: integer, primaryKey: true, primaryKeyPosition: 1}]}
+  - {name: users, properties: [{name: user_id, logicalType: integer, physicalType: int, primaryKey: true, primaryKeyPosition: 1}]}
   - {name: courses, properties: [{name: course_id, logicalType: integer, primaryKey: true, primaryKeyPosition: 1}]}
   - name: user_assigned_courses
     properties: [{name: assign_course_id, logicalType: integer, primaryKey: true, primaryKeyPosition: 1}]

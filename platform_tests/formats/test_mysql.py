@@ -17,7 +17,7 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import BOOLEAN, DATE, INT32, STRING
 from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
-from platform_assets.formats import mysql_rows, sql_tokens
+from platform_assets.formats import sql_tokens
 from platform_assets.formats.base import BATCH_ROWS, Dump, Finished, Member, Rows, TableFound
 from platform_assets.formats.mysql import MySqlDump
 
@@ -58,6 +58,7 @@ def test_a_dump_of_mysql_is_claimed_with_the_reason(text, reason):
         "--\n-- PostgreSQL database dump\n--\nCREATE TABLE `x` (a int);",
         "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE `x` (a int);",
         "CREATE TABLE x (a text);\nCOPY x FROM stdin;\n`CREATE TABLE `x` ENGINE=InnoDB;\n\\.\n",
+        "CREATE TABLE x (a text);\nCOPY x FROM stdin;\nINSERT INTO `x` VALUES (1);\n\\.\n",
         "CREATE TABLE [x] ([a] int)\nGO\nINSERT [x] VALUES (N'-- MySQL dump 10.13 ENGINE=InnoDB')",
         "INSERT INTO x VALUES ('CREATE TABLE `y` (`a` int) ENGINE=InnoDB;');",
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20,
@@ -86,6 +87,15 @@ def test_a_table_is_announced_before_its_rows_and_again_when_its_key_comes_later
     assert [column.type for column in found[0].columns] == [column.type for column in found[1].columns]
 
 
+def test_a_column_modified_later_keeps_the_type_under_which_its_rows_went(monkeypatch):
+    monkeypatch.setattr("platform_assets.formats.mysql_tables.BATCH_BYTES", 1)
+    text = "CREATE TABLE `t` (`a` int, `b` int);INSERT INTO `t` VALUES (1,2);"
+    text += "ALTER TABLE `t` MODIFY `a` bigint NOT NULL COMMENT 'x', MODIFY `b` int;"
+    first, last = (event.table for event in MySqlDump().read(dump(text), mysql_reading.SOURCE, {}) if isinstance(event, TableFound))
+    assert (first.column("a").required, last.column("a").required, last.column("a").description) == (False, True, "x")
+    assert last.column("a").type == INT32
+
+
 def test_rows_carry_texts_to_cast_and_bytes_of_the_columns_type():
     text = "CREATE TABLE `t` (`a` int, `b` blob, `c` date);INSERT INTO `t` VALUES (1,'x',NULL);"
     rows = next(event for event in MySqlDump().read(dump(text), mysql_reading.SOURCE, {}) if isinstance(event, Rows))
@@ -99,11 +109,10 @@ def test_batches_are_bounded_in_rows_and_bytes(monkeypatch):
     reading = read(many)
     assert (len(reading.dicts["t"]), reading.batches) == (BATCH_ROWS + 10, 2)
     assert [row for row, _ in reading.places["t"]] == list(range(1, BATCH_ROWS + 11))
-    monkeypatch.setattr(mysql_rows, "BATCH_BYTES", 1000)
     monkeypatch.setattr("platform_assets.formats.mysql_tables.BATCH_BYTES", 1000)
     monkeypatch.setattr(sql_tokens, "CHUNK", 500)
     reading = read(HEADING + TABLE + "INSERT INTO `t` VALUES " + ",\n".join(f"({n},'{'x' * 50}')" for n in range(100)) + ";\n")
-    assert (len(reading.dicts["t"]), reading.batches) == (100, 7)
+    assert (len(reading.dicts["t"]), reading.batches) == (100, 6)
     assert reading.places["t"] == [(n + 1, n + 3) for n in range(100)]
 
 
@@ -161,9 +170,8 @@ def test_a_name_differing_in_case_alone_is_the_same_table_when_there_is_one():
 
 
 def test_two_tables_never_share_a_name():
-    text = (
-        "USE `a`;CREATE TABLE `b.t` (`x` int);INSERT INTO `b.t` VALUES (1);USE `b`;CREATE TABLE `t` (`x` int);INSERT INTO `t` VALUES (2);"
-    )
+    text = "USE `a`;CREATE TABLE `b.t` (`x` int);INSERT INTO `b.t` VALUES (1);"
+    text += "USE `b`;CREATE TABLE `t` (`x` int);INSERT INTO `t` VALUES (2);"
     reading = read(text)
     assert {name: reading.rows(name) for name in reading.tables} == {"b.t": [("1",)], "b.t_": [("2",)]}
 
@@ -209,7 +217,7 @@ def test_a_thousand_skipped_statements_of_a_kind_are_counted_not_listed():
 
 CUT = {
     name: (CASES / f"{name}.sql").read_text(encoding="utf-8")
-    for name in ("MY22_phpmyadmin", "MY21_administrator", "MY17_skip_comments", "MY22_adminer", "G05_two_dumps_in_one_file")
+    for name in ("MY22_phpmyadmin", "MY21_administrator", "MY17_skip_comments", "MY22_adminer", "MY22_sequel_pro", "MY22_heidisql")
 }
 CUT["mysqldump"] = f"""{HEADING}
 /*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */;

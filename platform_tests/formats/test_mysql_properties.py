@@ -22,15 +22,9 @@ from platform_assets.formats.sql_tokens import Lexis, Tokens
 CASES = Path(__file__).parent / "cases" / "mysql"
 TABLE = "CREATE TABLE `t` (`a` text, `b` blob, `n` decimal(20,5), `i` bigint);\n"
 
-nasty = st.lists(
-    st.one_of(
-        st.sampled_from(
-            ["'", '"', "\\", "`", ";", "\n", "\r", "\0", "\x1a", "--", "/*", "*/", "(", ")", ",", "\\'", "NULL", "é", "😀", "%", "_"]
-        ),
-        st.text(max_size=3),
-    ),
-    max_size=8,
-).map("".join)
+_SPECIAL = ["'", '"', "\\", "`", ";", "\n", "\r", "\0", "\x1a", "--", "/*", "*/", "(", ")", ",", "\\'", "NULL", "é", "😀", "%", "_"]
+_ESCAPES = {b"\\": b"\\\\", b"'": b"\\'", b'"': b'\\"', b"\n": b"\\n", b"\r": b"\\r", b"\0": b"\\0", b"\x1a": b"\\Z"}
+nasty = st.lists(st.one_of(st.sampled_from(_SPECIAL), st.text(max_size=3)), max_size=8).map("".join)
 text_cells = st.one_of(st.none(), nasty.filter(lambda text: not any(0xD800 <= ord(char) < 0xE000 for char in text)))
 byte_cells = st.one_of(st.none(), st.binary(max_size=12))
 decimals = st.one_of(st.none(), st.decimals(min_value=-(10**14), max_value=10**14, places=5))
@@ -41,29 +35,26 @@ rows = st.lists(st.tuples(text_cells, byte_cells, decimals, integers), min_size=
 def quoted(data: bytes, style: int) -> bytes:
     """A string literal as mysqldump, an SQL purist, or a program with double quotes writes it."""
     if style == 0:
-        for plain, escape in (
-            (b"\\", b"\\\\"),
-            (b"'", b"\\'"),
-            (b'"', b'\\"'),
-            (b"\n", b"\\n"),
-            (b"\r", b"\\r"),
-            (b"\0", b"\\0"),
-            (b"\x1a", b"\\Z"),
-        ):
+        for plain, escape in _ESCAPES.items():
             data = data.replace(plain, escape)
         return b"'" + data + b"'"
     data = data.replace(b"\\", b"\\\\")
     return b"'" + data.replace(b"'", b"''") + b"'" if style == 1 else b'"' + data.replace(b'"', b'""') + b'"'
 
 
+def binary(data: bytes, style: int) -> bytes:
+    if data and style % 2:
+        return b"0x" + data.hex().encode()
+    return b"_binary " * (style > 3) + quoted(data, style % 3)
+
+
 def written(row: tuple, style: int) -> bytes:
     text, data, number, integer = row
+    digits = b"" if number is None else f"{number:f}".encode()
     cells = [
         b"NULL" if text is None else quoted(text.encode(), style % 3),
-        b"NULL"
-        if data is None
-        else (b"0x" + data.hex().encode() if data and style % 2 else b"_binary " * (style > 3) + quoted(data, style % 3)),
-        b"NULL" if number is None else f"{number:f}".encode() if style % 2 else quoted(f"{number:f}".encode(), 0),
+        b"NULL" if data is None else binary(data, style),
+        b"NULL" if number is None else digits if style % 2 else quoted(digits, 0),
         b"NULL" if integer is None else str(integer).encode(),
     ]
     return b"(" + (b", " if style > 2 else b",").join(cells) + b")"
@@ -114,40 +105,10 @@ def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, bac
             assert one == other
 
 
-NATIVES = [
-    NativeType(word, args)
-    for word, args in (
-        ("int", ()),
-        ("text", ()),
-        ("blob", ()),
-        ("binary", ("3",)),
-        ("bit", ("9",)),
-        ("date", ()),
-        ("datetime", ()),
-        ("year", ()),
-    )
-]
-forms = st.sampled_from(
-    [
-        None,
-        b"1",
-        b"-2.5",
-        b"007",
-        b"0x41",
-        b"0b101",
-        b"'1'",
-        b"'a'",
-        b"'it\\'s'",
-        b"''",
-        b"'\\\\'",
-        b"'2020-01-01'",
-        b"'2020-01-01 10:00:00'",
-        b"'\xff'",
-        b"'\xc3\xa9'",
-        b"U\xc3\xa9",
-        b"_binary 'x'",
-    ]
-)
+NATIVES = [NativeType(word) for word in ("int", "text", "blob", "date", "datetime", "year")]
+NATIVES += [NativeType("binary", ("3",)), NativeType("bit", ("9",))]
+_QUOTED = [b"'1'", b"'a'", b"'it\\'s'", b"''", b"'\\\\'", b"'2020-01-01'", b"'2020-01-01 10:00:00'", b"'\xff'", b"'\xc3\xa9'"]
+forms = st.sampled_from([None, b"1", b"-2.5", b"007", b"0x41", b"0b101", b"U\xc3\xa9", b"_binary 'x'", *_QUOTED])
 
 
 @pytest.mark.parametrize("native", NATIVES, ids=lambda native: native.word)
@@ -178,6 +139,13 @@ def test_escapes_are_undone_as_one_by_one(text):
             expected += body[at : at + 1]
             at += 2 if body[at : at + 1] == b"'" else 1
     assert unescape(body, backslash=True) == expected
+
+
+def test_a_long_text_is_unescaped_as_a_short_one(monkeypatch):
+    body = b"ab\\\\'' \\'x\\n" * 5000 + b"\\\\" * 3000 + b"''" * 3000 + b"end"
+    whole = unescape(body, backslash=True)
+    monkeypatch.setattr("platform_assets.formats.mysql_literals._BLOCK", 1000)
+    assert unescape(body, backslash=True) == whole
 
 
 _CASES = [path.read_bytes() for path in sorted(CASES.glob("*.sql"))]

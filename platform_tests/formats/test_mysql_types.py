@@ -80,9 +80,10 @@ def test_the_native_text_is_kept(written, native):
     assert read(f"CREATE TABLE `t` (`v` {written} DEFAULT NULL);").tables["t"].column("v").native == native
 
 
-@pytest.mark.parametrize(
-    ("zone", "arrow"), [("+00:00", INSTANT), ("UTC", INSTANT), ("-05:30", INSTANT), ("SYSTEM", TIMESTAMP), ("Europe/Rome", TIMESTAMP)]
-)
+ZONES = [("+00:00", INSTANT), ("UTC", INSTANT), ("-05:30", INSTANT), ("SYSTEM", TIMESTAMP), ("Europe/Rome", TIMESTAMP)]
+
+
+@pytest.mark.parametrize(("zone", "arrow"), ZONES)
 def test_a_timestamp_is_a_moment_when_its_zone_is_known(zone, arrow):
     assert read(f"SET TIME_ZONE='{zone}';CREATE TABLE `t` (`v` timestamp, `w` datetime);").tables["t"].column("v").type == arrow
 
@@ -118,13 +119,14 @@ def test_a_literal_is_what_the_server_would_store(native, literal, value):
 
 
 KEYS = """CREATE TABLE `t` (
-  `a` int NOT NULL, `b` int UNIQUE, `c` varchar(99), `d` int, `e` int CHECK (`e` > 0), `f` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE
-  CURRENT_TIMESTAMP(6), `g` int REFERENCES `nobody` (`x`),
+  `a` int NOT NULL, `b` int UNIQUE, `c` varchar(99), `d` int, `e` int CHECK (`e` > 0),
+  `f` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP(6), `g` int REFERENCES `nobody` (`x`),
   CONSTRAINT `pk` PRIMARY KEY USING BTREE (`A`, `c`(10) DESC),
   UNIQUE KEY `u` (`c`(5),`d`) USING HASH, KEY `k` (`d`), FULLTEXT KEY `ft` (`c`), UNIQUE KEY `func` ((lower(`c`))),
   CONSTRAINT `fk` FOREIGN KEY `ix` (`d`, `b`) REFERENCES `other` (`x`, `y`) ON DELETE SET NULL ON UPDATE CASCADE,
   CONSTRAINT `ck` CHECK (`d` in (1,2,')'))
-) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4 COMMENT='c, d' PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (5) COMMENT = 'no');
+) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARSET=utf8mb4 COMMENT='c, d'
+PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS THAN (5) COMMENT = 'no');
 CREATE UNIQUE INDEX `more` ON `t` (`e`);
 CREATE INDEX `plain` ON `t` (`d`);
 """

@@ -112,6 +112,14 @@ def test_tokens_do_not_depend_on_where_reads_end(data, chunk):
         sql_tokens.CHUNK, sql_tokens._LOOKAHEAD = kept
 
 
+@pytest.mark.parametrize("chunk", range(1, 24))
+def test_a_string_is_one_token_wherever_a_read_ends(chunk, monkeypatch):
+    monkeypatch.setattr(sql_tokens, "CHUNK", chunk)
+    monkeypatch.setattr(sql_tokens, "_LOOKAHEAD", 3)
+    for text in (b"'ab''cd\\'ef\\\\'", b"'" + b"''" * 30 + b"'", b"'" + b"\\'" * 30 + b"'", b"`a``b" + b"``" * 20 + b"`"):
+        assert [token.text for token in tokens_of(text + b";")] == [text, b";"]
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_come_to_an_end_and_no_byte_is_taken_twice(data):
