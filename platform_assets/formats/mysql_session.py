@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
 
@@ -40,6 +41,7 @@ _ZONE = re.compile(r"([+-])(\d{1,2}):(\d\d)")
 Decode = Callable[[bytes], str]
 
 
+@lru_cache(maxsize=64)
 def decoder(charset: str) -> Decode | None:
     """A strict decoder (UnicodeDecodeError) for a charset of the server or a Python codec; None when it is not known or no text."""
     name = charset.lower()
@@ -48,7 +50,7 @@ def decoder(charset: str) -> Decode | None:
     codec = _CODECS.get(name, name)
     try:
         bytes(4).decode(codec)
-    except LookupError:
+    except (LookupError, ValueError):
         return None
     return lambda data: data.decode(codec)
 

@@ -1,7 +1,7 @@
 """Merge: the latest state of one table from the snapshots of all its published versions.
 
-First the contest over the keys (versions.merge, in DuckDB), then one streamed pass over the rows that won. An instance with a single
-version needs no contest when its keys were proven unique: then its accepted rows are the state.
+The contest is over the keys alone (versions.merge, in DuckDB); its result is which rows of which snapshots are the state. An instance
+with a single version needs no contest when its keys were proven unique: then its accepted rows are the state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from platform_assets.errors import PlatformError, StoredFileError
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.home import Home
-from platform_assets.storage.snapshots import LatestState, LatestWriter, Snapshot, open_snapshot
+from platform_assets.storage.latest_state import LatestState, LatestWriter
+from platform_assets.storage.snapshots import Snapshot, open_snapshot
 from platform_assets.versions.drift import align, union_table
 from platform_assets.versions.keys import table_key
 from platform_assets.versions.merge import candidates_sql, contest_sql, find_row_version
@@ -90,25 +91,23 @@ def merge_table(settings: Settings, catalog: Catalog, source: str, table: str) -
     with open_engine(home.store / "work", memory_limit=settings.memory_limit, threads=settings.threads) as engine:
         contest = _Contest(engine, union, row_version, settings.source(source).dumps == "full", settings.source(source).delete_guard)
         winners = contest.run(contestants)
-        writer = LatestWriter(home.latest(source, table), source=source, table_name=table)
-        try:
-            for contestant, rows in zip(contestants, winners, strict=True):
-                for batch in _winning(contestant, rows, union):
-                    writer.add(batch)
-            state = writer.finish(
-                union,
-                versions=[c.place.version for c in contestants],
-                facts={
-                    "load_id": changed,
-                    "row_version": row_version,
-                    "ambiguous": [c.place.version for c in contestants if c.place.ambiguous],
-                    "guarded": dict(contest.guarded),
-                    "merged_at": datetime.now(UTC).isoformat(),
-                },
-            )
-        except BaseException:
-            writer.discard()
-            raise
+    writer = LatestWriter(home.latest(source, table), source=source)
+    try:
+        for contestant, rows in zip(contestants, winners, strict=True):
+            writer.choose(contestant.snapshot, rows)
+        state = writer.finish(
+            union,
+            facts={
+                "load_id": changed,
+                "row_version": row_version,
+                "ambiguous": [c.place.version for c in contestants if c.place.ambiguous],
+                "guarded": dict(contest.guarded),
+                "merged_at": datetime.now(UTC).isoformat(),
+            },
+        )
+    except BaseException:
+        writer.discard()
+        raise
     return MergedTable(
         source=source,
         table=table,
@@ -200,24 +199,3 @@ class _Contest:
                 "place_number": pa.array(np.full(count, place, np.int32)),
             }
             yield pa.RecordBatch.from_arrays([*keys.columns, *extra.values()], names=[*keys.schema.names, *extra])
-
-
-def _winning(contestant: Contestant, rows: np.ndarray | None, union: Table) -> Iterator[pa.RecordBatch]:
-    """The rows that won, under the union's schema, with their provenance."""
-    snapshot = contestant.snapshot
-    if rows is not None and not len(rows):
-        return
-    for batch in snapshot.batches(accepted_only=True):
-        row_numbers = batch.column(batch.schema.get_field_index("_row"))
-        if rows is not None:
-            batch = batch.filter(pa.array(np.isin(row_numbers.to_numpy(), rows, assume_unique=True)))
-            row_numbers = batch.column(batch.schema.get_field_index("_row"))
-        if not batch.num_rows:
-            continue
-        meta = {
-            "_instance": pa.array([snapshot.instance] * batch.num_rows, pa.string()),
-            "_version": pa.array([snapshot.version] * batch.num_rows, pa.string()),
-            "_row": row_numbers,
-            "_raw": batch.column(batch.schema.get_field_index("_raw")),
-        }
-        yield pa.RecordBatch.from_arrays([*align(batch, union).columns, *meta.values()], names=[*union.column_names, *meta])

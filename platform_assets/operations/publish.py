@@ -18,7 +18,8 @@ from platform_assets.storage.catalog_records import OrderRecord, RejectRow, Rule
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
 from platform_assets.storage.protocol import claim, publication, table_lock
-from platform_assets.storage.snapshots import LatestState, Snapshot, open_snapshot
+from platform_assets.storage.latest_state import LatestState
+from platform_assets.storage.snapshots import Snapshot, open_snapshot
 from platform_assets.versions.keys import table_key
 
 

@@ -21,9 +21,11 @@ import pyarrow as pa
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import StoredFileError
 from platform_assets.storage.json_cells import cells_to_json, cells_to_row_batch
+from platform_assets.storage.latest_state import META as LATEST_META
+from platform_assets.storage.latest_state import LatestState
 from platform_assets.storage.rejects import RejectRecord
 from platform_assets.storage.row_store import store_schema
-from platform_assets.storage.snapshots import LatestState, LatestWriter, Snapshot, SnapshotWriter
+from platform_assets.storage.snapshots import Snapshot, SnapshotWriter
 
 FORMAT_VERSION = 1
 _BATCH_ROWS = 8_192
@@ -191,23 +193,9 @@ def snapshot_from_json(stream: BinaryIO, folder: Path) -> Snapshot:
 
 
 def latest_to_json(state: LatestState, stream: BinaryIO) -> int:
-    """All of a latest state. Returns the number of rows."""
+    """All rows of a latest state, read back by `from_json`. Returns their number."""
     head = {"source": state.source, "versions": list(state.versions), "facts": dict(state.facts)}
-    return to_json(state.table, state.batches(), stream, meta=state.stored.meta, kind="latest", head=head)
-
-
-def latest_from_json(stream: BinaryIO, folder: Path) -> LatestState:
-    """The pending latest state for `folder`. Raises StoredFileError; then nothing is left behind."""
-    document = _document(stream, "latest")
-    writer = LatestWriter(folder, document.head["source"], document.table.name)
-    try:
-        for batch in document.batches():
-            writer.add(batch)
-        document.end()
-        return writer.finish(document.table, versions=document.head["versions"], facts=document.head["facts"])
-    except BaseException:
-        writer.discard()
-        raise
+    return to_json(state.table, state.batches(), stream, meta=LATEST_META, kind="latest", head=head)
 
 
 def _document(stream: BinaryIO, kind: str) -> JsonDocument:

@@ -8,6 +8,7 @@ merged is not known here.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ from platform_assets.storage.row_store import PART_BYTES, RowWriter, StoredRows,
 from platform_assets.storage.stored_table import StoredTable, read_manifest, remove_folder
 
 SNAPSHOT_META = ("_row", "_line", "_raw")
-LATEST_META = ("_instance", "_version", "_row", "_raw")
 _REJECTED_SCHEMA = pa.schema([("row", INT64)])
 _CHUNK_ROWS = 1 << 16
 
@@ -64,6 +64,11 @@ class Snapshot(StoredTable):
     @property
     def files(self) -> tuple[Part, ...]:
         return self.parts + self.rejected_parts + self.reject_parts
+
+    @property
+    def content(self) -> str:
+        """The hash of what `batches` gives: of the rows and of which of them are rejected."""
+        return hashlib.sha256("\n".join(part.sha256 for part in self.parts + self.rejected_parts).encode()).hexdigest()
 
     def batches(self, columns: Sequence[str] | None = None, *, accepted_only: bool = True) -> Iterator[pa.RecordBatch]:
         """Rows in stored order, all data and meta columns or the named ones (`_row`, `_line`, `_raw` among them).
@@ -230,70 +235,6 @@ def list_snapshots(version_folder: Path) -> list[Snapshot]:
         recover_folder(version_folder / folder.name.removeprefix(".").removesuffix(f"{TEMPORARY}old"))
     manifests = [path for path in version_folder.glob(f"*/{Snapshot.MANIFEST}") if TEMPORARY not in path.parent.name]
     return sorted((open_snapshot(path.parent) for path in manifests), key=lambda snapshot: snapshot.table.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatestState(StoredTable):
-    """The stored latest state of one table; `versions` are the version keys it was merged from, `table` the union of their columns."""
-
-    MANIFEST: ClassVar[str] = "latest.json"
-
-    versions: tuple[str, ...]
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Rows in stored order, all data and meta columns or the named ones. Raises KeyError, StoredFileError."""
-        return read_rows(self.place, self.stored, columns)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "versions": list(self.versions)}
-
-
-class LatestWriter:
-    """Writes one table's latest state; `folder` is where it will stand after the commit.
-
-    Every batch has the table's data columns, then `_instance`, `_version`, `_row`, `_raw`.
-    """
-
-    def __init__(self, folder: Path, source: str, table_name: str, *, part_bytes: int = PART_BYTES) -> None:
-        self._final, self._source, self._name = folder, source, table_name
-        self._folder = temporary_sibling(folder)
-        self._rows = RowWriter(self._folder, part_name=numbered("part"), part_bytes=part_bytes)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Raises ValueError when the columns differ from those of the first batch."""
-        self._rows.add(batch)
-
-    def discard(self) -> None:
-        """Throws away what was written."""
-        self._rows.abandon()
-        remove_folder(self._folder)
-
-    def finish(self, table: Table, *, versions: Sequence[str], facts: Mapping[str, Any] | None = None) -> LatestState:
-        """Everything written but the manifest: pending until its commit. Raises ValueError when the rows are not the table's."""
-        schema = store_schema(table, LATEST_META)
-        _check(table, self._name, schema, self._rows)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        stored = StoredRows(table, LATEST_META, field_names(schema.names), self._rows.finish())
-        return LatestState(
-            folder=self._final,
-            source=self._source,
-            stored=stored,
-            facts=dict(facts or {}),
-            pending=self._folder,
-            versions=tuple(versions),
-        )
-
-
-def open_latest(folder: Path) -> LatestState:
-    """The committed latest state. Raises StoredFileError when there is none, or its manifest is damaged or unknown."""
-    data = read_manifest(folder / LatestState.MANIFEST)
-    return LatestState(
-        folder=folder,
-        source=data["source"],
-        stored=StoredRows.from_json(data["stored"]),
-        facts=data["facts"],
-        versions=tuple(data["versions"]),
-    )
 
 
 def _check(table: Table, name: str, schema: pa.Schema, rows: RowWriter) -> None:

@@ -1,4 +1,4 @@
-"""A snapshot or latest state is whole or not there, keeps every row and reject, and finds every damage."""
+"""A snapshot is whole or not there, keeps every row and reject, and finds every damage."""
 
 from __future__ import annotations
 
@@ -21,12 +21,9 @@ from platform_assets.errors import StoredFileError
 from platform_assets.storage.files import TEMPORARY
 from platform_assets.storage.rejects import RejectRecord
 from platform_assets.storage.snapshots import (
-    LatestState,
-    LatestWriter,
     Snapshot,
     SnapshotWriter,
     list_snapshots,
-    open_latest,
     open_snapshot,
 )
 
@@ -49,7 +46,7 @@ def snapshot(folder: Path, count: int = 10, rejected: tuple[int, ...] = (), **op
     return new.finish(NUMBERS, rejected_rows=np.array(rejected, np.int64))
 
 
-def values(found: Snapshot | LatestState, **options: bool) -> list[int]:
+def values(found: Snapshot, **options: bool) -> list[int]:
     return [value for batch in found.batches(["n"], **options) for value in batch.column(0).to_pylist()]
 
 
@@ -380,40 +377,6 @@ def test_killed_at_any_step_the_old_snapshot_or_the_new_one_stands(tmp_path: Pat
     assert {rows for _, rows in outcomes} == {7, 59}
     assert killed == sorted(killed), "once the new one stands, the old one must not come back"
     assert (0, 59) in outcomes
-
-
-def latest(folder: Path, count: int) -> LatestState:
-    new = LatestWriter(folder, "shop", "numbers")
-    batch = numbers(count)
-    meta = [pa.array(["default"] * count), pa.array(["v1"] * count), batch.column("_row"), batch.column("_raw")]
-    new.add(pa.RecordBatch.from_arrays([*batch.columns[:2], *meta], names=["n", "text", "_instance", "_version", "_row", "_raw"]))
-    return new.finish(NUMBERS, versions=["v1", "v2"], facts={"load_id": 7})
-
-
-def test_a_latest_state_replaces_the_older_one_as_a_whole(tmp_path: Path) -> None:
-    latest(tmp_path / "numbers", 20).commit()
-    pending = latest(tmp_path / "numbers", 3)
-    assert open_latest(tmp_path / "numbers").rows == 20
-    committed = pending.commit()
-    opened = open_latest(tmp_path / "numbers")
-    assert opened == committed
-    assert (opened.rows, opened.versions, opened.facts) == (3, ("v1", "v2"), {"load_id": 7})
-    assert opened.schema().names == ["n", "text", "_instance", "_version", "_row", "_raw"]
-    assert values(opened) == [1, 2, 3]
-    opened.verify()
-
-
-def test_a_latest_state_of_another_table_is_refused_and_discarded(tmp_path: Path) -> None:
-    new = LatestWriter(tmp_path / "numbers", "shop", "other")
-    with pytest.raises(ValueError, match="the rows written are of other"):
-        new.finish(NUMBERS, versions=[])
-    new.discard()
-    assert names(tmp_path) == set()
-
-
-def test_a_missing_latest_state_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoredFileError, match=r"latest\.json is missing"):
-        open_latest(tmp_path / "numbers")
 
 
 def test_every_type_survives_in_a_snapshot(tmp_path: Path) -> None:
