@@ -10,8 +10,8 @@ from platform_assets.formats.mysql import MySqlDump
 from platform_assets.formats.opening import head
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (MySqlDump(), TableArchive(), Delimited())
-"""Asked in this order; the first that gives a reason is taken."""
+FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), Delimited())
+"""Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),

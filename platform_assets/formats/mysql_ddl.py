@@ -66,6 +66,11 @@ class Definition:
     selects: bool = False
     """CREATE TABLE ... SELECT: rows that no literal gives."""
 
+    def column(self, name: str) -> ColumnDefinition | None:
+        """The column of that name, else the one whose name differs in case alone: to the server they are the same."""
+        folded = [column for column in self.columns if column.name.lower() == name.lower()]
+        return next((column for column in folded if column.name == name), folded[-1] if folded else None)
+
     @property
     def implicit(self) -> tuple[str, ...]:
         """Columns that an INSERT without a list means: all but the invisible ones."""
@@ -79,11 +84,10 @@ class Definition:
         instants: bool,
         overrides: Sequence[tuple[str, str]] = (),
     ) -> Table:
-        """The platform's table. Names of columns are matched without regard to case, as the server does, and come out as defined."""
-        known = {column.name.lower(): column.name for column in self.columns}
+        """The platform's table. Names of columns come out as defined; see `column` for how they are matched."""
 
         def spelled(names: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(known.get(one.lower(), one) for one in names)
+            return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
 
         key = spelled(self.key)
         return Table(
@@ -207,11 +211,14 @@ def _item(item: Statement, definition: Definition) -> Definition:
 
 
 def _with_column(definition: Definition, column: ColumnDefinition) -> Definition:
-    """Adds a column, or puts it in the place of the one with its name."""
-    names = [known.name.lower() for known in definition.columns]
+    """Adds a column, or puts it in the place of the one with its name.
+
+    Names that differ in case alone are two columns: MySQL itself never writes such a table, other programs that write its SQL do.
+    """
+    names = [known.name for known in definition.columns]
     columns = list(definition.columns)
-    if column.name.lower() in names:
-        columns[names.index(column.name.lower())] = column
+    if column.name in names:
+        columns[names.index(column.name)] = column
     else:
         columns.append(column)
     key = (column.name,) if column.primary else definition.key
@@ -413,7 +420,9 @@ def alter_table(statement: Statement, definition: Definition) -> Alteration:
                 ignored.append("ADD COLUMN")
         elif item.word(b"MODIFY"):
             item.word(b"COLUMN")
-            definition = _with_column(definition, column_definition(item, definition.charset))
+            column = column_definition(item, definition.charset)
+            standing = definition.column(column.name)
+            definition = _with_column(definition, replace(column, name=standing.name) if standing else column)
         elif item.word(b"AUTO_INCREMENT"):
             item.punct(b"=")
             definition = replace(definition, auto_increment=_number(item))

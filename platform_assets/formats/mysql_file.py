@@ -89,6 +89,16 @@ class FileReading:
             previous = token
         self._cut(first)
 
+    def _skip_whole(self, first: Token) -> bytes | None:
+        """Back to the statement's beginning, where the mark is, and behind its end: some of its tokens were taken already. Its text."""
+        if self.tokens.rewind():
+            self.tokens.mark()
+        while (token := self.tokens.next()).kind not in (END, EOF):
+            pass
+        if token.kind == EOF:
+            self._cut(first)
+        return self.tokens.raw()
+
     def _cut(self, first: Token) -> None:
         line, offset = self._good
         what = "a text or comment" if self.tokens.unterminated is not None else "a statement"

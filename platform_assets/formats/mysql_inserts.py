@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from platform_assets.formats.base import Event, Notice, Unreadable
 from platform_assets.formats.mysql_ddl import DdlError, QualifiedName, Statement
-from platform_assets.formats.mysql_file import MAX_TOKENS, FileReading
+from platform_assets.formats.mysql_file import MAX_TOKENS, RAW_BYTES, FileReading
 from platform_assets.formats.mysql_rows import RowBuffer, shown_raw
 from platform_assets.formats.mysql_tables import KnownTable
 from platform_assets.formats.mysql_values import DEFAULT, Cells, NotLiteral, Problem, Tuples
@@ -41,19 +41,13 @@ class InsertReading(FileReading):
             name, token = self._table_name(token)
             names, token = self._column_list(token)
         except DdlError as error:
-            self.tokens.raw()
-            if self.tokens.peek_byte() < 0:
-                self._cut(first)
-                return
-            self._skip(first)
-            message = f"An INSERT is not understood: {error}."
-            yield Notice("not-a-statement", message, self.member, first.line, data_bearing=True)
+            yield from self._not_understood(first, error)
             return
         key = self._key(name)
         if token.kind == EOF:
             self._cut(first)
         elif key in self.tables.sequences:
-            self._skip(first)
+            self._skip_whole(first)
             yield from self._skipped(
                 "sequence row", first, "skipped-statement", f"{name[1]!r} is a sequence, not a table; its row was skipped."
             )
@@ -64,8 +58,14 @@ class InsertReading(FileReading):
         else:
             into = f"into the view {name[1]!r}" if key in self.tables.views else "of rows that are no literals"
             message = f"An INSERT {into} was not run."
-            self._skip(first)
+            self._skip_whole(first)
             yield from self._skipped("INSERT", first, "skipped-data-statement", message)
+
+    def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
+        raw = (self._skip_whole(first) or b"")[:RAW_BYTES]
+        if self.tokens.peek_byte() >= 0 or not self.reasons:
+            message = f"An INSERT is not understood: {error}."
+            yield Notice("not-a-statement", message, self.member, first.line, raw=self.session.text(raw), data_bearing=True)
 
     def _table_name(self, token: Token) -> tuple[QualifiedName, Token]:
         name = Statement([token], self.session).name()
@@ -101,8 +101,11 @@ class InsertReading(FileReading):
         self.tokens.peek_byte()
         head = self.tokens.raw() if not self.tokens.depth else None
         table = self.tables.find(key)
-        if table is None:
-            table = yield from self._orphan(key, names, first)
+        try:
+            table = table or (yield from self._orphan(key, names, first))
+        except DdlError as error:
+            yield from self._not_understood(first, error)
+            return
         insert = Insert(table, Tuples(self.tokens, -1), names, head)
         try:
             yield from self._buffered(insert, first)
@@ -347,10 +350,9 @@ class InsertReading(FileReading):
             names = tuple(Statement([one], self.session).name() for one in assigned)
         except (NotLiteral, DdlError) as error:
             table = self.tables.find(key)
-            raw = shown_raw(self.tokens.raw())
             if table is not None:
                 table.rows += 1
-            self._skip_from(tuples.token, first)
+            raw = shown_raw(self._skip_whole(first))
             name, row = (table.name, table.rows) if table is not None else (None, None)
             message = f"a value is no literal: {error}; only a server could compute it"
             yield Unreadable(name, self.member, first.line, row, raw, "not-a-literal", message, first.offset)
@@ -364,19 +366,11 @@ class InsertReading(FileReading):
         except KeyError as error:
             known.rows += 1
             reason = f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice"
-            yield Unreadable(
-                known.name, self.member, first.line, known.rows, shown_raw(self.tokens.raw()), "extra-cell", reason, first.offset
-            )
-            self._skip_from(tuples.token, first)
+            raw = shown_raw(self._skip_whole(first))
+            yield from self.tables.announce(known, self.session)
+            yield Unreadable(known.name, self.member, first.line, known.rows, raw, "extra-cell", reason, first.offset)
             return
         row_cells = tuple(default if cell == DEFAULT else cell for cell, default in zip(cells, self._defaults(insert), strict=True))
         yield from self._take(insert, row_cells, first)
         self.tokens.raw()
         yield from self._tail(insert, tuples.token, first)
-
-    def _skip_from(self, token: Token, first: Token) -> None:
-        """As _skip, when `token` was taken already."""
-        if token.kind == EOF:
-            self._cut(first)
-        elif token.kind != END:
-            self._skip(first)

@@ -14,7 +14,7 @@ from platform_assets.formats.mysql_file import MAX_NOTICES, RAW_BYTES
 from platform_assets.formats.mysql_inserts import InsertReading
 from platform_assets.formats.mysql_session import decoder
 from platform_assets.formats.mysql_tables import KnownTable
-from platform_assets.formats.sql_tokens import END, EOF, NAME, WORD, Token
+from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
 
 _VIEW_CONDITION = 50001
 """mysqldump puts the stand-in tables of views, and nothing else that creates a table, into this condition."""
@@ -147,7 +147,10 @@ class SqlFile(InsertReading):
         while not kind and len(tokens) < 64:
             token = self.tokens.next()
             if token.kind in (END, EOF):
-                break
+                raw = self.session.text((self._skip_whole(first) or b"")[:RAW_BYTES])
+                message = f"What this creates is not known: {raw[:80]!r}."
+                yield from self._skipped("object", first, "skipped-statement", message, raw)
+                return
             tokens.append(token)
             word = (token.text or b"").upper().decode("latin-1") if token.kind == WORD else ""
             kind = word if word in _OBJECTS else ""
@@ -170,16 +173,17 @@ class SqlFile(InsertReading):
             )
 
     def _object_name(self) -> QualifiedName | None:
-        token = self.tokens.next()
-        while token.is_(b"IF", b"NOT", b"EXISTS", b"BODY"):
-            token = self.tokens.next()
-        if token.kind not in (WORD, NAME):
+        """The name that stands next, which is not taken: the statement may end instead."""
+        self.tokens.mark()
+        tokens = [self.tokens.next()]
+        while tokens[-1].is_(b"IF", b"NOT", b"EXISTS", b"BODY"):
+            tokens = [self.tokens.next()]
+        tokens += [self.tokens.next(), self.tokens.next()]
+        self.tokens.rewind()
+        try:
+            return Statement(tokens, self.session).qualified()
+        except DdlError:
             return None
-        name = Statement([token], self.session).name()
-        if self.tokens.peek_byte() != ord("."):
-            return None, name
-        self.tokens.next()
-        return name, Statement([self.tokens.next()], self.session).name()
 
     def _is_view(self, key: QualifiedName) -> None:
         """A table without rows that a view takes the place of was its stand-in."""

@@ -172,9 +172,12 @@ class Tables:
     def _plan(self, table: KnownTable, names: Sequence[str] | None, session: Session) -> Plan:
         schema = self.schema(table, session)
         types = {column.name: column.type for column in schema.columns}
-        by_name = {column.name.lower(): column for column in table.definition.columns}
-        wanted = table.definition.implicit if names is None else names
-        columns = [by_name[name.lower()] for name in wanted]
+        columns = []
+        for name in table.definition.implicit if names is None else names:
+            column = table.definition.column(name)
+            if column is None:
+                raise KeyError(name)
+            columns.append(column)
         if len({column.name for column in columns}) != len(columns):
             raise KeyError("a column twice")
         listed = {column.name for column in columns}

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from platform_assets.formats.detect import choose
 from platform_assets.formats.opening import open_dump
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.settings import Settings
+from platform_assets.storage.ahead import ahead
 from platform_assets.storage.catalog_records import VersionRecord
 from platform_assets.storage.files import sha256_of, write_json
 from platform_assets.storage.home import Home
@@ -90,8 +92,9 @@ def parse_version(
     with open_engine(work, memory_limit=settings.memory_limit, threads=settings.threads) as engine:
         parser = _Parser(settings, version, dictionary, VersionJudge(engine, dictionary), progress)
         try:
-            for event in events():
-                parser.take(event)
+            with closing(ahead(events())) as coming:
+                for event in coming:
+                    parser.take(event)
             return parser.finish(events, chosen.name, why)
         except BaseException:
             parser.discard()

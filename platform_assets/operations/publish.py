@@ -17,9 +17,12 @@ from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.catalog_records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
-from platform_assets.storage.protocol import claim, publication, table_lock
 from platform_assets.storage.latest_state import LatestState
+from platform_assets.storage.latest_tables import Shares
+from platform_assets.storage.protocol import claim, publication, table_lock
+from platform_assets.storage.sessions import Connection
 from platform_assets.storage.snapshots import Snapshot, open_snapshot
+from platform_assets.storage.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
 
 
@@ -221,6 +224,32 @@ def _snapshot_record(record: VersionRecord, snapshot: Snapshot, schema: str, chi
     )
 
 
+def _rows(
+    catalog: Catalog, connection: Connection, state: LatestState, progress: Callable[[str, int], None]
+) -> Iterator[pa.RecordBatch] | Shares:
+    """The state's rows: from the version tables, when they are what the state was made from, else from the stored snapshots.
+
+    The table's lock is held, so that no version can be published in between.
+    """
+    table = state.table
+    children = {
+        record.version: (record.child_schema, record.child_table)
+        for record in catalog.snapshots(source=state.source, table=table.name)
+        if record.child_schema and record.child_table
+    }
+    current = catalog.table(table_key(state.source, table.name)).changed_load_id == state.facts["load_id"]
+    if current and all(chosen.version in children for chosen in state.chosen):
+        shares = tuple(
+            Share((schema, child), snapshot.table, snapshot.instance, snapshot.version, numbers)
+            for snapshot, numbers in state.choices()
+            for schema, child in [children[snapshot.version]]
+        )
+        if fits(connection, table, shares):
+            return Shares(shares)
+    batches = state.batches([*table.column_names, "_instance", "_version", "_row", "_raw"])
+    return _reported(batches, table.name, progress)
+
+
 def publish_current(
     settings: Settings,
     catalog: Catalog,
@@ -232,11 +261,10 @@ def publish_current(
     """The merged state into `<source>.<table>`. Readers see the old state until the transaction commits."""
     source, table = state.source, state.table
     mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
-    batches = state.batches([*table.column_names, "_instance", "_version", "_row", "_raw"])
     now = datetime.now(UTC)
     with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
         counts = latest_tables.publish_latest(
-            tx.connection, source=source, table=table, key=table.key, batches=_reported(batches, table.name, progress)
+            tx.connection, source=source, table=table, key=table.key, batches=_rows(catalog, tx.connection, state, progress)
         )
         tx.log(
             "publish_latest",

@@ -101,15 +101,18 @@ class LatestState:
         """
         names = self.schema(columns).names
         narrow = self.table.with_columns(column for column in self.table.columns if column.name in names)
+        for snapshot, numbers in self.choices():
+            for batch in self._rows_of(snapshot, numbers, narrow):
+                yield batch.select(names)
+
+    def choices(self) -> Iterator[tuple[Snapshot, np.ndarray | None]]:
+        """Per version with rows in the state: its snapshot and the row numbers, None for all accepted. Raises StoredFileError."""
         for chosen in self.chosen:
             if chosen.rows:
-                for batch in self._rows_of(chosen, narrow):
-                    yield batch.select(names)
+                yield self._snapshot(chosen), self._numbers(chosen)
 
-    def _rows_of(self, chosen: Chosen, narrow: Table) -> Iterator[pa.RecordBatch]:
-        snapshot = self._snapshot(chosen)
+    def _rows_of(self, snapshot: Snapshot, numbers: np.ndarray | None, narrow: Table) -> Iterator[pa.RecordBatch]:
         wanted = [name for name in narrow.column_names if name in snapshot.table.column_names]
-        numbers = self._numbers(chosen)
         for batch in snapshot.batches([*wanted, "_row", "_raw"]):
             if numbers is not None:
                 rows = batch.column("_row").to_numpy()

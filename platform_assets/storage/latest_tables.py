@@ -20,6 +20,7 @@ from platform_assets.storage.bulk import copy_rows
 from platform_assets.storage.names import arrow_type, column_names, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.relations import columns_of, create_table, describe, ensure_schema, find, mark, place, refused
 from platform_assets.storage.sessions import Connection, one_line
+from platform_assets.storage.version_rows import Share, insert_shares
 from platform_assets.storage.version_tables import shaped
 from platform_assets.storage.views import (
     create_views,
@@ -34,6 +35,16 @@ from platform_assets.storage.views import (
 META = {"_instance": "text", "_version": "text", "_row": "bigint", "_raw": "json"}
 _META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_raw": STRING}
 _INCOMING = ("pg_temp", "incoming_latest")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Rows that version tables of this database hold; in their stead come batches."""
+
+    shares: tuple[Share, ...]
+
+
+Rows = Iterable[pa.RecordBatch] | Shares
 
 
 @dataclass(frozen=True)
@@ -56,16 +67,18 @@ class _Layout:
     key: tuple[str, ...]
     copied: tuple[tuple[str, pa.DataType], ...]
     fields: tuple[str, ...]
+    table: Table
 
-    def fill(self, connection: Connection, relation: tuple[str, str], batches: Iterable[pa.RecordBatch]) -> int:
+    def fill(self, connection: Connection, relation: tuple[str, str], rows: Rows) -> int:
+        if isinstance(rows, Shares):
+            return insert_shares(connection, relation, self.table, self.columns, rows.shares)
         types = [kind for _, kind in self.copied]
-        return copy_rows(connection, relation, self.copied, shaped(batches, self.fields, types), raw="_raw")
+        return copy_rows(connection, relation, self.copied, shaped(rows, self.fields, types), raw="_raw")
 
 
-def publish_latest(
-    connection: Connection, *, source: str, table: Table, key: Sequence[str], batches: Iterable[pa.RecordBatch]
-) -> LatestCounts:
-    """Makes `<source>.<table>` equal to the batches: the union of the table's columns and `_instance`, `_version`, `_row`, `_raw`.
+def publish_latest(connection: Connection, *, source: str, table: Table, key: Sequence[str], batches: Rows) -> LatestCounts:
+    """Makes `<source>.<table>` equal to the batches, or to what Shares name: the union of the table's columns, then `_instance`,
+    `_version`, `_row`, `_raw`.
 
     `key` are columns of the table by the dump's names; with one, (_instance, key) is the primary key. An empty or new table is
     filled by COPY alone. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
@@ -129,10 +142,10 @@ def _layout(table: Table, key: Sequence[str]) -> _Layout:
     columns = {names[column.name]: pg_type(column.type) for column in table.columns}
     copied = [(names[column.name], column.type) for column in table.columns] + list(_META_TYPES.items())
     primary = ("_instance", *(names[column] for column in key)) if key else ()
-    return _Layout(columns | META, primary, tuple(copied), (*table.column_names, *META))
+    return _Layout(columns | META, primary, tuple(copied), (*table.column_names, *META), table)
 
 
-def _create_filled(connection: Connection, relation: tuple[str, str], layout: _Layout, batches: Iterable[pa.RecordBatch]) -> int:
+def _create_filled(connection: Connection, relation: tuple[str, str], layout: _Layout, batches: Rows) -> int:
     """A table of this transaction takes COPY without log, and an index is built faster over all rows than row by row."""
     create_table(connection, *relation, layout.columns)
     rows = layout.fill(connection, relation, batches)
@@ -158,9 +171,7 @@ def _bad_key(relation: tuple[str, str], key: Sequence[str], error: psycopg.Error
     )
 
 
-def _update(
-    connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Iterable[pa.RecordBatch]
-) -> LatestCounts:
+def _update(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows) -> LatestCounts:
     before = columns_of(connection, oid)
     replaced = _key_of(connection, oid)[1] != layout.key or any(
         not _widens(before[name], layout.columns[name]) for name in layout.key if name in before
@@ -186,7 +197,7 @@ def _update(
     return counts
 
 
-def _load_incoming(connection: Connection, layout: _Layout, batches: Iterable[pa.RecordBatch]) -> int:
+def _load_incoming(connection: Connection, layout: _Layout, batches: Rows) -> int:
     create_table(connection, *_INCOMING, layout.columns)
     rows = layout.fill(connection, _INCOMING, batches)
     _add_key(connection, _INCOMING, layout.key)

@@ -213,6 +213,46 @@ def test_a_thousand_skipped_statements_of_a_kind_are_counted_not_listed():
     assert reading.notices[-1].message.startswith("900 more UPDATE")
 
 
+BROKEN = (
+    "INSERT",
+    "INSERT INTO",
+    "INSERT INTO `t`",
+    "INSERT INTO `t` (`id`",
+    "INSERT INTO `t` SET",
+    "INSERT INTO `t` SET id",
+    "INSERT INTO `t` VALUES",
+)
+BROKEN += (
+    "INSERT INTO `t` SET id=NOW()",
+    "REPLACE `t` (",
+    "CREATE",
+    "CREATE VIEW",
+    "CREATE VIEW a.",
+    "CREATE TABLE",
+    "CREATE TABLE `x` (",
+    "SET",
+    "USE",
+)
+BROKEN += (
+    "ALTER TABLE",
+    "DROP TABLE",
+    "TRUNCATE",
+    "DELETE FROM",
+    "CREATE UNIQUE INDEX x ON",
+    "INSERT INTO `s`",
+    "(1,'x')",
+    "CALL p(",
+    ")",
+    "`",
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN[:-1])
+def test_a_broken_statement_never_swallows_the_one_behind_it(broken):
+    reading = read(f"{TABLE}CREATE SEQUENCE `s`;{broken};\nINSERT INTO `t` VALUES (1,'a');\n")
+    assert reading.rows("t") == [("1", "a")]
+
+
 # ---- whole, cut, unknown
 
 CUT = {
