@@ -8,16 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
 from platform_assets import __version__
-from platform_assets.errors import PlatformError
+from platform_assets.errors import Conflict, PlatformError
 from platform_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ app = typer.Typer(
     help="A heap of table dumps becomes a PostgreSQL warehouse: every version, the latest state, proven backups, every reject.",
 )
 WIDE = None if sys.stdout.isatty() else 240
+NO_FOLDING = 1_000_000
 out = Console(soft_wrap=True, highlight=False, width=WIDE)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -56,6 +59,14 @@ def root(home: HomeOption = None, version: Annotated[bool, typer.Option("--versi
 
 def settings_of(home: Path | None) -> Settings:
     return Settings.load(home or STATE["home"])
+
+
+def existing(home: Path | None) -> Settings:
+    """The settings of a home that is there: only `ingest` with a path and `up` make one, so that a mistyped name makes none."""
+    settings = settings_of(home)
+    if not settings.home.is_dir():
+        fail(f"there is no home folder {settings.home}. Name it with --home or PLATFORM_HOME; to begin one: platform-assets ingest PATH")
+    return settings
 
 
 def catalog_of(settings: Settings) -> Catalog:
@@ -90,29 +101,76 @@ def print_json(value: Any) -> None:
 def print_rows(
     rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str, columns: Sequence[str] | None = None, verbatim: bool = False
 ) -> None:
-    """A listing: a JSON array of objects, or a grid. Numbers to the right, NULL as a dash."""
+    """A listing: a JSON array of objects, or a grid with numbers to the right.
+
+    `verbatim` is for rows of tables: their names as they are, NULL told from text, and one block per row where a terminal is too narrow
+    for the grid. Where output is no terminal, no cell is folded.
+    """
     if as_json:
         print_json(list(rows))
         return
     if not rows:
-        out.print(empty)
+        out.print(Text(empty))
         return
     names = list(columns or rows[0])
+    cell = shown_value if verbatim else shown
     grid = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for name in names:
-        number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows if row[name] is not None)
-        grid.add_column(Text(name if verbatim else name.replace("_", " ")), justify="right" if number else "left", overflow="fold")
+        values = [row[name] for row in rows if row[name] is not None]
+        number = all(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in values)
+        heading = printable(name) if verbatim else name.replace("_", " ")
+        grid.add_column(Text(heading), justify="right" if number else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text("-" if row[name] is None else shown(row[name])) for name in names))
-    out.print(grid)
+        grid.add_row(*(Text(cell(row[name])) for name in names))
+    needed = Measurement.get(out, out.options.update(max_width=NO_FOLDING), grid).maximum
+    if needed > out.width and verbatim and out.is_terminal:
+        _print_blocks(names, rows)
+    elif needed > out.width and not out.is_terminal:
+        Console(highlight=False, width=needed).print(grid)
+    else:
+        out.print(grid)
+
+
+def _print_blocks(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    for row in rows:
+        grid = Grid(box=None, pad_edge=False, show_header=False, show_edge=False)
+        for name in names:
+            grid.add_row(Text(printable(name), style="bold"), Text(shown_value(row[name]), overflow="fold"))
+        out.print(grid)
+        out.print()
 
 
 def shown(value: Any) -> str:
+    """A cell of a listing; what is not known is a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=plain)
-    return str(value) if not isinstance(value, bytes) else "\\x" + value.hex()
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return printable(", ".join(value)) or "-"
+    return printable(json.dumps(value, ensure_ascii=False, default=plain) if isinstance(value, list | dict) else str(value))
+
+
+def shown_value(value: Any) -> str:
+    """A value of a table: NULL for what is none, quotes round a text that would look like it or like nothing."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str) and value in ("", "NULL"):
+        return f"'{value}'"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return printable(json.dumps(value, ensure_ascii=False, default=plain) if isinstance(value, list | dict) else plain(value))
+
+
+def printable(text: str) -> str:
+    """Control characters written out: what came from a dump must not move a terminal's cursor."""
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character, f"\\u{ord(character):04x}" if not character.isspace() else character)
 
 
 class Progress:
@@ -158,20 +216,21 @@ def ingest(
 
     Exit code: 0 all well, 1 something was rejected, recovered or partial, 2 something failed.
     """
-    from platform_assets.operations.ingest import anything_to_do, report_of
+    from platform_assets.operations.ingest import anything_to_do, one_at_a_time, report_of
 
-    settings = settings_of(home)
+    settings = settings_of(home) if paths else existing(home)
     with Progress() as progress:
         catalog = catalog_of(settings)
-        work = anything_to_do(settings, catalog, paths or [], source, say=progress.say)
-        if work.versions or work.tables:
-            from platform_assets.defs.runs import Runner
+        with one_at_a_time(catalog, say=progress.say):
+            work = anything_to_do(settings, catalog, paths or [], source, say=progress.say)
+            errors: dict[str, str] = {}
+            if work.versions or work.tables:
+                from platform_assets.defs.runs import Runner
 
-            with Runner(settings, progress=progress) as runner:
-                errors = runner.ingest(work, say=progress.say)
-        else:
-            errors = {}
-        report = report_of(catalog, work, errors)
+                with Runner(settings, progress=progress) as runner:
+                    errors = runner.ingest(work, say=progress.say)
+                    catalog = runner.platform.catalog  # connected anew when the server went away meanwhile
+            report = report_of(catalog, work, errors)
     _print_ingest(report, as_json=json_)
     raise typer.Exit(report.exit_code)
 
@@ -191,7 +250,7 @@ def dumps(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Every version of every dump, with what became of it."""
     from platform_assets.operations import listings
 
-    rows = listings.dumps(catalog_of(settings_of(home)))
+    rows = listings.dumps(catalog_of(existing(home)))
     columns = ["version", "instance", "state", "completeness", "table", "rows_read", "accepted", "rejected", "recovered"]
     if any(row["error"] for row in rows):
         columns.append("error")
@@ -205,7 +264,7 @@ def tables(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Every table of the warehouse: its rows now, its versions, its key."""
     from platform_assets.operations import listings
 
-    rows = listings.tables(catalog_of(settings_of(home)))
+    rows = listings.tables(catalog_of(existing(home)))
     columns = ("table", "rows", "columns", "key", "versions", "open_rejects", "stale", "last_backup", "published_at")
     print_rows(
         rows, as_json=json_, empty="There is no table yet: put a dump into dumps/<source>/, then: platform-assets ingest", columns=columns
@@ -222,41 +281,41 @@ def show(
 ) -> None:
     """The first rows of a table: its latest state, or one version's."""
     from platform_assets.operations.listings import relation_of
-    from platform_assets.storage.queries import read_only, table_query
+    from platform_assets.storage.queries import read_table
 
-    catalog = catalog_of(settings_of(home))
-    query = table_query(*relation_of(catalog, table, version), limit=limit or None)
-    with read_only(catalog.url, query) as answer:
+    catalog = catalog_of(existing(home))
+    with read_table(catalog.url, *relation_of(catalog, table, version), limit=limit or None) as answer:
         _print_answer(answer.columns, answer.rows, as_json=json_)
 
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query. It runs in a read-only transaction.")],
+    query: Annotated[str, typer.Argument(help="One query: SELECT, WITH, VALUES or TABLE.")],
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Ask the warehouse one question. Nothing can be written this way."""
+    """Ask the warehouse one question. Nothing can be written this way, and no file of the server read."""
     from platform_assets.storage.queries import read_only
 
-    with read_only(catalog_of(settings_of(home)).url, query) as answer:
+    with read_only(catalog_of(existing(home)).url, query) as answer:
         _print_answer(answer.columns, answer.rows, as_json=json_)
 
 
 def _print_answer(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], *, as_json: bool) -> None:
     """JSON is streamed row by row; a grid needs all rows to know its widths, so it comes in pages of 1,000."""
+    names = _distinct(columns)
     if as_json:
         sys.stdout.write("[")
         for number, row in enumerate(rows):
             sys.stdout.write(
-                (",\n " if number else "\n ") + json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=plain)
+                (",\n " if number else "\n ") + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=plain)
             )
         sys.stdout.write("\n]\n")
         return
     page: list[dict[str, Any]] = []
     printed = 0
     for row in rows:
-        page.append({f"{name}": value for name, value in zip(_distinct(columns), row, strict=True)})
+        page.append(dict(zip(names, row, strict=True)))
         if len(page) == 1_000:
             print_rows(page, as_json=False, empty="", verbatim=True)
             printed, page = printed + len(page), []
@@ -266,25 +325,24 @@ def _print_answer(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], *, as
 
 def _distinct(columns: Sequence[str]) -> list[str]:
     """Column names of an answer, told apart by a number where two are the same."""
-    seen: dict[str, int] = {}
-    names = []
+    names: list[str] = []
     for name in columns:
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        free = (f"{name}_{number}" for number in count(2) if f"{name}_{number}" not in {*names, *columns})
+        names.append(next(free) if name in names else name)
     return names
 
 
 @app.command()
 def rejects(
     table: Annotated[str | None, typer.Argument(help="source.table; without it those of all tables.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.", min=0)] = 50,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Rejected and recovered rows, with all their reasons, their file and line."""
     from platform_assets.operations import listings
 
-    rows = listings.rejects(catalog_of(settings_of(home)), table, limit=limit + 1 if limit else None)
+    rows = listings.rejects(catalog_of(existing(home)), table, limit=limit + 1 if limit else None)
     shown_rows = rows[:limit] if limit else rows
     columns = ("table", "version", "file", "line", "status", "reasons", "raw")
     print_rows(shown_rows, as_json=json_, empty="No row was rejected.", columns=columns)
@@ -301,7 +359,7 @@ def backup(
     """Back up tables as Avro with a manifest, prove each backup, and try its restore."""
     from platform_assets.operations import listings
 
-    settings = settings_of(home)
+    settings = existing(home)
     with Progress() as progress:
         catalog = catalog_of(settings)
         keys = [catalog.table(table).table_key] if table else [record.table_key for record in catalog.tables() if record.relation]
@@ -328,7 +386,7 @@ def verify(
     """Prove every backup again: each file by its hash, each record by reading it. Exit code 2 when one is damaged."""
     from platform_assets.operations.backup import backups_of, verify_backup
 
-    settings = settings_of(home)
+    settings = existing(home)
     rows: list[dict[str, Any]] = []
     with Progress() as progress:
         catalog = catalog_of(settings)
@@ -359,7 +417,7 @@ def restore(
 
     if as_ and in_place:
         fail("--as and --in-place exclude each other.")
-    settings = settings_of(home)
+    settings = existing(home)
     with Progress() as progress:
         catalog = catalog_of(settings)
         record = catalog.table(table)
@@ -387,6 +445,7 @@ def up(
     from platform_assets.operations.serve import Service
     from platform_assets.storage.database import warehouse_url
     from platform_assets.storage.database_url import without_password
+    from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
 
     settings = settings_of(home)
@@ -402,6 +461,11 @@ def up(
         out.print("stop         Ctrl-C, or: platform-assets down")
 
     Service(place.store, instance_environment(settings), port=port, tell=lambda line: err.print(Text(line))).run(ready=ready)
+    if not settings.database_url:
+        try:
+            EmbeddedServer(place).stop(timeout=2)
+        except Conflict as error:
+            err.print(Text(f"note: {error.message}"))
     out.print("stopped")
 
 
@@ -413,7 +477,7 @@ def down(home: HomeOption = None) -> None:
     from platform_assets.storage.home import Home
 
     settings = settings_of(home)
-    stopped = stop_service(Home(settings.home).store)
+    stopped = stop_service(Home(settings.home).store, str(settings.home))
     server = EmbeddedServer(Home(settings.home))
     if not settings.database_url and server.status().running:
         server.stop(force=True)
@@ -459,7 +523,7 @@ def url(
     from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
 
-    settings = settings_of(home)
+    settings = existing(home)
     if settings.database_url:
         out.print(Text(settings.database_url if with_password else without_password(settings.database_url)))
         return

@@ -43,6 +43,10 @@ class StoredFileError(PlatformError):
     """A file of the store is missing, damaged, or of a format_version this program does not know."""
 
 
+class StoreUnwritable(PlatformError):
+    """Nothing more can be written under store/: the disk is full, a quota or a limit is reached, it is read-only. Mended outside of us."""
+
+
 class NoSuchTable(PlatformError):
     """A table name matches none or several of the warehouse's tables."""
 

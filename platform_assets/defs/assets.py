@@ -4,22 +4,20 @@ Every function loops over its partition keys, so one run may hold one key or a r
 what Dagster needs: partitions, pools, metadata, and which errors a retry can mend.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
 from platform_assets.defs.metadata import counted, markdown, preview, table_metadata
 from platform_assets.defs.partitions import TABLES, VERSIONS
-from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
-from platform_assets.errors import DatabaseUnavailable, FencedOut, PlatformError
+from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
 from platform_assets.operations.backup import back_up_table, drill, find_backup
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.parse import ParsedVersion, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
-from platform_assets.storage.latest_state import LatestState
+from platform_assets.storage.latest_state import LatestState, open_latest
 from platform_assets.versions.keys import table_key
 
 PlatformParam = dg.ResourceParam[Platform]
@@ -32,28 +30,13 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 """For crashes and a database that went away; whatever cannot succeed raises Failure(allow_retries=False)."""
 
 
-@contextmanager
-def told(context: dg.AssetExecutionContext, platform: Platform, key: str) -> Iterator[None]:
-    """Turns an error that a user can mend into a Failure that says so, and keeps it with the version."""
-    try:
-        yield
-    except PlatformError as error:
-        transient = isinstance(error, DatabaseUnavailable)
-        if not transient and not isinstance(error, FencedOut):
-            platform.catalog.set_state(key, "failed", error=error.message)
-        raise dg.Failure(
-            description=error.message,
-            metadata={"partition": key, "error": type(error).__name__} | {name: str(value) for name, value in error.facts.items()},
-            allow_retries=transient,
-        ) from error
-
-
 def each(context: dg.AssetExecutionContext, platform: Platform, work: Callable[[str], Any]) -> dict[str, Any]:
     """Does the work for every partition key of the run; marks the run with this process first, for lost_runs."""
     context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_mark()})
+    platform.begin_work()
     done = {}
     for key in context.partition_keys:
-        with told(context, platform, key):
+        with platform.told(key):
             done[key] = work(key)
     return done
 
@@ -166,9 +149,10 @@ def _parsed_metadata(platform: Platform, parsed: ParsedVersion) -> dict[str, Any
 def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, parsed_snapshot: dict[str, StoredVersion]) -> None:
     def publish(key: str) -> None:
         version = platform.version(key)
-        done = publish_version(
-            platform.settings, platform.catalog, version, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
-        )
+        with platform.turn(version_subject(key)):
+            done = publish_version(
+                platform.settings, platform.catalog, version, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
+            )
         columns = ("table", "relation", "mother", "rows read", "accepted", "rejected")
         rows = [(d.table, d.relation, d.mother, d.rows_read, d.accepted, d.rejected) for d in done]
         metadata: dict[str, Any] = {
@@ -233,10 +217,13 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
 )
 def current_table(context: dg.AssetExecutionContext, platform: PlatformParam, latest_state: dict[str, LatestState]) -> None:
     def publish(key: str) -> None:
-        state = latest_state[key]
-        done = publish_current(
-            platform.settings, platform.catalog, state, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
-        )
+        source, table = platform.table_of(key)
+        with platform.turn(latest_subject(source, table)):
+            # opened again: what `latest_state` holds was opened before the turn, and another run may have put a newer one in its place
+            state = open_latest(platform.home.latest(source, table))
+            done = publish_current(
+                platform.settings, platform.catalog, state, run_id=context.run.run_id, progress=platform.progress(f"publish {key}")
+            )
         context.add_asset_metadata(
             table_metadata(state.table, rows=done.rows, relation=done.relation, upstream="latest_state")
             | {"inserted": done.inserted, "updated": done.updated, "deleted": done.deleted},

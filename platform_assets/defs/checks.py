@@ -18,8 +18,8 @@ from platform_assets.defs.partitions import TABLES, VERSIONS
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
 from platform_assets.operations.publish import StoredVersion, stored_version
-from platform_assets.storage.queries import count_rows
 from platform_assets.storage.latest_state import open_latest
+from platform_assets.storage.queries import count_rows
 from platform_assets.storage.snapshots import Snapshot
 
 RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -51,9 +51,9 @@ def evaluations(
     context: dg.AssetCheckExecutionContext,
     asset: dg.AssetKey,
     keys: Iterator[str] | list[str],
-    find: Callable[[str, str], Finding | None],
+    find: Callable[[str, str], Finding],
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """One evaluation per selected check and partition, tied to the partition's newest materialization. None = nothing to say."""
+    """One evaluation per selected check and partition, tied to the partition's newest materialization."""
     names = sorted(check.name for check in context.selected_asset_check_keys)
     for key in keys:
         records = context.instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[key]), limit=1).records
@@ -65,16 +65,15 @@ def evaluations(
             )
         for name in names:
             finding = find(name, key)
-            if finding is not None:
-                yield dg.AssetCheckEvaluation(
-                    asset_key=asset,
-                    check_name=name,
-                    passed=finding.passed,
-                    severity=finding.severity,
-                    metadata=dict(finding.metadata),
-                    partition=key,
-                    target_materialization_data=target,
-                )
+            yield dg.AssetCheckEvaluation(
+                asset_key=asset,
+                check_name=name,
+                passed=finding.passed,
+                severity=finding.severity,
+                metadata=dict(finding.metadata),
+                partition=key,
+                target_materialization_data=target,
+            )
 
 
 @dg.multi_asset_check(
@@ -98,7 +97,7 @@ def evaluations(
 def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
     opened: dict[str, StoredVersion] = {}
 
-    def find(name: str, key: str) -> Finding | None:
+    def find(name: str, key: str) -> Finding:
         if key not in opened:
             opened.clear()
             opened[key] = stored_version(platform.home, platform.version(key).source, key)
@@ -112,8 +111,8 @@ def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformPar
     yield from evaluations(context, parsed_snapshot.key, context.partition_keys, find)
 
 
-def _rules(version: StoredVersion, kinds: tuple[str, ...]) -> Finding | None:
-    """The rules of these kinds over all tables of the version; None when no table has one."""
+def _rules(version: StoredVersion, kinds: tuple[str, ...]) -> Finding:
+    """The rules of these kinds over all tables of the version; without one it passes and says so: the UI would call it skipped for ever."""
     rows, failed_rows, errors = [], 0, 0
     samples: list[dg.TableRecord] = []
     for snapshot in version.snapshots:
@@ -133,7 +132,7 @@ def _rules(version: StoredVersion, kinds: tuple[str, ...]) -> Finding | None:
             errors += failed if severity == "error" else 0
         samples.extend(_samples(snapshot, kinds, SAMPLE_ROWS - len(samples)))
     if not rows:
-        return None
+        return Finding(True, {"rules": "no rule of this kind: neither the dictionary nor the dump states one"})
     metadata: dict[str, Any] = {"failed": failed_rows, "rules": dg.MetadataValue.table(rows)}
     if samples:
         metadata["samples"] = dg.MetadataValue.table(samples)

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.defs.platform import Platform
+from platform_assets.defs.platform import Platform, latest_subject, version_subject
 from platform_assets.operations.latest import MergedTable
 from platform_assets.operations.parse import ParsedVersion, commit_version
 from platform_assets.operations.publish import StoredVersion, stored_version
@@ -25,7 +25,8 @@ class RawDumpJson(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Mapping[str, dict[str, Any]]) -> None:
         for version, record in obj.items():
-            write_json(self.platform.home.raw(record["source"], version), record)
+            with self.platform.told(version):
+                write_json(self.platform.home.raw(record["source"], version), record)
 
     def load_input(self, context: dg.InputContext) -> dict[str, dict[str, Any]]:
         loaded = {}
@@ -42,8 +43,9 @@ class SnapshotAvro(dg.IOManager):
         self.platform = platform
 
     def handle_output(self, context: dg.OutputContext, obj: Mapping[str, ParsedVersion]) -> None:
-        for parsed in obj.values():
-            commit_version(self.platform.home, parsed)
+        for key, parsed in obj.items():
+            with self.platform.told(key), self.platform.turn(version_subject(key)):
+                commit_version(self.platform.home, parsed)
 
     def load_input(self, context: dg.InputContext) -> dict[str, StoredVersion]:
         loaded = {}
@@ -60,8 +62,9 @@ class LatestAvro(dg.IOManager):
         self.platform = platform
 
     def handle_output(self, context: dg.OutputContext, obj: Mapping[str, MergedTable]) -> None:
-        for merged in obj.values():
-            merged.state.commit()
+        for key, merged in obj.items():
+            with self.platform.told(key), self.platform.turn(latest_subject(merged.source, merged.table)):
+                merged.state.commit()
 
     def load_input(self, context: dg.InputContext) -> dict[str, LatestState]:
         loaded = {}

@@ -1,20 +1,42 @@
 """What every asset, check and sensor shares: settings, home, catalog, and who hears of progress."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 
+import dagster as dg
 import psutil
 
-from platform_assets.errors import PlatformError
+from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PlatformError, StoreUnwritable
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.catalog_records import VersionRecord
 from platform_assets.storage.database import warehouse_url
+from platform_assets.storage.files import room_in
 from platform_assets.storage.home import Home
+from platform_assets.storage.leftovers import working
+from platform_assets.storage.protocol import session_lock
 
 PROCESS_TAG = "platform/process"
 """Run tag `pid:start time` of the process that works on a run; lost_runs closes runs whose process is gone."""
+
+ERROR = "error"
+"""Metadata key of a Failure: the class of the error that it was made from."""
+MENDED_OUTSIDE = (DatabaseUnavailable, StoreUnwritable, FencedOut)
+"""Errors that say nothing about a dump: its version waits, and the next run takes it up again."""
+OTHERS_SECONDS = 3600.0
+"""How long a run waits for another one that commits or publishes the same version or table."""
+
+
+def version_subject(key: str) -> str:
+    """What a run that commits or publishes a version has its turn on."""
+    return f"version/{key}"
+
+
+def latest_subject(source: str, table: str) -> str:
+    """The same for the latest state of a table."""
+    return f"latest/{source}.{table}"
 
 
 class Platform:
@@ -24,10 +46,53 @@ class Platform:
         self.settings = settings
         self.home = Home(settings.home)
         self._progress = progress
+        self._work: ExitStack | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
         return Catalog(warehouse_url(self.home, self.settings.database_url)).ensure()
+
+    def reconnect(self) -> None:
+        """Connects to a server that was gone, wherever it listens now. Raises DatabaseUnavailable."""
+        self.__dict__.pop("catalog", None)
+        assert self.catalog
+
+    def begin_work(self) -> None:
+        """From now on this process works on the home, until end_work or its end; the first of all sweeps what killed ones left."""
+        if self._work is None:
+            self._work = ExitStack()
+            self._work.enter_context(working(self.home))
+
+    def end_work(self) -> None:
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
+    @contextmanager
+    def turn(self, subject: str) -> Iterator[None]:
+        """The time in which nobody else commits or publishes the subject. Raises FencedOut when another takes longer than an hour."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(session_lock(self.catalog.url, subject, wait_seconds=OTHERS_SECONDS))
+            except Conflict as error:
+                raise FencedOut(error.message, **error.facts) from error
+            yield
+
+    @contextmanager
+    def told(self, key: str) -> Iterator[None]:
+        """Turns an error that a user can mend into a Failure that says so; what is wrong with a dump is kept with its version."""
+        try:
+            with room_in(self.home.store):
+                yield
+        except PlatformError as error:
+            if not isinstance(error, MENDED_OUTSIDE):
+                with suppress(DatabaseUnavailable):  # then the next run finds out the same again
+                    self.catalog.set_state(key, "failed", error=error.message)
+            raise dg.Failure(
+                description=error.message,
+                metadata={"partition": key, ERROR: type(error).__name__} | {name: str(value) for name, value in error.facts.items()},
+                allow_retries=isinstance(error, DatabaseUnavailable),
+            ) from error
 
     def progress(self, stage: str) -> Callable[[str, int], None]:
         """A callback for one stage: called with a table and how many more rows are through."""

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import dagster as dg
+from dagster._core.execution.plan.objects import StepFailureData
 
 from platform_assets.definitions import build_definitions
+from platform_assets.defs.database_loss import LOST, close_own_runs, failed_as, failed_by_loss, lost_database, wait_for_return
 from platform_assets.defs.instance_folder import instance_environment
 from platform_assets.defs.partitions import TABLES, VERSIONS, plan_runs, run_tags
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
 from platform_assets.defs.sensors import close_lost_runs
+from platform_assets.errors import FencedOut
 from platform_assets.operations.ingest import Work
+from platform_assets.operations.requests import version_basis
 from platform_assets.settings import Settings
 from platform_assets.storage.work_requests import record_requests
 
@@ -26,6 +30,10 @@ class RunOutcome:
     run_id: str
     keys: tuple[str, ...]
     error: str | None
+    left: bool = False
+    """Another run claimed the same work meanwhile, or did it already: that is no error."""
+    lost: bool = False
+    """The database went away."""
 
 
 class Runner:
@@ -37,28 +45,37 @@ class Runner:
 
     def __enter__(self) -> "Runner":
         os.environ.update(instance_environment(self.settings))
-        self.instance = dg.DagsterInstance.get()
-        self.definitions = build_definitions(self.settings, overrides={"platform": self.platform})
-        close_lost_runs(self.instance)
+        self.platform.begin_work()
+        try:
+            self.instance = dg.DagsterInstance.get()
+            self.definitions = build_definitions(self.settings, overrides={"platform": self.platform})
+            close_lost_runs(self.instance)
+        except BaseException:
+            self.platform.end_work()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.instance.dispose()
+        self.platform.end_work()
 
     def ingest(self, work: Work, *, say: Callable[[str], None]) -> dict[str, str]:
-        """Runs the versions, then every table that became stale. Gives the errors by partition key."""
+        """Runs the versions, then every table that became stale. Gives the errors by partition key.
+
+        Raises DatabaseUnavailable when the server went away and did not come back; what was under way is taken up by the next ingest.
+        """
         errors: dict[str, str] = {}
 
         def done(outcome: RunOutcome) -> None:
             for key in outcome.keys:
-                say(f"{'failed' if outcome.error else 'done':12} {key}")
+                say(f"{'failed' if outcome.error else 'left' if outcome.left else 'done':12} {key}")
                 if outcome.error:
                     errors[key] = outcome.error
 
         catalog = self.platform.catalog
         if work.versions:
-            shas = {record.version: record.sha256 for record in catalog.versions()}
-            record_requests(catalog, {key: shas[key] for key in work.versions})
+            bases = {record.version: version_basis(record) for record in catalog.versions()}
+            record_requests(catalog, {key: bases[key] for key in work.versions})
             self.run_versions(list(work.versions), done=done)
         stale = {table.table_key: str(table.changed_load_id) for table in catalog.stale_tables()}
         if stale:
@@ -93,7 +110,7 @@ class Runner:
         outcomes: list[RunOutcome] = []
         for stretch in plan_runs(keys, list(self.instance.get_dynamic_partitions(name))):
             outcome = self._one(job, stretch)
-            if outcome.error and len(stretch) > 1 and alone_after_failure:
+            if (outcome.error or outcome.left) and len(stretch) > 1 and alone_after_failure:
                 outcomes.extend(self._reported(self._one(job, [key]), done) for key in stretch)
             else:
                 outcomes.append(self._reported(outcome, done))
@@ -104,6 +121,25 @@ class Runner:
         return outcome
 
     def _one(self, job: dg.JobDefinition, keys: list[str]) -> RunOutcome:
+        """One run, and once more when the database went away under it and came back."""
+        outcome = self._attempt(job, keys)
+        if not outcome.lost:
+            return outcome
+        wait_for_return(self.platform)
+        self.instance.dispose()
+        self.instance = dg.DagsterInstance.get()
+        close_own_runs(self.instance)
+        return self._attempt(job, keys)
+
+    def _attempt(self, job: dg.JobDefinition, keys: list[str]) -> RunOutcome:
+        try:
+            return self._executed(job, keys)
+        except Exception as error:
+            if not lost_database(error):
+                raise
+            return RunOutcome("", tuple(keys), LOST, lost=True)
+
+    def _executed(self, job: dg.JobDefinition, keys: list[str]) -> RunOutcome:
         tags = run_tags(keys) | {PROCESS_TAG: process_mark()}
         result = job.execute_in_process(
             instance=self.instance,
@@ -112,16 +148,18 @@ class Runner:
             partition_key=keys[0] if len(keys) == 1 else None,
             tags=tags,
         )
-        return RunOutcome(result.run_id, tuple(keys), None if result.success else _first_error(result))
+        if result.success:
+            return RunOutcome(result.run_id, tuple(keys), None)
+        failure = next((event.step_failure_data for event in result.all_events if event.is_step_failure), None)
+        if failure is None:
+            return RunOutcome(result.run_id, tuple(keys), "the run failed before its first step; its log is in the Dagster UI")
+        if failed_as(failure, FencedOut):
+            return RunOutcome(result.run_id, tuple(keys), None, left=True)
+        return RunOutcome(result.run_id, tuple(keys), _said(failure), lost=failed_by_loss(failure))
 
 
-def _first_error(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            if failure.user_failure_data and failure.user_failure_data.description:
-                return failure.user_failure_data.description
-            if failure.error:
-                cause = failure.error.cause or failure.error
-                return cause.message.strip()
-    return "the run failed before its first step; its log is in the Dagster UI"
+def _said(failure: StepFailureData) -> str:
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    cause = failure.error and (failure.error.cause or failure.error)
+    return cause.message.strip() if cause else "the step failed without a word; its log is in the Dagster UI"

@@ -16,7 +16,7 @@ from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, T
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations.register import register, scan
-from platform_assets.operations.requests import due
+from platform_assets.operations.requests import due, version_basis
 from platform_assets.storage.work_requests import record_requests, requests
 
 REGISTERED_PER_TICK = 500
@@ -82,7 +82,7 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
             break
     for problem in problems:
         context.log.warning(problem)
-    pending = {record.version: record.sha256 for record in catalog.versions(states=("registered", "running", "parsed"))}
+    pending = {record.version: version_basis(record) for record in catalog.versions(states=("registered", "running", "parsed"))}
     result = _run_requests(platform, context.instance, VERSIONS, pending) if pending else None
     if result:
         return result
@@ -122,10 +122,15 @@ _PID = re.compile(r"pid: (\d+)")
 
 
 def close_lost_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Fails every run that is STARTING or STARTED without a living process. Gives their ids."""
+    """Fails every run that is STARTING or STARTED without a living process, and those of `ingest` that never came to start.
+
+    Gives their ids.
+    """
     closed = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])):
-        if _lives(instance, run):
+    begun = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=begun)):
+        waiting = run.status == dg.DagsterRunStatus.NOT_STARTED and PROCESS_TAG not in run.tags
+        if waiting or _lives(instance, run):
             continue
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine stopped). Run it again: it converges.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from platform_assets.errors import SettingsError
+from platform_assets.errors import SettingsError, StoreUnwritable
 
 SETUP: tuple[str, ...] = (
     "SET TimeZone = 'UTC'",
@@ -37,7 +37,8 @@ def open_engine(work: Path, *, memory_limit: str = "300MB", threads: int = 0) ->
 
     `memory_limit` is a size as in `300MB`; `threads` 0 takes DuckDB's default, the number of cores. Cursors of the connection
     share its tables, except TEMP ones. Extensions are never looked for, and a Python variable is never taken for a table.
-    Raises SettingsError when the limit is not a size or the number of threads is negative.
+    Raises SettingsError when the limit is not a size or the number of threads is negative, StoreUnwritable when what is done with it
+    needs more memory than the limit and more room than the disk has.
     """
     if not _LIMIT.fullmatch(memory_limit.strip()):
         raise SettingsError(f"platform.yaml: engine.memory_limit {memory_limit!r} is not a size; write it like 300MB or 2GB.")
@@ -61,6 +62,14 @@ def open_engine(work: Path, *, memory_limit: str = "300MB", threads: int = 0) ->
             for statement in SETUP:
                 connection.execute(statement)
             yield connection
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            free = shutil.disk_usage(spill).free
+            raise StoreUnwritable(
+                f"{work} has no room for what DuckDB must put aside: {' '.join(str(error).split())[:300]}. {free / 1e6:,.0f} MB are free "
+                "there. The old state stands: make room, or raise engine.memory_limit in platform.yaml, then run ingest again.",
+                path=str(work),
+                free=free,
+            ) from error
         finally:
             connection.close()
     finally:

@@ -45,7 +45,12 @@ class MySqlDump:
 
         Tables are announced with their first row or at the end, and again when a key came later. After a Notice `table-restarted` the
         consumer drops what it had of that table: the file emptied it, or dropped and created it anew. The first database that is used
-        gives plain names, every other one `database.table`. Raises UnreadableDump when no member holds a byte that can be read.
+        gives plain names, every other one `database.table`. Raises UnreadableDump when no member holds a byte that can be read,
+        SettingsError for a type of platform.yaml that does not exist.
+
+        Codes of notices: table-restarted, table-exists, table-dropped, no-create-table, columns-filled, time-zone-changed,
+        on-duplicate-key, row-outside-statement, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
+        unknown-charset, member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
         verdict = _Verdict(dump)
         tables = Tables(source, dictionary)

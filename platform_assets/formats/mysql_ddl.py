@@ -16,6 +16,8 @@ from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD
 
 _TWO_WORDS = {"double": ("precision",), "long": ("varchar", "varbinary", "char"), "character": ("varying",), "char": ("varying", "byte")}
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"KEY", b"INDEX", b"FULLTEXT", b"SPATIAL", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"PERIOD", b"VECTOR")
+_OF_INDEXES = tuple((verb, noun) for verb in (b"DROP", b"RENAME") for noun in (b"INDEX", b"KEY", b"FOREIGN", b"CONSTRAINT", b"CHECK"))
+"""What ALTER TABLE does to indexes and checks; rows and columns stay."""
 _OPENING = (b"OR", b"REPLACE", b"TEMPORARY", b"TABLE", b"IF", b"NOT", b"EXISTS")
 
 QualifiedName = tuple[str | None, str]
@@ -426,6 +428,10 @@ def alter_table(statement: Statement, definition: Definition) -> Alteration:
         elif item.word(b"AUTO_INCREMENT"):
             item.punct(b"=")
             definition = replace(definition, auto_increment=_number(item))
+        elif item.words(b"DROP", b"PRIMARY", b"KEY"):
+            definition = replace(definition, key=())
+        elif any(item.words(*words) for words in _OF_INDEXES):
+            continue
         elif item.here is not None and item.here.is_(b"DROP", b"CHANGE", b"RENAME"):
             ignored.append(_written(item.tokens[:2], item.session))
     return Alteration(definition, tuple(ignored))

@@ -92,6 +92,8 @@ class SqlFile(InsertReading):
         raw = self._raw(head, first)
         if word in ("COMMIT", "BEGIN", "START"):
             self.evidence.transaction(opened=begins)
+        elif word == "CHANGE":
+            self.evidence.facts_in(raw)
         elif word in _DATA:
             yield from self._skipped(
                 word, first, "skipped-data-statement", f"{word} changes rows by more than literals; it was not run.", raw
@@ -168,9 +170,9 @@ class SqlFile(InsertReading):
         if kind not in ("DATABASE", "SCHEMA"):
             shown = kind.lower() or "object"
             of = f" {name[1]!r}" if name else ""
-            yield from self._skipped(
-                shown, first, "skipped-statement", f"The {shown}{of} is not a table; it was skipped.", self._raw(head, first)
-            )
+            # What creates an account or a link to a server holds its password.
+            text = None if kind in ("USER", "ROLE", "SERVER") else self._raw(head, first)
+            yield from self._skipped(shown, first, "skipped-statement", f"The {shown}{of} is not a table; it was skipped.", text)
 
     def _object_name(self) -> QualifiedName | None:
         """The name that stands next, which is not taken: the statement may end instead."""
@@ -252,9 +254,7 @@ class SqlFile(InsertReading):
     def _drop(self, statement: Statement) -> None:
         if statement.word(b"DATABASE", b"SCHEMA"):
             statement.words(b"IF", b"EXISTS")
-            base = self.tables.key((statement.name(), ""), self.session)[0]
-            for key, table in self.tables.known.items():
-                table.dropped |= key[0] == base
+            self.tables.drop_database(statement.name())
             return
         statement.word(b"TEMPORARY")
         if not statement.word(b"TABLE", b"TABLES"):

@@ -87,6 +87,11 @@ class Tables:
         folded = [table for (base, name), table in self.known.items() if base == key[0] and name.lower() == key[1].lower()]
         return folded[0] if len(folded) == 1 else None
 
+    def drop_database(self, database: str) -> None:
+        """DROP DATABASE: its tables are gone; what is created in it later is new."""
+        for key, table in self.known.items():
+            table.dropped |= key[0] == (None if database == self._primary else database)
+
     def create(self, key: QualifiedName, definition: Definition, session: Session, member: str) -> KnownTable:
         """Registers a table. Nothing is announced before its first row or the dump's end: a view's stand-in never is."""
         table = KnownTable(key, self.name_of(key), definition, session.zone_minutes is not None, member)

@@ -65,7 +65,7 @@ _TIMES = (
 _FACTS = (
     ("server_version", re.compile(r"Server [Vv]ersion:?\s+(\S.*)")),
     ("database", re.compile(r"Database:\s*`?([^`\n]+)`?")),
-    ("log_position", re.compile(r"CHANGE (?:MASTER|REPLICATION SOURCE) TO (.*)")),
+    ("log_position", re.compile(r"CHANGE (?:MASTER|REPLICATION SOURCE) TO .*?((?:MASTER|SOURCE)_LOG_FILE='[^']*', *\w+_LOG_POS=\d+)")),
 )
 
 
@@ -135,6 +135,10 @@ class Evidence:
         if ending and (closed or ending[1]):
             self.segment.ended = True
             self._keep_time(ending[1] or "")
+        self.facts_in(text)
+
+    def facts_in(self, text: str) -> None:
+        """Keeps what a heading, or a statement about replication, says of the server; the first one counts."""
         for name, pattern in _FACTS:
             found = pattern.search(text)
             if found:

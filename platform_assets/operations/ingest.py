@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from platform_assets.errors import PlatformError, UnsettledDump
+from platform_assets.errors import Conflict, PlatformError, UnsettledDump
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.home import Home
+from platform_assets.storage.protocol import session_lock
 
 Say = Callable[[str], None]
+TURN = "ingest"
+WAIT_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,18 @@ class IngestReport:
         return {"tables": self.rows, "messages": self.lines, "exit_code": self.exit_code, **self.facts}
 
 
+@contextmanager
+def one_at_a_time(catalog: Catalog, *, say: Say) -> Iterator[None]:
+    """Holds other `ingest` off this home while this one works: they would do the same work twice. The sensors' runs go on beside it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(session_lock(catalog.url, TURN))
+        except Conflict:
+            say("another ingest is at work on this home: waiting until it has ended")
+            stack.enter_context(session_lock(catalog.url, TURN, wait_seconds=WAIT_SECONDS))
+        yield
+
+
 def anything_to_do(settings: Settings, catalog: Catalog, paths: Sequence[Path], source: str | None, *, say: Say) -> Work:
     """Takes paths in, looks into dumps/, registers what is new. Costs no import of Dagster: mostly there is nothing to do."""
     home = Home(settings.home)
@@ -65,9 +81,10 @@ def anything_to_do(settings: Settings, catalog: Catalog, paths: Sequence[Path], 
         else:
             copies.append(f"{found.path} holds the same bytes as version {record.version}: nothing to load.")
     pending = {record.version for record in catalog.versions(states=("registered", "running", "parsed"))}
-    failed = {record.version: record for record in catalog.versions(states=("failed",))}
-    again = {version for version in failed if asked & {file.path for file in catalog.known_files().values() if file.version == version}}
-    earlier = [f"{version}: {record.error}" for version, record in failed.items() if version not in again]
+    standing = {file.path: file.version for file in catalog.known_files().values() if (home.root / file.path).exists()}
+    failed = {record.version: record for record in catalog.versions(states=("failed",)) if record.version in standing.values()}
+    again = {version for path, version in standing.items() if path in asked and version in failed}
+    earlier = [f"{version} ({record.path}): {record.error}" for version, record in failed.items() if version not in again]
     return Work(
         versions=tuple(sorted(pending | again)),
         tables=tuple(table.table_key for table in catalog.stale_tables()),
@@ -102,7 +119,8 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
     rows: list[dict[str, Any]] = []
     lines: list[str] = []
     worst = 0
-    for listed in catalog.dump_listing(versions=work.versions):
+    listing = catalog.dump_listing(versions=work.versions)
+    for listed in listing:
         rows.append(
             {
                 "dump": listed.version,
@@ -124,9 +142,10 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
     rejected = sum(int(row["rejected"] or 0) for row in rows)
     if rejected:
         lines.append(f"{rejected} row(s) rejected; each with its reasons: platform-assets rejects")
+    paths = {listed.version: listed.path for listed in listing}
     for key, error in errors.items():
         worst = 2
-        lines.append(f"failed: {key}: {error}")
+        lines.append(f"failed: {key}{f' ({paths[key]})' if key in paths else ''}: {error}")
     for refusal in work.refused:
         worst = 2
         lines.append(f"not taken: {refusal}")
@@ -135,6 +154,7 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
         lines.append(f"not taken yet: {path} is still growing or has an unfinished part; run ingest again when it is complete.")
     lines.extend(work.copies)
     if not work.versions and not work.tables:
-        lines.append(f"Nothing new: {work.known} dumps are known and loaded.")
+        bad = len(work.earlier_failures)
+        lines.append(f"Nothing new: {work.known} dumps are known, {f'all but {bad} of them' if bad else 'all'} loaded.")
     lines.extend(f"failed earlier: {failure} (mend it, then: platform-assets ingest PATH)" for failure in work.earlier_failures)
     return IngestReport(rows, lines, worst, {"new": list(work.versions), "errors": dict(errors)})

@@ -7,7 +7,7 @@ with a single version needs no contest when its keys were proven unique: then it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -153,8 +153,12 @@ class _Contest:
         if self.row_version and self.row_version not in wanted:
             wanted.append(self.row_version)
         narrow = self.union.with_columns(column for column in self.union.columns if column.name in wanted)
+        # names of our own: DuckDB does not tell `Users` from `users`, and a column may be called `version`
+        own = {name: f"c{place}" for place, name in enumerate(narrow.column_names)}
+        numbered = narrow.with_columns(replace(column, name=own[column.name]) for column in narrow.columns)
+        key, row_version = [own[name] for name in self.union.key], own[self.row_version] if self.row_version else None
         relation = '(SELECT *, 0 AS instance, version_number AS version, place_number AS place FROM "arriving") AS a'
-        insert = candidates_sql(narrow, self.union.key, self.row_version, relation)
+        insert = candidates_sql(numbered, key, row_version, relation)
         self.engine.execute(
             "DROP TABLE IF EXISTS candidates; DROP TABLE IF EXISTS floors; CREATE TEMP TABLE floors (instance INT, place INT)"
         )
@@ -198,4 +202,4 @@ class _Contest:
                 "version_number": pa.array(np.full(count, number, np.int32)),
                 "place_number": pa.array(np.full(count, place, np.int32)),
             }
-            yield pa.RecordBatch.from_arrays([*keys.columns, *extra.values()], names=[*keys.schema.names, *extra])
+            yield pa.RecordBatch.from_arrays([*keys.columns, *extra.values()], names=[*(f"c{n}" for n in range(keys.num_columns)), *extra])

@@ -140,7 +140,12 @@ class _Parser:
         if stream is None:
             folder = self.home.snapshot(self.version.source, self.version.version, table.name)
             writer = SnapshotWriter(
-                folder, source=self.version.source, version=self.version.version, instance=self.version.instance, table_name=table.name
+                folder,
+                source=self.version.source,
+                version=self.version.version,
+                instance=self.version.instance,
+                table_name=table.name,
+                keep_hot=True,
             )
             self.streams[table.name] = _Stream(writer, table)
         else:

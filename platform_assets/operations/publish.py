@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from platform_assets.errors import StoredFileError
+from platform_assets.errors import FencedOut, StoredFileError
 from platform_assets.operations.latest import source_order
 from platform_assets.settings import Settings
 from platform_assets.storage import latest_tables, version_tables
@@ -136,6 +136,8 @@ def publish_version(
             facts={"tool": stored.facts["tool"], "notices": stored.facts["notices"], "notice_counts": stored.facts["notice_counts"]},
         )
         catalog.set_state(record.version, "published", connection=tx.connection)
+    for snapshot in stored.snapshots:
+        snapshot.cool()
     record_source_order(settings, catalog, record.source)
     return tuple(published)
 
@@ -250,6 +252,18 @@ def _rows(
     return _reported(batches, table.name, progress)
 
 
+def _refuse_older(catalog: Catalog, state: LatestState) -> None:
+    """A run that merged early and was slow must not take the table back behind what another one published meanwhile."""
+    standing = catalog.table(table_key(state.source, state.table.name)).published_load_id or 0
+    if standing > state.facts["load_id"]:
+        raise FencedOut(
+            f"{state.source}.{state.table.name}: a newer state (load {standing}) was published than this one "
+            f"(load {state.facts['load_id']}). Nothing was changed.",
+            source=state.source,
+            table=state.table.name,
+        )
+
+
 def publish_current(
     settings: Settings,
     catalog: Catalog,
@@ -263,6 +277,7 @@ def publish_current(
     mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
     now = datetime.now(UTC)
     with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
+        _refuse_older(catalog, state)
         counts = latest_tables.publish_latest(
             tx.connection, source=source, table=table, key=table.key, batches=_rows(catalog, tx.connection, state, progress)
         )

@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from platform_assets.errors import DumpGone, PlatformError, UnknownSource, UnsettledDump
+from platform_assets.errors import DumpGone, PlatformError, UnknownSource, UnreadableDump, UnsettledDump
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.catalog_records import FileRecord, VersionRecord
-from platform_assets.storage.files import fsync_folder, sha256_of, temporary_sibling
+from platform_assets.storage.files import fsync_file, fsync_folder, room_in, sha256_of, temporary_sibling
 from platform_assets.storage.home import Home
+from platform_assets.storage.leftovers import working
 from platform_assets.versions.keys import checked_source, version_key
 
 TEMPORARY_ENDINGS = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", "~")
@@ -57,8 +58,11 @@ def is_temporary(name: str) -> bool:
 def scan(home: Home, known: Mapping[str, FileRecord], *, settle_seconds: float, now: float | None = None) -> Scan:
     """Compares dumps/ with the catalog's files by size and time of change, which say *that* a file changed, never its order."""
     now = time.time() if now is None else now
-    new, unsettled, problems, seen = [], [], [], 0
-    for child in sorted(home.dumps.iterdir()) if home.dumps.is_dir() else ():
+    new: list[FoundDump] = []
+    unsettled: list[FoundDump] = []
+    problems: list[str] = []
+    seen = 0
+    for child in _children(home.dumps, problems) if home.dumps.is_dir() else ():
         if is_temporary(child.name):
             continue
         if not child.is_dir():
@@ -69,10 +73,15 @@ def scan(home: Home, known: Mapping[str, FileRecord], *, settle_seconds: float, 
         except UnknownSource as error:
             problems.append(error.message)
             continue
-        for entry in sorted(child.iterdir()):
+        for entry in _children(child, problems):
             if is_temporary(entry.name):
                 continue
-            found = _measure(home, source, entry)
+            try:
+                refuse_foreign(entry)
+                found = _measure(home, source, entry)
+            except PlatformError as error:
+                problems.append(error.message)
+                continue
             if found is None:
                 continue
             seen_before = known.get(found.path)
@@ -83,6 +92,33 @@ def scan(home: Home, known: Mapping[str, FileRecord], *, settle_seconds: float, 
             else:
                 new.append(found)
     return Scan(tuple(new), tuple(unsettled), seen, tuple(problems))
+
+
+def _children(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except PermissionError as error:
+        problems.append(_not_readable(folder, error).message)
+        return []
+
+
+def _not_readable(path: Path, error: OSError) -> UnreadableDump:
+    return UnreadableDump(f"{path} cannot be read ({error.strerror}). Give this user the right to read it.", path=str(path))
+
+
+def refuse_foreign(entry: Path) -> None:
+    """Raises UnreadableDump for what cannot be kept as a dump: a link that leads out of its source's folder, a pipe, a device, a name
+    that is no text."""
+    if not entry.name.isascii() and "\\udc" in ascii(entry.name):
+        raise UnreadableDump(f"{str(entry)!a} has a name that is not UTF-8, so nothing can refer to it. Rename it.", path=ascii(entry))
+    if entry.is_symlink() and not entry.resolve().is_relative_to(entry.parent.resolve()):
+        raise UnreadableDump(
+            f"{entry} is a link that leads out of its source's folder, so its content is not kept here. "
+            "Put the file itself in its place, or: platform-assets ingest FILE --source SOURCE.",
+            path=str(entry),
+        )
+    if entry.exists() and not (entry.is_file() or entry.is_dir()):
+        raise UnreadableDump(f"{entry} is neither a file nor a folder (a pipe, a socket, a device). Take it away.", path=str(entry))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -102,6 +138,8 @@ def _measure(home: Home, source: str, entry: Path) -> FoundDump | None:
             stats = [entry.stat()]
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise _not_readable(entry, error) from error
     size, changed = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
     return FoundDump(source, entry.relative_to(home.root).as_posix(), "folder" if entry.is_dir() else "file", size, changed)
 
@@ -119,7 +157,7 @@ def content_hash(path: Path) -> str:
         return sha256_of(path)
     digest = hashlib.sha256()
     for file in _files(path):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -146,7 +184,12 @@ def register(settings: Settings, catalog: Catalog, found: FoundDump) -> tuple[Ve
     home = Home(settings.home)
     path = home.root / found.path
     instance, label = name_parts(path.name, settings.source(found.source).pattern)
-    sha256 = content_hash(path)
+    try:
+        sha256 = content_hash(path)
+    except FileNotFoundError as error:
+        raise UnsettledDump(f"{found.path} went away while it was read; it is taken when it is back.", path=found.path) from error
+    except OSError as error:
+        raise _not_readable(path, error) from error
     again = _measure(home, found.source, path)
     if again != found:
         raise UnsettledDump(f"{found.path} changed while it was read; it is taken when it has come to rest.", path=found.path)
@@ -215,7 +258,13 @@ def take_in(settings: Settings, paths: Iterable[Path], source: str | None) -> li
             continue
         if not source:
             raise UnknownSource(f"{path} lies outside {home.dumps}: say which source it belongs to with --source NAME.", path=str(path))
-        taken.append(_copy_in(home, path, checked_source(source)).relative_to(home.root).as_posix())
+        if is_temporary(path.name):
+            raise UnsettledDump(f"{path} bears a name of unfinished or hidden files, which are never taken: rename it.", path=str(path))
+        with working(home), room_in(home.root):
+            try:
+                taken.append(_copy_in(home, path, checked_source(source)).relative_to(home.root).as_posix())
+            except PermissionError as error:
+                raise _not_readable(Path(error.filename or path), error) from error
     return taken
 
 
@@ -242,6 +291,7 @@ def _copy_in(home: Home, path: Path, source: str) -> Path:
             shutil.copytree(path, temporary)
         else:
             shutil.copyfile(path, temporary)
+            fsync_file(temporary)
         if _state(path) != before:
             raise UnsettledDump(f"{path} changed while it was copied: try again when it is finished.", path=str(path))
         temporary.rename(target)

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from platform_assets.storage.catalog_records import VersionRecord
 from platform_assets.storage.work_requests import Request
 
 MAX_ATTEMPTS = 3
 GRACE_SECONDS = 15.0
 """A request this young may still be on its way to becoming a run."""
+
+
+def version_basis(record: VersionRecord) -> str:
+    """What a request for a version rests on: its content, and when it was last published, so that attempts count anew after a success."""
+    return f"{record.sha256} {record.published_at.isoformat() if record.published_at else 'never published'}"
 
 
 def due(subjects: Mapping[str, str], requests: Mapping[str, Request], active: Collection[str], *, now: float) -> list[Request]:

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -26,7 +27,7 @@ import psutil
 from platform_assets.errors import Conflict, PlatformError
 from platform_assets.storage.files import atomic_file
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 6.0
 READY_SECONDS = 120.0
 BACK_OFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -38,6 +39,8 @@ class ServiceState:
     pid: int
     started: float
     ui: str
+    session: int = 0
+    """The session of the Dagster processes: it outlives their leader, so that none of them is left behind when it is killed."""
 
 
 class ServiceFolder:
@@ -51,12 +54,19 @@ class ServiceFolder:
 
     def read(self) -> ServiceState | None:
         """The running platform, None when there is none: a state file whose process is gone counts as none."""
+        state = self.last()
         try:
-            state = ServiceState(**json.loads(self.state_file.read_text(encoding="utf-8")))
-            process = psutil.Process(state.pid)
-        except (FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
+            alive = state is not None and abs(psutil.Process(state.pid).create_time() - state.started) < 0.05
+        except psutil.NoSuchProcess:
             return None
-        return state if abs(process.create_time() - state.started) < 0.05 else None
+        return state if alive else None
+
+    def last(self) -> ServiceState | None:
+        """What the state file says, true or not: an `up` that was killed leaves it behind."""
+        try:
+            return ServiceState(**json.loads(self.state_file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
 
     def lock(self) -> IO[str]:
         """Raises Conflict when another `up` runs on this home."""
@@ -95,16 +105,19 @@ class Service:
         self.tell = tell
         self.stopping = False
         self.child: subprocess.Popen[bytes] | None = None
+        self.home = self.environment["PLATFORM_HOME"]
 
     def run(self, *, ready: Callable[[str], None]) -> None:
         """Blocks. `ready` is called with the UI's address once its first page answers. Raises PlatformError when it never does."""
         lock = self.place.lock()
         previous = {number: signal.signal(number, self._ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
+            if end_leftovers(self.place, self.home):
+                self.tell("ended the Dagster processes that a killed `up` had left behind")
             port = free_port(self.port)
-            address = f"http://127.0.0.1:{port}"
-            self._note(address)
-            self._supervise(port, address, ready)
+            if port != self.port:
+                self.tell(f"port {self.port} is taken; the UI is on {port}")
+            self._supervise(port, f"http://127.0.0.1:{port}", ready)
         finally:
             self._stop_child()
             self.place.state_file.unlink(missing_ok=True)
@@ -119,18 +132,21 @@ class Service:
     def _note(self, address: str) -> None:
         me = psutil.Process()
         with atomic_file(self.place.state_file) as file:
-            file.write(json.dumps(asdict(ServiceState(me.pid, me.create_time(), address))).encode())
+            session = self.child.pid if self.child else 0
+            file.write(json.dumps(asdict(ServiceState(me.pid, me.create_time(), address, session))).encode())
 
     def _supervise(self, port: int, address: str, ready: Callable[[str], None]) -> None:
         restarts, announced = 0, False
         while not self.stopping:
             started = time.monotonic()
             self._start(port)
+            self._note(address)
             announced = self._await_ready(address, announced, ready)
             while not self.stopping and self.child and self.child.poll() is None:
                 time.sleep(0.2)
             if self.stopping:
                 return
+            self._stop_child()
             restarts = 0 if time.monotonic() - started > 300 else restarts + 1
             if restarts > len(BACK_OFF):
                 raise PlatformError(f"The Dagster processes ended {restarts} times in a row; the last words are in {self.place.log_file}.")
@@ -164,37 +180,58 @@ class Service:
                     ready(address)
                 return True
             time.sleep(0.2)
+        if time.monotonic() >= until:
+            raise PlatformError(f"The UI did not answer within {READY_SECONDS:.0f} s; the last words are in {self.place.log_file}.")
         return announced
 
     def _stop_child(self) -> None:
-        """SIGTERM to `dagster dev`; when it has ended, to what it leaves behind (its code server would wait 45 s for a heartbeat).
-
-        Whatever of the tree still lives after 8 s is killed, by pid.
-        """
+        """SIGTERM to `dagster dev`; when it has ended, to what it leaves behind (its code server would wait 45 s for a heartbeat)."""
         if self.child is None:
             return
-        tree = _tree(self.child.pid)
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
-        until, asked = time.monotonic() + STOP_SECONDS, False
-        while time.monotonic() < until and any(_alive(process) for process in tree):
-            tree |= _tree(self.child.pid)
-            if self.child.poll() is not None and not asked:
-                asked = True
-                for process in filter(_alive, tree):
-                    process.terminate()
+        until = time.monotonic() + STOP_SECONDS
+        while self.child.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
-        for process in filter(_alive, tree):
-            process.kill()
+        _end(self.child.pid, self.home, until)
         self.child.wait()
+        self.child = None
 
 
-def _tree(pid: int) -> set[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return {process, *process.children(recursive=True)}
-    except psutil.NoSuchProcess:
-        return set()
+def end_leftovers(place: ServiceFolder, home: str) -> bool:
+    """Ends the Dagster processes of an `up` that was killed: beside a new daemon the old one would go on asking for runs."""
+    state = place.last()
+    if state is None or not state.session or place.read() is not None:
+        return False
+    found = _end(state.session, home, time.monotonic() + STOP_SECONDS)
+    place.state_file.unlink(missing_ok=True)
+    return found
+
+
+def _end(session: int, home: str, until: float) -> bool:
+    """SIGTERM to every process of a session that works on the home; whatever still lives at `until` is killed, by pid."""
+    asked: set[psutil.Process] = set()
+    while members := _members(session, home):
+        for process in members - asked:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        asked |= members
+        if time.monotonic() > until:
+            for process in members:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        time.sleep(0.05)
+    return bool(asked)
+
+
+def _members(session: int, home: str) -> set[psutil.Process]:
+    """The living processes of a session; a session number that was used again is another home's or has no home."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == session and _alive(process) and process.environ().get("PLATFORM_HOME") == home:
+                found.add(process)
+    return found
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -212,12 +249,12 @@ def _answers(url: str) -> bool:
         return False
 
 
-def stop_service(store: Path, *, timeout: float = 20.0) -> bool:
+def stop_service(store: Path, home: str, *, timeout: float = 20.0) -> bool:
     """Asks the running platform to stop and waits until it has. False when none runs. Raises PlatformError when it does not stop."""
     place = ServiceFolder(store)
     state = place.read()
     if state is None:
-        return False
+        return end_leftovers(place, home)
     os.kill(state.pid, signal.SIGTERM)
     until = time.monotonic() + timeout
     while time.monotonic() < until:

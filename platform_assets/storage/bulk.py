@@ -7,8 +7,7 @@ Binary goes in because the server then parses no text: 1,000,000 rows of 20 colu
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -21,6 +20,7 @@ from psycopg.sql import SQL
 
 from platform_assets.errors import Conflict, PlatformError
 from platform_assets.storage import copy_binary
+from platform_assets.storage.ahead import ahead
 from platform_assets.storage.names import qualified, quoted
 from platform_assets.storage.sessions import TEXT_FORMS
 
@@ -43,6 +43,7 @@ def copy_rows(
     batches: Iterable[pa.RecordBatch],
     *,
     raw: str | None = None,
+    freeze: bool = False,
 ) -> int:
     """Copies all batches into `(schema, name)` and returns how many rows that were.
 
@@ -50,14 +51,16 @@ def copy_rows(
     relation's columns. Batches are drawn and encoded in a thread of their own while the server takes the one before.
     A cell that PostgreSQL cannot hold (text with a NUL, a year outside 1 to 9999, a time beyond 24:00) becomes NULL; when `raw`
     names a column, its JSON map takes the cell as text under the batch's field name, otherwise Conflict is raised.
+    `freeze`: the relation was created in this transaction; its rows then need no second visit (with page checksums the first reader
+    would log them whole). The price: a REPEATABLE READ transaction that is older sees them, all at once, when they are committed.
     """
     names = ", ".join(quoted(name) for name, _ in columns)
     place = [name for name, _ in columns].index(raw) if raw is not None else None
     rows = 0
-    statement = f"COPY {qualified(*relation)} ({names}) FROM STDIN (FORMAT binary)"
+    statement = f"COPY {qualified(*relation)} ({names}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
     with connection.cursor() as cursor, cursor.copy(SQL(statement)) as copy:
         copy.write(copy_binary.HEADER)
-        with closing(_ahead(_blocks(batches, columns, place))) as blocks:
+        with closing(ahead(_blocks(batches, columns, place))) as blocks:
             for count, block in blocks:
                 copy.write(block)
                 rows += count
@@ -86,16 +89,6 @@ def _cast(batch: pa.RecordBatch, columns: Columns) -> pa.RecordBatch:
         raise ValueError(f"{batch.num_columns} columns came for the {len(columns)} of the COPY")
     arrays = [a if a.type == kind else a.cast(kind) for a, (_, kind) in zip(batch.columns, columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-
-
-def _ahead(items: Iterator[Any]) -> Generator[Any, None, None]:
-    """The items, each made in another thread while the one before is worked on."""
-    end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
-        following = pool.submit(next, items, end)
-        while (item := following.result()) is not end:
-            following = pool.submit(next, items, end)
-            yield item
 
 
 def held(batch: pa.RecordBatch, raw: int | None) -> pa.RecordBatch:
@@ -186,7 +179,7 @@ def read_rows(
         connection.execute(TEXT_FORMS)
         with connection.cursor() as cursor, cursor.copy(SQL(f"COPY ({query}) TO STDOUT (FORMAT csv)")) as copy:
             rows = iter(copy)
-            with closing(_ahead(_parsed(_texts(rows, batch_rows), columns, schema))) as batches:
+            with closing(ahead(_parsed(_texts(rows, batch_rows), columns, schema))) as batches:
                 yield from batches
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,16 +13,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from platform_assets.errors import StoredFileError
+from platform_assets.errors import StoredFileError, StoreUnwritable
 
 FORMAT_VERSION = 1
 TEMPORARY = ".tmp-"
 """Every unfinished file or folder of ours has this in its name; whatever bears it may be swept when nobody works."""
 _SWAP_ATTEMPTS = 20
+_KEPT_OF_NAME = 200
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def temporary_sibling(path: Path) -> Path:
-    return path.with_name(f".{path.name}{TEMPORARY}{secrets.token_hex(6)}")
+    """Its name begins like the path's, cut so that it fits the 255 bytes of a name."""
+    beginning = path.name.encode("utf-8", "surrogateescape")[:_KEPT_OF_NAME].decode("utf-8", "ignore")
+    return path.with_name(f".{beginning}{TEMPORARY}{secrets.token_hex(6)}")
+
+
+@contextmanager
+def room_in(folder: Path) -> Iterator[None]:
+    """Work that writes below `folder`: a full disk, a quota, a limit on file sizes become StoreUnwritable, which says what is free."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise no_room(folder, f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)) from error
+
+
+def no_room(folder: Path, reason: str) -> StoreUnwritable:
+    """The error to raise when something below `folder` could not be written for want of room."""
+    free = shutil.disk_usage(folder).free if folder.exists() else 0
+    return StoreUnwritable(
+        f"{folder} cannot take more files: {reason}. {free / 1e6:,.0f} MB are free there. Nothing unfinished was kept, the old state "
+        "stands: make room (or raise the limit), then run platform-assets ingest again.",
+        path=str(folder),
+        free=free,
+    )
+
+
+def fsync_file(path: Path) -> None:
+    """For a file that something else wrote and closed."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def fsync_folder(folder: Path) -> None:

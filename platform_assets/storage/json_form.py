@@ -155,7 +155,7 @@ def from_json(stream: BinaryIO) -> JsonDocument:
 def snapshot_to_json(snapshot: Snapshot, stream: BinaryIO) -> int:
     """All of a snapshot, rejected rows included. Returns the number of rows."""
     head = snapshot.to_json()
-    for name in ("stored", "rejected_parts", "reject_parts", "rows", "accepted", "rejected", "rejected_readable"):
+    for name in ("stored", "rejected_parts", "reject_parts", "rows", "accepted", "rejected", "rejected_readable", "hot"):
         del head[name]
     return to_json(
         snapshot.table,

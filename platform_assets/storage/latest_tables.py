@@ -80,7 +80,7 @@ def publish_latest(connection: Connection, *, source: str, table: Table, key: Se
     """Makes `<source>.<table>` equal to the batches, or to what Shares name: the union of the table's columns, then `_instance`,
     `_version`, `_row`, `_raw`.
 
-    `key` are columns of the table by the dump's names; with one, (_instance, key) is the primary key. An empty or new table is
+    `key` are columns of the table by the dump's names; with one, (key, _instance) is the primary key. An empty or new table is
     filled by COPY alone. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
     else's table bears the name; the transaction must then be rolled back.
     """
@@ -141,14 +141,17 @@ def _layout(table: Table, key: Sequence[str]) -> _Layout:
     names = column_names(table)
     columns = {names[column.name]: pg_type(column.type) for column in table.columns}
     copied = [(names[column.name], column.type) for column in table.columns] + list(_META_TYPES.items())
-    primary = ("_instance", *(names[column] for column in key)) if key else ()
+    primary = (*(names[column] for column in key), "_instance") if key else ()  # keys first: who looks for a row knows its key
     return _Layout(columns | META, primary, tuple(copied), (*table.column_names, *META), table)
 
 
 def _create_filled(connection: Connection, relation: tuple[str, str], layout: _Layout, batches: Rows) -> int:
     """A table of this transaction takes COPY without log, and an index is built faster over all rows than row by row."""
-    create_table(connection, *relation, layout.columns)
-    rows = layout.fill(connection, relation, batches)
+    create_table(connection, *relation, {name: f"{kind} NOT NULL" if name in layout.key else kind for name, kind in layout.columns.items()})
+    try:
+        rows = layout.fill(connection, relation, batches)
+    except psycopg.errors.NotNullViolation as error:
+        raise _bad_key(relation, layout.key, error) from error
     _add_key(connection, relation, layout.key)
     return rows
 

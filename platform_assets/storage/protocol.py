@@ -20,7 +20,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut
-from platform_assets.storage.sessions import TEXT_FORMS, Connection, connected, lock_number, open_connection, unavailable
+from platform_assets.storage.sessions import TEXT_FORMS, Connection, connected, lock_number, one_line, open_connection, unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -128,11 +128,23 @@ def publication(database: str | Engine, claim: Claim, *, locks: Sequence[str] = 
             if not open_publication.logged:
                 open_publication.log("publish")
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            _refuse_beyond_limits(error, claim.subject)
             raise unavailable(error, f"Nothing of {claim.subject} was published, the old state stands") from error
         _commit(database, connection, open_publication)
     finally:
         with suppress(psycopg.Error):  # the connection may be gone; closing it is what rolls back
             connection.close()
+
+
+def _refuse_beyond_limits(error: psycopg.Error, subject: str) -> None:
+    """Class 54, as too many columns or a key too long for an index: no retry can help, other than a server that is away."""
+    if (error.sqlstate or "").startswith("54"):
+        raise Conflict(
+            f"{subject} is beyond what PostgreSQL can hold: {one_line(error)}. Nothing of it was published. Give the table fewer columns "
+            "or a shorter key in the source's dictionary; its rows are in the store.",
+            subject=subject,
+            sqlstate=error.sqlstate,
+        ) from error
 
 
 def _begin(connection: Connection, claim: Claim, locks: Sequence[str]) -> Publication:
@@ -192,11 +204,14 @@ def session_lock(database: str | Engine, name: str, *, wait_seconds: float = 0) 
     It keeps two live runs off one piece of work, to save the work; the fence is what keeps the data right.
     Raises Conflict when another holds it longer than `wait_seconds`.
     """
-    with open_connection(database, autocommit=True) as connection:
-        number = lock_number(_SESSION + name)
-        if not _locked(connection, number, wait_seconds):
+    connection = open_connection(database, autocommit=True)
+    try:
+        if not _locked(connection, lock_number(_SESSION + name), wait_seconds):
             raise Conflict(f"{name} is being worked on by another run; wait for it, or end it and try again.", name=name)
         yield
+    finally:
+        with suppress(psycopg.Error):  # the server may have gone meanwhile, and the lock with it
+            connection.close()
 
 
 def _locked(connection: Connection, number: int, wait_seconds: float) -> bool:

@@ -61,7 +61,7 @@ def _asked(opened: AbstractContextManager[Connection], query: str, timeout_secon
                 connection.adapters.register_loader(name, _FloatLoader)
             with connection.cursor(name="platform_query") as cursor:
                 cursor.itersize = FETCHED
-                cursor.execute(query)  # type: ignore[call-overload]  # a query is what the user typed
+                cursor.execute(query)
                 rows = iter(cursor)
                 first = next(rows, None)
                 columns = tuple(column.name for column in cursor.description or ())

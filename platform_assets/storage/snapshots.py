@@ -21,6 +21,7 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INT64
 from platform_assets.storage.avro import Part, field_names
 from platform_assets.storage.files import TEMPORARY, recover_folder, temporary_sibling
+from platform_assets.storage.hot_rows import HotWriter, read_hot
 from platform_assets.storage.rejects import RejectRecord, RejectsWriter, read_rejects
 from platform_assets.storage.row_store import PART_BYTES, RowWriter, StoredRows, numbered, read_parts, read_rows, store_schema
 from platform_assets.storage.stored_table import StoredTable, read_manifest, remove_folder
@@ -51,6 +52,8 @@ class Snapshot(StoredTable):
     raw_counts: Mapping[str, int]
     rule_counts: Mapping[str, tuple[int, int]]
     dictionary_version: str
+    hot: Part | None = None
+    """A copy of the rows in Arrow's own form, there until the version is published (hot_rows)."""
 
     @property
     def accepted(self) -> int:
@@ -76,17 +79,26 @@ class Snapshot(StoredTable):
         Memory is that of a few blocks. Raises KeyError for an unknown column, StoredFileError for a damaged file.
         """
         if not (accepted_only and self.rejected_readable):
-            yield from read_rows(self.place, self.stored, columns)
+            yield from self._rows(self.schema(columns).names)
             return
         wanted = self.schema(columns).names
         rejected = self.rejected_rows()
         needed = wanted if "_row" in wanted else [*wanted, "_row"]
-        for batch in read_rows(self.place, self.stored, needed):
+        for batch in self._rows(needed):
             numbers = batch.column("_row").to_numpy()
             places = np.minimum(np.searchsorted(rejected, numbers), len(rejected) - 1)
             kept = batch.filter(pa.array(rejected[places] != numbers)).select(wanted)
             if kept.num_rows:
                 yield kept
+
+    def _rows(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        copy = read_hot(self.place, self.hot, columns) if self.hot else None
+        return copy or read_rows(self.place, self.stored, columns)
+
+    def cool(self) -> None:
+        """Removes the copy of the rows; a reader that has it open goes on."""
+        if self.hot:
+            (self.place / self.hot.name).unlink(missing_ok=True)
 
     def rejected_rows(self) -> np.ndarray:
         """The row numbers of the rejected readable rows, ascending, int64. 8 bytes of memory each."""
@@ -113,6 +125,7 @@ class Snapshot(StoredTable):
             "dictionary_version": self.dictionary_version,
             "rejected_parts": [part.to_json() for part in self.rejected_parts],
             "reject_parts": [part.to_json() for part in self.reject_parts],
+            "hot": self.hot.to_json() if self.hot else None,
         }
 
     @classmethod
@@ -133,6 +146,7 @@ class Snapshot(StoredTable):
             rule_counts={rule: (counts[0], counts[1]) for rule, counts in data["rule_counts"].items()},
             dictionary_version=data["dictionary_version"],
             facts=data["facts"],
+            hot=Part.from_json(data["hot"]) if data["hot"] else None,
         )
 
 
@@ -142,7 +156,18 @@ class SnapshotWriter:
     Every batch has the table's data columns, of the types and in the order of the table given to `finish`, then `_row`, `_line`, `_raw`.
     """
 
-    def __init__(self, folder: Path, *, source: str, version: str, instance: str, table_name: str, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: str,
+        version: str,
+        instance: str,
+        table_name: str,
+        part_bytes: int = PART_BYTES,
+        keep_hot: bool = False,
+    ) -> None:
+        self._keep_hot = keep_hot
         self._final, self._name, self._part_bytes = folder, table_name, part_bytes
         self._source, self._version, self._instance = source, version, instance
         self._begin()
@@ -151,10 +176,13 @@ class SnapshotWriter:
         self._folder = temporary_sibling(self._final)
         self._rows = RowWriter(self._folder, part_name=numbered("part"), part_bytes=self._part_bytes)
         self._rejects = RejectsWriter(self._folder)
+        self._hot = HotWriter(self._folder) if self._keep_hot else None
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Raises ValueError when the columns differ from those of the first batch: then `restart`."""
         self._rows.add(batch)
+        if self._hot:
+            self._hot.add(batch)
 
     def reject(self, record: RejectRecord) -> None:
         self._rejects.add(record)
@@ -173,6 +201,8 @@ class SnapshotWriter:
         """Throws away what was written, for good."""
         self._rows.abandon()
         self._rejects.discard()
+        if self._hot:
+            self._hot.discard()
         remove_folder(self._folder)
 
     def finish(
@@ -214,6 +244,7 @@ class SnapshotWriter:
             dictionary_version=dictionary_version,
             facts=dict(facts or {}),
             pending=self._folder,
+            hot=self._hot.finish() if self._hot else None,
         )
 
 

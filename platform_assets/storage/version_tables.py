@@ -132,7 +132,7 @@ def _load(connection: Connection, schema: str, version: str, table: Table, batch
     create_table(connection, schema, staged, definitions, [f"CONSTRAINT _one_version CHECK (_version = {literal})"])
     wanted = [(names[column.name], column.type) for column in table.columns] + [("_row", INT64), ("_raw", STRING)]
     fields = [*table.column_names, "_row", "_raw"]
-    rows = copy_rows(connection, (schema, staged), wanted, shaped(batches, fields, [kind for _, kind in wanted]), raw="_raw")
+    rows = copy_rows(connection, (schema, staged), wanted, shaped(batches, fields, [kind for _, kind in wanted]), raw="_raw", freeze=True)
     return _Arrival(staged, columns, rows)
 
 

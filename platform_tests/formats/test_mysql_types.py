@@ -157,3 +157,11 @@ def test_columns_that_alter_table_adds_or_drops_make_the_dump_partial():
     reading = read("CREATE TABLE `t` (`a` int);ALTER TABLE `t` ADD COLUMN `b` int, DROP COLUMN `a`;")
     assert [(notice.code, notice.data_bearing) for notice in reading.notices] == [("skipped-data-statement", True)]
     assert reading.verdict.completeness == "partial"
+
+
+def test_alter_table_of_indexes_alone_changes_no_verdict():
+    text = (
+        "CREATE TABLE `t` (`a` int, PRIMARY KEY (`a`), KEY `k` (`a`));ALTER TABLE `t` DROP PRIMARY KEY, DROP KEY `k`, RENAME INDEX x TO y;"
+    )
+    reading = read(text)
+    assert (reading.notices, reading.tables["t"].key) == ([], ())

@@ -71,7 +71,7 @@ def test_the_first_load_makes_the_table_with_its_key_and_meta_columns(connection
     ]
     assert query(
         connection, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'lms.users'::regclass"
-    ) == [("PRIMARY KEY (_instance, id)",)]
+    ) == [("PRIMARY KEY (id, _instance)",)]
 
 
 def test_a_later_state_changes_only_what_differs_and_keeps_the_table(connection: psycopg.Connection[Any]) -> None:
@@ -215,7 +215,7 @@ def test_a_table_of_somebody_else_is_a_conflict_and_untouched(connection: psycop
 def test_a_key_that_is_none_is_a_conflict(connection: psycopg.Connection[Any], rows: list[Row], told: str, first: bool) -> None:
     if not first:
         publish(connection, USERS, ["id"], [{"id": 5}])
-    with pytest.raises(Conflict, match=rf"key \(_instance, id\).*{told}"):
+    with pytest.raises(Conflict, match=rf"key \(id, _instance\).*{told}"):
         publish(connection, USERS, ["id"], rows)
 
 
