@@ -76,15 +76,21 @@ def proportional_memory(process: psutil.Process) -> int:
         return 0
 
 
-def run(command: Sequence[str], *, home: Path) -> Outcome:
-    """Runs to the end, whatever the exit code, output captured; the caller judges it."""
+def run(command: Sequence[str], *, home: Path, watch: bool) -> Outcome:
+    """Runs to the end, whatever the exit code, output captured; the caller judges it.
+
+    Watching reads the page tables of some twenty processes ten times a second, which takes a third of a core from them: what is
+    timed is not watched.
+    """
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True) as process:
         sampler = Sampler(home, process.pid)
         watcher = threading.Thread(target=sampler.watch)
-        watcher.start()
+        if watch:
+            watcher.start()
         output, _ = process.communicate()
         seconds = time.perf_counter() - start
         sampler.stop()
-        watcher.join()
+        if watch:
+            watcher.join()
     return Outcome(process.returncode, seconds, sampler.peak, sampler.server_peak, output)

@@ -68,7 +68,7 @@ def rejects(catalog: Catalog, table: str | None, *, limit: int | None) -> list[R
     return [
         {
             "id": reject.id,
-            "table": f"{reject.source}.{reject.table_name}",
+            "table": f"{reject.source}.{reject.table_name}" if reject.table_name else None,
             "version": reject.version,
             "instance": reject.instance,
             "file": reject.file,

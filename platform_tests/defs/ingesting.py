@@ -68,7 +68,7 @@ def command(home: Path, *words: str, url: str | None = None) -> subprocess.Popen
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PLATFORM_", "DAGSTER_"))}
     environment |= {"PLATFORM_DATABASE_URL": url} if url else {}
     return subprocess.Popen(
-        [sys.executable, "-m", "platform_assets.cli", "--home", str(home), *words],
+        [sys.executable, "-c", "from platform_assets.cli import main; main()", "--home", str(home), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,327 @@
+"""The command line on a home with the sample dumps: what it prints, where, with which exit code, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from platform_assets import cli
+from platform_assets.storage.embedded import EmbeddedServer
+from platform_assets.storage.home import Home
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+JSON_DOCUMENT = (REPOSITORY / "docs" / "json.md").read_text(encoding="utf-8")
+WITHOUT_DAGSTER = [
+    ["dumps"],
+    ["tables"],
+    ["show", "hr.jobs"],
+    ["sql", "select 1"],
+    ["rejects"],
+    ["verify"],
+    ["status"],
+    ["url"],
+    ["ingest"],
+]
+MEASURE = """
+import sys
+from platform_assets.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+sys.stderr.write("\\nheavy: " + ",".join(m for m in ("dagster", "polars", "pandas", "duckdb") if m in sys.modules))
+"""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, outside any terminal."""
+    return subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, timeout=120, env=os.environ | environment)
+
+
+@pytest.fixture(scope="module")
+def ingested() -> Iterator[Path]:
+    """A home whose sample dumps are loaded and backed up once; in a place that the server's account may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="pc-"))
+    folder.chmod(0o755)
+    home = folder / "home"
+    shutil.copytree(REPOSITORY / "data", home, ignore=shutil.ignore_patterns("store"))
+    server = EmbeddedServer(Home(home))
+    try:
+        server.hold()
+        first = run("ingest", "--home", str(home), "--json")
+        home.joinpath("ingest.json").write_text(first.stdout)
+        assert json.loads(first.stdout)["exit_code"] == 1, first.stderr
+        yield home
+    finally:
+        server.stop(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def backed_up(ingested: Path) -> Path:
+    done = run("backup", "hr.jobs", "--home", str(ingested), "--json")
+    ingested.joinpath("backup.json").write_text(done.stdout)
+    assert json.loads(done.stdout)[0]["restores"] is True, done.stderr
+    return ingested
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]):
+    """The command in this process: (exit code, standard output, standard error)."""
+
+    def called(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return called
+
+
+def documented(command: str) -> set[str]:
+    section = re.search(rf"^## `{command}`\n(.*?)(?=^## |\Z)", JSON_DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/json.md has no section on {command}"
+    return set(re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE))
+
+
+# what it prints
+
+
+@pytest.mark.parametrize("command", ["dumps", "tables", "rejects", "verify"])
+def test_the_keys_of_a_listing_are_those_documented(command, backed_up, call):
+    _, out, _ = call(command, "--home", backed_up, "--json")
+    rows = json.loads(out)
+    assert rows
+    assert all(set(row) == documented(command) for row in rows)
+
+
+def test_the_keys_of_status_are_those_documented(ingested, call):
+    assert set(json.loads(call("status", "--home", ingested, "--json")[1])) == documented("status")
+
+
+@pytest.mark.parametrize("command", ["ingest", "backup"])
+def test_the_keys_of_a_command_that_runs_assets_are_those_documented(command, backed_up):
+    found = json.loads(backed_up.joinpath(f"{command}.json").read_text())
+    assert set(found[0] if isinstance(found, list) else found) == documented(command)
+
+
+def test_the_rows_of_ingest_have_the_keys_documented(ingested):
+    rows = json.loads(ingested.joinpath("ingest.json").read_text())["tables"]
+    line = next(line for line in JSON_DOCUMENT.splitlines() if line.startswith("| `tables` | an array"))
+    assert set(rows[0]) == set(re.findall(r"`(\w+)`", line)) - {"tables"}
+
+
+def test_every_listing_with_json_is_documented():
+    for name, command in typer.main.get_command(cli.app).commands.items():
+        takes_json = any("--json" in parameter.opts for parameter in command.params)
+        assert takes_json == bool(re.search(rf"^## .*`{name}`", JSON_DOCUMENT, re.MULTILINE)), name
+
+
+@pytest.mark.parametrize("name", typer.main.get_command(cli.app).commands)
+def test_a_command_and_its_options_have_help(name):
+    command = typer.main.get_command(cli.app).commands[name]
+    assert command.help
+    assert [parameter.name for parameter in command.params if not getattr(parameter, "help", "")] == []
+
+
+def test_a_second_ingest_finds_nothing_new_and_is_quick(ingested):
+    started = time.monotonic()
+    again = run("ingest", "--home", str(ingested))
+    assert "Nothing new: 9 dumps are known" in again.stdout, again.stderr
+    assert time.monotonic() - started < 8
+    assert "heavy: \n" in again.stderr + "\n", "what does not run assets does not import Dagster"
+
+
+@pytest.mark.parametrize("arguments", WITHOUT_DAGSTER, ids=lambda arguments: arguments[0])
+def test_a_command_that_runs_no_assets_imports_no_dagster(arguments, backed_up):
+    heavy = run(*arguments, "--home", str(backed_up)).stderr.rpartition("heavy: ")[2]
+    assert "dagster" not in heavy
+
+
+def test_a_listing_answers_within_a_second(ingested):
+    run("tables", "--home", str(ingested))
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
+        done = run("tables", "--home", str(ingested))
+        times.append(time.monotonic() - started)
+    assert done.stderr.endswith("heavy: ")
+    assert min(times) < 1
+
+
+def test_a_table_is_found_by_its_name_alone(ingested, call):
+    assert json.loads(call("show", "jobs", "--home", ingested, "--json", "--limit", 1)[1])[0]["job"]
+
+
+@pytest.mark.parametrize("arguments", [("show", "nope"), ("rejects", "nope"), ("restore", "nope"), ("verify", "nope"), ("backup", "nope")])
+def test_a_table_that_is_not_there_is_an_error_that_names_those_that_are(arguments, ingested, call):
+    code, out, err = call(*arguments, "--home", ingested)
+    assert (code, out) == (2, "")
+    assert "hr.jobs" in err
+    assert err.count("\n") == 1
+
+
+def test_a_version_that_is_not_there_is_an_error_that_names_those_that_are(ingested, call):
+    code, _, err = call("show", "lms.courses", "--version", "lms.nope.00000000", "--home", ingested)
+    assert code == 2
+    assert "lms.eu_2024-05." in err
+
+
+def test_a_version_of_a_table_is_shown(ingested, call):
+    versions = {row["version"]: row["accepted"] for row in json.loads(call("dumps", "--home", ingested, "--json")[1]) if row["table"] == "courses"}
+    for version, accepted in versions.items():
+        assert len(json.loads(call("show", "lms.courses", "--version", version, "--limit", 0, "--home", ingested, "--json")[1])) == accepted
+
+
+def test_limit_zero_shows_all_rows(ingested, call):
+    counts = {limit: len(json.loads(call("show", "hr.hired_employees", "--limit", limit, "--home", ingested, "--json")[1])) for limit in (3, 0)}
+    assert counts == {3: 3, 0: 54}
+    assert len(json.loads(call("rejects", "--limit", 0, "--home", ingested, "--json")[1])) == 8
+    code, out, _ = call("rejects", "--limit", 2, "--home", ingested)
+    assert code == 0
+    assert "the first 2; --limit 0 shows all" in out
+
+
+def test_a_negative_limit_is_refused(ingested, call):
+    assert call("rejects", "--limit", -1, "--home", ingested)[0] == 2
+
+
+GRID = "select '' as a, null as b, 'NULL' as c, e'two\\nlines \\x1b[31mred' as d, 1 as a, true as e, repeat('w', 300) as f"
+
+
+def test_null_empty_text_and_control_characters_are_told_apart(ingested, call):
+    heading, row = call("sql", GRID, "--home", ingested)[1].splitlines()
+    assert heading.split() == ["a", "b", "c", "d", "a_2", "e", "f"]
+    assert row.split()[:3] == ["''", "NULL", "'NULL'"]
+    assert "two\\nlines \\u001b[31mred" in row
+    assert "w" * 300 in row, "outside a terminal no cell is folded"
+
+
+def test_a_table_too_wide_for_the_terminal_is_shown_in_blocks(ingested, call, monkeypatch):
+    monkeypatch.setattr(cli.out, "_force_terminal", True)
+    monkeypatch.setattr(cli.out, "_width", 80)
+    lines = call("show", "lms.learners", "--limit", 2, "--home", ingested)[1]
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line).split() for line in lines.splitlines()]
+    assert [line[:1] for line in plain].count(["full_name"]) == 2
+
+
+def test_json_keeps_columns_of_the_same_name_apart(ingested, call):
+    assert json.loads(call("sql", "select 1 as a, 2 as a, 3 as a_2", "--home", ingested, "--json")[1]) == [{"a": 1, "a_3": 2, "a_2": 3}]
+
+
+@pytest.mark.parametrize("query", ["insert into hr.jobs values (1)", "select 1; select 2", "select nope", "", "select pg_read_file('x')"])
+def test_a_query_that_is_refused_is_one_line_and_exit_code_2(query, ingested, call):
+    code, out, err = call("sql", query, "--home", ingested)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+# which home
+
+
+def test_the_home_stands_before_or_after_the_command_or_in_the_environment(ingested, call, monkeypatch):
+    after = call("tables", "--home", ingested, "--json")
+    assert call("--home", ingested, "tables", "--json") == after
+    monkeypatch.setenv("PLATFORM_HOME", str(ingested))
+    assert call("tables", "--json") == after
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["dumps"], ["tables"], ["show", "x"], ["sql", "select 1"], ["rejects"], ["backup"], ["verify"], ["restore", "x"], ["url"], ["ingest"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_home_that_is_not_there_is_said_and_not_made(arguments, tmp_path, call):
+    missing = tmp_path / "mistyped"
+    code, out, err = call(*arguments, "--home", missing)
+    assert (code, out) == (2, "")
+    assert str(missing) in err
+    assert not missing.exists()
+
+
+def test_what_runs_for_a_home_that_is_not_there_is_nothing(tmp_path, call):
+    missing = tmp_path / "mistyped"
+    assert call("status", "--home", missing)[0] == 1
+    assert call("down", "--home", missing)[:2] == (0, "nothing was running\n")
+    assert not missing.exists()
+
+
+def test_the_url_has_no_password_unless_asked_and_works(ingested, call):
+    import psycopg
+
+    secret = next((ingested / "store" / "postgres").glob("password")).read_text().strip()
+    _, out, _ = call("url", "--home", ingested)
+    assert secret not in out
+    for url in (out, call("url", "--with-password", "--home", ingested)[1]):
+        with psycopg.connect(url.strip()) as connection:
+            assert connection.execute("SELECT count(*) FROM hr.jobs").fetchone() == (8,)
+
+
+def test_no_file_of_the_store_holds_the_password(backed_up):
+    """Dagster's records, its logs and the server's own log included."""
+    postgres = backed_up / "store" / "postgres"
+    secret = (postgres / "password").read_bytes().strip()
+    holders = [path for path in backed_up.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert {path.name for path in holders} == {"password", "pgpass"}
+    assert [oct(path.stat().st_mode & 0o777) for path in holders] == ["0o600", "0o600"]
+
+
+# backups
+
+
+def test_a_restore_stands_beside_the_table_and_a_name_that_is_taken_is_refused(backed_up, call):
+    code, out, _ = call("restore", "hr.jobs", "--home", backed_up, "--json")
+    assert code == 0
+    assert set(json.loads(out)) == documented("restore")
+    assert json.loads(out)["relation"] == "hr.jobs_restored"
+    for taken in ([], ["--as", "jobs"], ["--as", "departments"]):
+        code, out, err = call("restore", "hr.jobs", *taken, "--home", backed_up)
+        assert (code, out) == (2, "")
+        assert "--as" in err or "name" in err, err
+    assert json.loads(call("sql", "select count(*) as n from hr.departments", "--home", backed_up, "--json")[1]) == [{"n": 5}]
+    assert call("restore", "hr.jobs", "--as", "jobs_again", "--home", backed_up)[0] == 0
+
+
+def test_a_restore_in_place_twice_gives_the_rows_once(backed_up, call):
+    for _ in range(2):
+        assert call("restore", "hr.jobs", "--in-place", "--home", backed_up)[0] == 0
+    assert json.loads(call("sql", "select count(*) as n from hr.jobs", "--home", backed_up, "--json")[1]) == [{"n": 8}]
+
+
+def test_a_table_without_backup_is_not_restored(backed_up, call):
+    code, _, err = call("restore", "lms.courses", "--home", backed_up)
+    assert code == 2
+    assert "platform-assets backup" in err
+
+
+def test_beside_and_in_place_exclude_each_other(backed_up, call):
+    assert call("restore", "hr.jobs", "--as", "x", "--in-place", "--home", backed_up)[0] == 2
+
+
+def test_a_flipped_byte_in_a_backup_is_exit_code_2_and_is_not_restored(backed_up, call):
+    file = next(path for path in (backed_up / "store" / "backups" / "hr").rglob("*.avro"))
+    sound = file.read_bytes()
+    middle = len(sound) // 2
+    file.write_bytes(sound[:middle] + bytes([sound[middle] ^ 1]) + sound[middle + 1 :])
+    try:
+        code, out, _ = call("verify", "hr.jobs", "--home", backed_up, "--json")
+        assert code == 2
+        assert [row["ok"] for row in json.loads(out)] == [False]
+        code, _, err = call("restore", "hr.jobs", "--in-place", "--home", backed_up)
+        assert code == 2
+        assert file.name in err
+    finally:
+        file.write_bytes(sound)
+    assert call("verify", "--home", backed_up)[0] == 0
