@@ -427,7 +427,12 @@ def restore(
         def report(name: str, rows: int) -> None:
             progress(f"restore {table}", name, rows)
 
-        done = restore_table(settings, catalog, found, as_name=target, run_id="command line", progress=report)
+        try:
+            done = restore_table(settings, catalog, found, as_name=target, run_id="command line", progress=report)
+        except Conflict as error:
+            if in_place:
+                raise
+            fail(f"{error.message} Take another name with --as NAME, or --in-place to replace the table.")
     row = {"table": f"{done.source}.{done.table}", "backup": done.backup_id, "relation": done.relation, "rows": done.rows}
     if json_:
         print_json(row)

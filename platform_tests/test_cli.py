@@ -46,7 +46,9 @@ sys.stderr.write("\\nheavy: " + ",".join(m for m in ("dagster", "polars", "panda
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, outside any terminal."""
-    return subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, timeout=120, env=os.environ | environment)
+    return subprocess.run(
+        [sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, timeout=120, env=os.environ | environment
+    )
 
 
 @pytest.fixture(scope="module")
@@ -179,13 +181,17 @@ def test_a_version_that_is_not_there_is_an_error_that_names_those_that_are(inges
 
 
 def test_a_version_of_a_table_is_shown(ingested, call):
-    versions = {row["version"]: row["accepted"] for row in json.loads(call("dumps", "--home", ingested, "--json")[1]) if row["table"] == "courses"}
+    versions = {
+        row["version"]: row["accepted"] for row in json.loads(call("dumps", "--home", ingested, "--json")[1]) if row["table"] == "courses"
+    }
     for version, accepted in versions.items():
         assert len(json.loads(call("show", "lms.courses", "--version", version, "--limit", 0, "--home", ingested, "--json")[1])) == accepted
 
 
 def test_limit_zero_shows_all_rows(ingested, call):
-    counts = {limit: len(json.loads(call("show", "hr.hired_employees", "--limit", limit, "--home", ingested, "--json")[1])) for limit in (3, 0)}
+    counts = {
+        limit: len(json.loads(call("show", "hr.hired_employees", "--limit", limit, "--home", ingested, "--json")[1])) for limit in (3, 0)
+    }
     assert counts == {3: 3, 0: 54}
     assert len(json.loads(call("rejects", "--limit", 0, "--home", ingested, "--json")[1])) == 8
     code, out, _ = call("rejects", "--limit", 2, "--home", ingested)

@@ -78,7 +78,10 @@ def wait_for_return(platform: Platform) -> None:
 
 
 def close_own_runs(instance: dg.DagsterInstance) -> None:
-    """Fails the runs that this process began and lost its database in, and frees their slots: nobody else can tell that they are over."""
+    """Fails the runs that this process began and lost its database in, and frees their slots: nobody else can tell that they are over.
+
+    For a process that has none under way: it runs them one after the other. A slot that is not freed is waited for without end.
+    """
     for run in instance.get_runs(dg.RunsFilter(tags={PROCESS_TAG: process_mark()}, statuses=_UNDER_WAY)):
         instance.report_run_failed(run, LOST)
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -49,6 +49,7 @@ class Runner:
         try:
             self.instance = dg.DagsterInstance.get()
             self.definitions = build_definitions(self.settings, overrides={"platform": self.platform})
+            close_own_runs(self.instance)
             close_lost_runs(self.instance)
         except BaseException:
             self.platform.end_work()

@@ -144,7 +144,7 @@ def _lives(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         return process_lives(mark)
     pids: list[int] = []
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
-        pids.extend(int(pid) for pid in _PID.findall(entry.user_message or ""))
+        pids.extend(int(pid) for pid in _PID.findall(entry.message))
     return not pids or any(_as_old(pid, run, instance) for pid in pids)
 
 

@@ -53,10 +53,15 @@ class MergedTable:
 
 
 def source_order(settings: Settings, catalog: Catalog, source: str) -> list[Place]:
-    """The places of all published versions of a source, oldest first within each instance."""
+    """The places of all versions of a source that are in the warehouse, oldest first within each instance.
+
+    That a version is being run again, or failed when it was, takes nothing out of the warehouse.
+    """
+    there = {snapshot.version for snapshot in catalog.snapshots(source=source)}
     facts = [
         VersionFacts(v.version, v.instance, v.label, v.sha256, _naive(v.dump_time), _moment(v.row_version_max))
-        for v in catalog.versions(source=source, states=("published",))
+        for v in catalog.versions(source=source)
+        if v.version in there
     ]
     return order_versions(facts, settings.source(source).order)
 

@@ -87,9 +87,12 @@ def publish_version(
     stored = stored_version(Home(settings.home), record.source, record.version)
     mine = claim(catalog.url, f"version_table/{record.version}", run_id)
     published, records = [], []
-    with publication(catalog.url, mine) as tx:
-        kept = {snapshot.table.name for snapshot in stored.snapshots}
-        for old in catalog.snapshots(version=record.version):
+    kept = {snapshot.table.name for snapshot in stored.snapshots}
+    before = catalog.snapshots(version=record.version)
+    # All tables are locked first and in one order: two versions that met halfway would wait for each other.
+    locks = [table_lock(record.source, name) for name in kept | {old.table_name for old in before}]
+    with publication(catalog.url, mine, locks=locks) as tx:
+        for old in before:
             if old.table_name not in kept:
                 version_tables.drop_version(tx.connection, source=record.source, table=old.table_name, version=record.version)
         for snapshot in stored.snapshots:
@@ -223,33 +226,32 @@ def _snapshot_record(record: VersionRecord, snapshot: Snapshot, schema: str, chi
         rule_counts={rule: list(counts) for rule, counts in snapshot.rule_counts.items()},
         child_schema=schema,
         child_table=child,
+        content=snapshot.content,
     )
 
 
 def _rows(
     catalog: Catalog, connection: Connection, state: LatestState, progress: Callable[[str, int], None]
 ) -> Iterator[pa.RecordBatch] | Shares:
-    """The state's rows: from the version tables, when they are what the state was made from, else from the stored snapshots.
+    """The state's rows: from the version tables, when they were filled from the snapshots of the state, else from these snapshots.
 
     The table's lock is held, so that no version can be published in between.
     """
     table = state.table
-    children = {
-        record.version: (record.child_schema, record.child_table)
-        for record in catalog.snapshots(source=state.source, table=table.name)
-        if record.child_schema and record.child_table
-    }
-    current = catalog.table(table_key(state.source, table.name)).changed_load_id == state.facts["load_id"]
-    if current and all(chosen.version in children for chosen in state.chosen):
+    records = {record.version: record for record in catalog.snapshots(source=state.source, table=table.name)}
+    if all(chosen.version in records and records[chosen.version].content == chosen.content for chosen in state.chosen):
         shares = tuple(
-            Share((schema, child), snapshot.table, snapshot.instance, snapshot.version, numbers)
+            Share(_child(records[snapshot.version]), snapshot.table, snapshot.instance, snapshot.version, numbers)
             for snapshot, numbers in state.choices()
-            for schema, child in [children[snapshot.version]]
         )
         if fits(connection, table, shares):
             return Shares(shares)
     batches = state.batches([*table.column_names, "_instance", "_version", "_row", "_raw"])
     return _reported(batches, table.name, progress)
+
+
+def _child(record: SnapshotRecord) -> tuple[str, str]:
+    return record.child_schema or "", record.child_table or ""
 
 
 def _refuse_older(catalog: Catalog, state: LatestState) -> None:

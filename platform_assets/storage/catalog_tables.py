@@ -104,6 +104,7 @@ snapshots = Table(
     _json("rule_counts", "{}"),
     _text("child_schema"),
     _text("child_table"),
+    _text("content", comment="hash of the stored snapshot that the version table was filled from"),
     _long("load_id"),
     _now("published_at"),
     Index("snapshots_table", "source", "table_name"),

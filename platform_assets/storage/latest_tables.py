@@ -7,7 +7,8 @@ put on the table stay. Not here: how the latest state is found (operations, vers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -70,10 +71,12 @@ class _Layout:
     table: Table
 
     def fill(self, connection: Connection, relation: tuple[str, str], rows: Rows) -> int:
-        if isinstance(rows, Shares):
-            return insert_shares(connection, relation, self.table, self.columns, rows.shares)
-        types = [kind for _, kind in self.copied]
-        return copy_rows(connection, relation, self.copied, shaped(rows, self.fields, types), raw="_raw")
+        """Raises Conflict when the relation has the key already and the rows break it."""
+        with _proper_key(relation, self.key):
+            if isinstance(rows, Shares):
+                return insert_shares(connection, relation, self.table, self.columns, rows.shares)
+            types = [kind for _, kind in self.copied]
+            return copy_rows(connection, relation, self.copied, shaped(rows, self.fields, types), raw="_raw")
 
 
 def publish_latest(connection: Connection, *, source: str, table: Table, key: Sequence[str], batches: Rows) -> LatestCounts:
@@ -148,30 +151,30 @@ def _layout(table: Table, key: Sequence[str]) -> _Layout:
 def _create_filled(connection: Connection, relation: tuple[str, str], layout: _Layout, batches: Rows) -> int:
     """A table of this transaction takes COPY without log, and an index is built faster over all rows than row by row."""
     create_table(connection, *relation, {name: f"{kind} NOT NULL" if name in layout.key else kind for name, kind in layout.columns.items()})
-    try:
-        rows = layout.fill(connection, relation, batches)
-    except psycopg.errors.NotNullViolation as error:
-        raise _bad_key(relation, layout.key, error) from error
+    rows = layout.fill(connection, relation, batches)
     _add_key(connection, relation, layout.key)
     return rows
 
 
 def _add_key(connection: Connection, relation: tuple[str, str], key: Sequence[str]) -> None:
-    if not key:
-        return
+    if key:
+        with _proper_key(relation, key):
+            connection.execute(f"ALTER TABLE {qualified(*relation)} ADD PRIMARY KEY ({_list(key)})")
+
+
+@contextmanager
+def _proper_key(relation: tuple[str, str], key: Sequence[str]) -> Iterator[None]:
+    """Rows that are twice there, or have NULL in the key, are a Conflict that names the key and the row."""
     try:
-        connection.execute(f"ALTER TABLE {qualified(*relation)} ADD PRIMARY KEY ({_list(key)})")
+        yield
     except (psycopg.errors.UniqueViolation, psycopg.errors.NotNullViolation) as error:
-        raise _bad_key(relation, key, error) from error
-
-
-def _bad_key(relation: tuple[str, str], key: Sequence[str], error: psycopg.Error) -> Conflict:
-    told = error.diag.message_detail or error.diag.message_primary or ""
-    return Conflict(
-        f"{relation[0]}.{relation[1]} cannot have the key ({', '.join(key)}): {told.rstrip('.')}. "
-        "Nothing was changed: mend the key in the dictionary, or the merge that gave the row twice.",
-        key=tuple(key),
-    )
+        named = "The new state" if relation == _INCOMING else f"{relation[0]}.{relation[1]}"
+        told = error.diag.message_detail or error.diag.message_primary or ""
+        raise Conflict(
+            f"{named} cannot have the key ({', '.join(key)}): {told.rstrip('.')}. "
+            "Nothing was changed: mend the key in the dictionary, or the merge that gave the row twice.",
+            key=tuple(key),
+        ) from error
 
 
 def _update(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows) -> LatestCounts:

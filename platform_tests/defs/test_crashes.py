@@ -2,13 +2,11 @@
 
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from platform_assets.defs.runs import Runner
 from platform_assets.errors import DatabaseUnavailable
 from platform_assets.operations.ingest import anything_to_do, report_of
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
 from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
 from platform_assets.storage.protocol import claim

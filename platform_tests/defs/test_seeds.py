@@ -1,7 +1,6 @@
 """The whole way on real dumps: from files to latest state, through Dagster, as issue 2 states it to the row."""
 
 import itertools
-import shutil
 from datetime import datetime
 from decimal import Decimal
 

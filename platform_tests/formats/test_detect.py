@@ -39,7 +39,7 @@ ARCHIVE = zipped({"t.json": b'[{"column_name": "id", "column_type": "int"}]', "t
     [
         ("a.sql", SQL, "mysql"),
         ("a.csv", SQL, "mysql"),
-        ("a.sql.gz", gzip.compress(SQL), "mysql"),
+        ("a.sql.gz", gzip.compress(SQL, mtime=0), "mysql"),
         ("a.csv", CSV, "delimited"),
         ("no_suffix", CSV, "delimited"),
         ("a.zip", zipped({"t.csv": CSV}), "delimited"),
@@ -87,7 +87,7 @@ def test_an_unknown_format_is_refused_with_what_it_looks_like_and_what_to_do(tmp
 
 
 def test_a_stream_of_which_nothing_can_be_unpacked_is_refused_with_the_cause(tmp_path: Path) -> None:
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(CSV)[:11])
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(CSV, mtime=0)[:11])
     with pytest.raises(UnreadableDump, match=r"a\.csv\.gz.*ends early"):
         choose(open_dump(tmp_path / "a.csv.gz", APP), APP)
 

@@ -113,7 +113,7 @@ def test_the_same_name_with_other_content_is_another_version(home, settings, cat
 def test_a_copy_under_another_name_serves_when_the_first_is_gone(home, settings, catalog):
     put(home, "dumps/shop/a.sql", b"content")
     put(home, "dumps/shop/b.sql", b"content")
-    version = [register(settings, catalog, found)[0] for found in look(home).new][0]
+    version = next(register(settings, catalog, found)[0] for found in look(home).new)
     (home.root / "dumps/shop/a.sql").unlink()
     assert located(settings, catalog, version) == home.root / "dumps/shop/b.sql"
 
@@ -142,7 +142,7 @@ def test_two_contents_with_the_same_eight_digits_get_longer_keys(home, settings,
     assert keys == ["shop.a.abababab", "shop.sub.abababab"]
     digests = iter(["ab" * 32, "abababab" + "1" * 56])
     put(home, "dumps/shop/a.sql", b"333")
-    found = [dump for dump in look(home).new if dump.path.endswith("a.sql")][0]
+    found = next(dump for dump in look(home).new if dump.path.endswith("a.sql"))
     next(digests)
     assert register(settings, catalog, found)[0].version == "shop.a.abababab11111111"
 

@@ -119,6 +119,8 @@ CASES = [
     (FLOAT64, float("-inf"), "-Infinity"),
     (number(15, 3), decimal.Decimal("-20.000"), "-20.000"),
     (number(38, 0), decimal.Decimal(10**38 - 1), "9" * 38),
+    (number(38, 0), decimal.Decimal(-(2**64)), "-18446744073709551616"),
+    (number(38, 0), decimal.Decimal(-(2**63)), "-9223372036854775808"),
     (number(38, 38), decimal.Decimal(1).scaleb(-38), "0." + "0" * 37 + "1"),
     (number(9, 0), decimal.Decimal(100000000), "100000000"),
     (STRING, "it's", "it's"),

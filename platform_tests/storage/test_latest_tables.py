@@ -142,6 +142,14 @@ def test_new_columns_come_and_vanished_ones_go(connection: psycopg.Connection[An
     assert [name for (name,) in names if not name.startswith("_")] == ["id", "new"]
 
 
+@pytest.mark.parametrize("key", [["id"], []])
+def test_a_type_that_does_not_hold_the_old_values_takes_the_new_ones(connection: psycopg.Connection[Any], key: list[str]) -> None:
+    """The version that made a column text was dropped: the column is a number again, whatever words are still in it."""
+    publish(connection, table_of(id="int32", n="string"), key, [{"id": 1, "n": "many"}, {"id": 2, "n": "2"}])
+    publish(connection, table_of(id="int32", n="int32"), key, [{"id": 1, "n": 7}, {"id": 2, "n": 2}])
+    assert query(connection, "SELECT id, n FROM lms.users ORDER BY id") == [(1, 7), (2, 2)]
+
+
 ON_TOP = """
 CREATE VIEW public.names AS SELECT id, name FROM lms.users;
 CREATE VIEW public.shouted WITH (security_barrier=true) AS SELECT id, upper(name) AS loud FROM public.names;
@@ -210,12 +218,14 @@ def test_a_table_of_somebody_else_is_a_conflict_and_untouched(connection: psycop
     assert query(connection, "SELECT * FROM lms.users") == [(7,)]
 
 
-@pytest.mark.parametrize(("rows", "told"), [([{"id": 1}, {"id": 1}], "duplicated"), ([{"id": None}], "null")])
-@pytest.mark.parametrize("first", [True, False])
-def test_a_key_that_is_none_is_a_conflict(connection: psycopg.Connection[Any], rows: list[Row], told: str, first: bool) -> None:
-    if not first:
-        publish(connection, USERS, ["id"], [{"id": 5}])
-    with pytest.raises(Conflict, match=rf"key \(id, _instance\).*{told}"):
+@pytest.mark.parametrize(("rows", "told"), [([{"id": 1}, {"id": 1}], "duplicated|already exists"), ([{"id": None}], "null")])
+@pytest.mark.parametrize("standing", [None, [], [{"id": 5}]], ids=["new table", "empty table", "filled table"])
+def test_a_key_that_is_none_is_a_conflict(
+    connection: psycopg.Connection[Any], rows: list[Row], told: str, standing: list[Row] | None
+) -> None:
+    if standing is not None:
+        publish(connection, USERS, ["id"], standing)
+    with pytest.raises(Conflict, match=rf"key \(id, _instance\).*({told})"):
         publish(connection, USERS, ["id"], rows)
 
 

@@ -1,0 +1,182 @@
+"""What the checks say: counts and samples per kind of rule, each version for itself."""
+
+import dagster as dg
+import pytest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from platform_assets.definitions import build_definitions
+from platform_assets.defs.checks import RULE_KINDS
+from platform_assets.defs.partitions import TABLES, VERSIONS, run_tags
+from platform_assets.defs.platform import Platform
+from platform_assets.operations.register import register, scan
+from platform_assets.settings import Settings
+from platform_assets.storage.home import Home
+
+DICTIONARY = """
+apiVersion: v3.1.0
+kind: DataContract
+id: shop
+version: 1.0.0
+status: active
+schema:
+  - name: goods
+    properties:
+      - {name: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: name, logicalType: string, required: true}
+      - {name: price, logicalType: integer, logicalTypeOptions: {minimum: 0}}
+"""
+GOOD = "id,name,price\n1,one,1\n2,two,2\n"
+BAD = "id,name,price\n1,one,-1\n2,,-2\nx,three,3\n4,four,4\n4,again,5\n"
+
+
+@pytest.fixture
+def platform(home: Home, database: str) -> Platform:
+    home.dictionary.mkdir()
+    (home.dictionary / "shop.odcs.yaml").write_text(DICTIONARY)
+    return Platform(Settings(home.root, database_url=database, settle_seconds=0))
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def register_all(platform: Platform, **dumps: str) -> dict[str, str]:
+    """Folder dumps with one table `goods` each, by their labels."""
+    for label, text in dumps.items():
+        folder = platform.home.dumps / "shop" / label
+        folder.mkdir(parents=True)
+        (folder / "goods.csv").write_text(text)
+    for found in scan(platform.home, {}, settle_seconds=0).new:
+        register(platform.settings, platform.catalog, found)
+    return {record.label: record.version for record in platform.catalog.versions()}
+
+
+def run(platform, instance, job: str, partitions: dg.DynamicPartitionsDefinition, keys: list[str]):
+    instance.add_dynamic_partitions(partitions.name, keys)
+    definitions = build_definitions(platform.settings, overrides={"platform": platform})
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance, partition_key=keys[0] if len(keys) == 1 else None, tags=run_tags(keys)
+    )
+    return {(found.partition, found.check_name): found for found in result.get_asset_check_evaluations()}
+
+
+def plain(metadata) -> object:
+    return [dict(record.data) for record in metadata.records] if isinstance(metadata, dg.TableMetadataValue) else metadata.value
+
+
+def test_a_bad_version_fails_kind_by_kind_with_counts_and_samples(platform, instance):
+    key = register_all(platform, bad=BAD)["bad"]
+    found = run(platform, instance, "ingest_dumps", VERSIONS, [key])
+    assert {name: check.passed for (_, name), check in found.items()} == {
+        "types": False,
+        "required": False,
+        "unique_keys": False,
+        "foreign_keys": True,
+        "ranges": False,
+        "words": True,
+        "rows_accounted": True,
+        "dump_complete": True,
+    }
+    ranges = found[key, "ranges"]
+    assert ranges.severity == dg.AssetCheckSeverity.ERROR
+    assert plain(ranges.metadata["failed"]) == 2
+    assert [(sample["line"], sample["value"], sample["file"]) for sample in plain(ranges.metadata["samples"])] == [
+        (2, "-1", "goods.csv"),
+        (3, "-2", "goods.csv"),
+    ]
+    rules = plain(found[key, "required"].metadata["rules"])
+    assert {rule["rule"]: rule["failed"] for rule in rules}["required:name"] == 1
+    assert plain(found[key, "rows_accounted"].metadata["lost"]) == 0
+
+
+def test_a_kind_without_a_rule_passes_and_says_that_there_is_none(platform, instance):
+    key = register_all(platform, good=GOOD)["good"]
+    words = run(platform, instance, "ingest_dumps", VERSIONS, [key])[key, "words"]
+    assert words.passed
+    assert "no rule of this kind" in plain(words.metadata["rules"])
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one run each", "one run"])
+def test_the_failure_of_one_version_is_not_hidden_by_the_success_of_the_next(together, platform, instance):
+    """An unpartitioned check on a partitioned asset shows the last partition only."""
+    labels = register_all(platform, bad=BAD, good=GOOD)
+    for keys in [[labels["bad"], labels["good"]]] if together else [[labels["bad"]], [labels["good"]]]:
+        run(platform, instance, "ingest_dumps", VERSIONS, keys)
+    check = dg.AssetCheckKey(dg.AssetKey("parsed_snapshot"), "ranges")
+    records = instance.event_log_storage.get_asset_check_execution_history(check, limit=20)
+    evaluated = {record.partition: record.status for record in reversed(records)}
+    assert evaluated == {
+        labels["bad"]: AssetCheckExecutionRecordStatus.FAILED,
+        labels["good"]: AssetCheckExecutionRecordStatus.SUCCEEDED,
+    }
+
+
+def test_a_result_speaks_of_the_materialization_it_looked_at(platform, instance):
+    """Without it the UI calls the partition's check missing."""
+    key = register_all(platform, good=GOOD)["good"]
+    found = run(platform, instance, "ingest_dumps", VERSIONS, [key])
+    records = instance.fetch_materializations(dg.AssetKey("parsed_snapshot"), limit=1).records
+    assert {check.target_materialization_data.storage_id for check in found.values()} == {records[0].storage_id}
+
+
+def test_a_dump_that_was_cut_is_a_warning(platform, instance, realdata):
+    folder = platform.home.dumps / "cut"
+    folder.mkdir(parents=True)
+    whole = (realdata / "seeds" / "sql_backups" / "backup_file_mdp.txt").read_bytes()
+    end = whole.index(b"INSERT INTO")
+    (folder / "dump.sql").write_bytes(whole[: end + 120])
+    for found in scan(platform.home, {}, settle_seconds=0).new:
+        register(platform.settings, platform.catalog, found)
+    (record,) = platform.catalog.versions()
+    check = run(platform, instance, "ingest_dumps", VERSIONS, [record.version])[record.version, "dump_complete"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert plain(check.metadata["completeness"]) == "partial"
+    assert plain(check.metadata["why"]) != "-"
+
+
+def test_tables_and_their_backups_are_checked_from_merge_to_drill(platform, instance):
+    key = register_all(platform, good=GOOD)["good"]
+    run(platform, instance, "ingest_dumps", VERSIONS, [key])
+    state = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
+    assert {name: check.passed for (_, name), check in state.items()} == {
+        "order_unambiguous": True,
+        "deletes_guarded": True,
+        "rows_match": True,
+    }
+    assert plain(state["shop.goods", "rows_match"].metadata["rows"]) == 2
+    backed = run(platform, instance, "back_up_tables", TABLES, ["shop.goods"])
+    assert {name: check.passed for (_, name), check in backed.items()} == {"proves_true": True, "backup_restores": True}
+
+
+def test_two_versions_without_evidence_of_their_order_are_a_warning(platform, instance):
+    labels = register_all(platform, one=GOOD, two="id,name,price\n1,uno,1\n3,tres,2\n")
+    run(platform, instance, "ingest_dumps", VERSIONS, list(labels.values()))
+    check = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])["shop.goods", "order_unambiguous"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "shop." in plain(check.metadata["versions"])
+
+
+def test_a_backup_with_a_flipped_byte_fails_its_check(platform, instance):
+    key = register_all(platform, good=GOOD)["good"]
+    run(platform, instance, "ingest_dumps", VERSIONS, [key])
+    run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
+    run(platform, instance, "back_up_tables", TABLES, ["shop.goods"])
+    file = next(platform.home.backups("shop", "goods").rglob("*.avro"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+    definitions = build_definitions(platform.settings, overrides={"platform": platform})
+    only = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("backup"), "proves_true"))
+    job = dg.define_asset_job("only_check", selection=only)
+    defs = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job]))
+    result = defs.resolve_job_def("only_check").execute_in_process(instance=instance, partition_key="shop.goods")
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert file.name in plain(check.metadata["problems"])
+
+
+def test_every_kind_of_rule_belongs_to_exactly_one_check():
+    kinds = [kind for names, _ in RULE_KINDS.values() for kind in names]
+    assert len(kinds) == len(set(kinds))
