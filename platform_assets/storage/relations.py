@@ -99,7 +99,14 @@ def create_table(connection: Connection, schema: str, name: str, columns: Mappin
     """Creates a table from column definitions (type and what may follow it) and table clauses. Raises Conflict when the name is taken."""
     body = ", ".join([*(f"{quoted(column)} {definition}" for column, definition in columns.items()), *clauses])
     with refused(f"{schema}.{name} cannot be created"):
-        connection.execute(f"CREATE TABLE {qualified(schema, name)} ({body})")
+        try:
+            connection.execute(f"CREATE TABLE {qualified(schema, name)} ({body})")
+        except psycopg.errors.TooManyColumns as error:
+            raise Conflict(
+                f"{schema}.{name} would have {len(columns)} columns: {one_line(error)}. Nothing was changed: split the table, with fewer "
+                "columns in each dump.",
+                sqlstate=error.sqlstate,
+            ) from error
 
 
 def describe(connection: Connection, schema: str, name: str, table: Table, mark: str, columns: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import pytest
 from ingesting import ask, command, finished, ingest, leftovers, mysql, put
 
 from platform_assets.defs import database_loss
+from platform_assets.defs.platform import PROCESS_TAG
 from platform_assets.defs.runs import Runner
+from platform_assets.defs.sensors import close_lost_runs
 from platform_assets.errors import DatabaseUnavailable
 from platform_assets.operations.ingest import anything_to_do, report_of
 from platform_assets.settings import Settings
@@ -23,8 +26,8 @@ from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
 from platform_assets.storage.protocol import claim
 
-ROWS = 60_000
-KILLS = 10
+ROWS = 50_000
+KILLS = 9
 COLUMNS = "`id` int NOT NULL, `v` int, `updated_at` datetime, `t` varchar(60)"
 
 
@@ -78,7 +81,7 @@ def test_a_load_killed_at_any_moment_shows_the_old_rows_or_the_new_and_the_next_
         number += 1
         put(short_home.dumps / "s" / f"g{number}.sql", generation(number))
         while killed < KILLS:
-            killed += kill_after(command(short_home.root, "ingest"), moments.uniform(1.0, 4.5))
+            killed += kill_after(command(short_home.root, "ingest"), moments.uniform(1.2, 3.6))
             assert state(url) in ((ROWS, number - 1, number - 1), (ROWS, number, number))
             assert by_version(url) in ([(v, ROWS) for v in range(number)], [(v, ROWS) for v in range(number + 1)])
             if state(url)[1] == number:
@@ -141,16 +144,17 @@ def test_a_connection_cut_in_the_middle_of_a_copy_is_made_again(home, platform_d
     put(home.dumps / "s" / "g1.sql", generation(1))
 
     def cut(_: str) -> None:
-        ask(platform_database, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY %%' AND datname = current_database()")
+        ask(
+            platform_database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY %%' AND datname = current_database()",
+        )
 
     report = Interrupted(Settings.load(home.root), "publish", cut).run()
     assert (report.exit_code, report.facts["errors"]) == (0, {})
     assert (state(platform_database), by_version(platform_database)) == ((ROWS, 1, 1), [(1, ROWS)])
 
 
-def test_a_server_that_stays_away_leaves_the_version_waiting_and_the_next_ingest_loads_it(
-    home, short_home, quiet_environment, monkeypatch
-):
+def test_a_server_that_stays_away_leaves_the_version_waiting_and_the_next_ingest_loads_it(home, short_home, quiet_environment, monkeypatch):
     server = EmbeddedServer(short_home)
     monkeypatch.setenv("PLATFORM_DATABASE_URL", server.ensure_running().with_password("postgres"))
     monkeypatch.setattr(database_loss, "BACK_SECONDS", 0.5)
@@ -208,9 +212,7 @@ def test_a_reader_never_sees_a_mixture_while_versions_are_published_and_replaced
     reader.start()
     try:
         for number in range(1, 4):
-            extra = COLUMNS + ", `later` int" if number == 2 else COLUMNS
-            width = [*generation(number, rows).splitlines()]
-            put(home.dumps / "s" / f"g{number}.sql", "\n".join(width) if number != 2 else wider(number, rows, extra))
+            put(home.dumps / "s" / f"g{number}.sql", wider(number, rows) if number == 2 else generation(number, rows))
             assert ingest(settings).exit_code == 0
         with Runner(settings) as runner:
             keys = [record.version for record in runner.platform.catalog.versions()]
@@ -223,8 +225,10 @@ def test_a_reader_never_sees_a_mixture_while_versions_are_published_and_replaced
     assert len(set(seen)) == 4, "the reader saw every state"
 
 
-def wider(number: int, rows: int, columns: str) -> str:
-    return mysql("big", ((i, number, f"2024-01-01 {number:02d}:00:00", "t", i) for i in range(rows)), columns)
+def wider(number: int, rows: int) -> str:
+    """A generation with a column more: the latest state is altered, not only filled."""
+    values = ((i, number, f"2024-01-01 {number:02d}:00:00", "t", i) for i in range(rows))
+    return mysql("big", values, f"{COLUMNS}, `later` int")
 
 
 def test_a_store_without_room_says_so_keeps_the_old_state_and_gives_the_space_back(home, platform_database):
@@ -233,13 +237,12 @@ def test_a_store_without_room_says_so_keeps_the_old_state_and_gives_the_space_ba
     noise = random.Random(1)
     big = mysql("big", ((i, 1, "2024-01-01 01:00:00", f"{noise.getrandbits(200):050x}") for i in range(80_000)), COLUMNS)
     put(home.dumps / "s" / "g1.sql", big)
-    script = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); from platform_assets.cli import main; main()"
-    environment = os.environ | {"PLATFORM_DATABASE_URL": platform_database}
-    import sys
-
-    process = subprocess.run(
-        [sys.executable, "-c", script, "--home", str(home.root), "ingest"], capture_output=True, text=True, env=environment, cwd="/", timeout=90
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); from platform_assets.cli import main; main()"
     )
+    environment = os.environ | {"PLATFORM_DATABASE_URL": platform_database}
+    words = [sys.executable, "-c", script, "--home", str(home.root), "ingest"]
+    process = subprocess.run(words, capture_output=True, text=True, env=environment, cwd="/", timeout=90)
     printed = process.stdout + process.stderr
     assert process.returncode == 2, printed
     assert "cannot take more files: File too large" in printed and "make room" in printed and "Traceback" not in printed, printed
@@ -251,9 +254,6 @@ def test_a_store_without_room_says_so_keeps_the_old_state_and_gives_the_space_ba
 
 
 def test_a_run_that_was_killed_before_it_started_does_not_block_its_keys(home, platform_database):
-    from platform_assets.defs.platform import PROCESS_TAG
-    from platform_assets.defs.sensors import close_lost_runs
-
     with Runner(Settings.load(home.root)) as runner:
         job = runner.definitions.resolve_job_def("ingest_dumps")
         run = runner.instance.create_run_for_job(job, tags={PROCESS_TAG: "999999:1.00"})

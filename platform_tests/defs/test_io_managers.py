@@ -62,9 +62,9 @@ def test_one_key_and_many_are_a_mapping_and_come_back_as_they_went(number, platf
         assert result.success
         raw = result.output_for_node("raw_dump")
     assert list(raw) == keys[:number]
-    assert loaded(RawDumpJson(platform), "raw_dump", keys[:number]) == raw
+    assert loaded(RawDumpJson(platform), "raw_dump", keys[:number]) == {key: {"format_version": 1} | record for key, record in raw.items()}
     stored = loaded(SnapshotAvro(platform), "parsed_snapshot", keys[:number])
-    assert list(stored) == keys[:number]
+    assert set(stored) == set(keys[:number])
     for version in stored.values():
         assert [sum(batch.num_rows for batch in snapshot.batches()) for snapshot in version.snapshots] == [2]
 

@@ -87,10 +87,13 @@ def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance):
     assert status_of(instance, run) == dg.DagsterRunStatus.STARTED
 
 
-def test_a_run_that_waits_is_none_of_its_business(instance, dead):
-    run = instance.create_run_for_job(any_job, tags={PROCESS_TAG: f"{dead}:1.00"}, status=dg.DagsterRunStatus.NOT_STARTED)
-    assert close_lost_runs(instance) == []
-    assert status_of(instance, run) == dg.DagsterRunStatus.NOT_STARTED
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_run_that_never_began_is_closed_when_its_process_is_known_and_gone(marked, instance, dead):
+    """One that waits in the queue has no process yet; one of `ingest` has, from its creation on."""
+    tags = {PROCESS_TAG: f"{dead}:1.00"} if marked else None
+    run = instance.create_run_for_job(any_job, tags=tags, status=dg.DagsterRunStatus.NOT_STARTED)
+    assert close_lost_runs(instance) == ([run.run_id] if marked else [])
+    assert status_of(instance, run) == (dg.DagsterRunStatus.FAILURE if marked else dg.DagsterRunStatus.NOT_STARTED)
 
 
 def test_a_lost_run_gives_its_slot_back(instance, dead):

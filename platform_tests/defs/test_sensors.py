@@ -221,7 +221,7 @@ def night(platform, instance):
 
 
 def test_every_table_is_backed_up_at_night(platform, tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         assert isinstance(night(platform, instance), dg.SkipReason)
         stale(platform, *"abcdef")
         instance.add_dynamic_partitions(TABLES.name, [f"shop.{name}" for name in "abcdef"])

@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,11 @@ class Up:
         return (self.home / "up.err").read_text()
 
     def dagster(self) -> psutil.Process | None:
-        return next((child for child in psutil.Process(self.process.pid).children() if "dev" in child.cmdline()), None)
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # a zombie has no command line
+                if "dev" in child.cmdline():
+                    return child
+        return None
 
     def kill(self) -> None:
         for process in working_on(self.home):
