@@ -1,7 +1,8 @@
 """The assets: raw dump, parsed snapshot and version table per dump version; latest state, current table, backup and drill per table.
 
 Every function loops over its partition keys, so one run may hold one key or a range. The work is done in operations; here is only
-what Dagster needs: partitions, pools, metadata, and which errors a retry can mend.
+what Dagster needs: partitions, pools and metadata. No step retries by itself: a crashed run is retried by the instance, what a lost
+database left undone is asked for again by the sensors and the next ingest, and nothing else could succeed by repetition.
 """
 
 from collections.abc import Callable
@@ -26,8 +27,6 @@ OWNER = "team:data-platform"
 WAREHOUSE_POOL = "warehouse"
 BATCHES = dg.BackfillPolicy.multi_run(max_partitions_per_run=25)
 ONE_RUN = dg.BackfillPolicy.single_run()
-RETRIES = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
-"""For crashes and a database that went away; whatever cannot succeed raises Failure(allow_retries=False)."""
 
 
 def each(context: dg.AssetExecutionContext, platform: Platform, work: Callable[[str], Any]) -> dict[str, Any]:
@@ -138,7 +137,6 @@ def _parsed_metadata(platform: Platform, parsed: ParsedVersion) -> dict[str, Any
 @dg.asset(
     partitions_def=VERSIONS,
     backfill_policy=BATCHES,
-    retry_policy=RETRIES,
     pool=WAREHOUSE_POOL,
     kinds={"postgres"},
     description=(
@@ -174,7 +172,6 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
     partitions_def=TABLES,
     backfill_policy=ONE_RUN,
     io_manager_key="latest_avro",
-    retry_policy=RETRIES,
     kinds={"avro", "duckdb"},
     deps=[dg.AssetDep(version_table, partition_mapping=dg.AllPartitionMapping())],
     description=(
@@ -210,7 +207,6 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
 @dg.asset(
     partitions_def=TABLES,
     backfill_policy=ONE_RUN,
-    retry_policy=RETRIES,
     pool=WAREHOUSE_POOL,
     kinds={"postgres"},
     description="The latest state where people query it: `<source>.<table>`. Readers see the old rows until the new ones are all there.",
@@ -236,7 +232,6 @@ def current_table(context: dg.AssetExecutionContext, platform: PlatformParam, la
 @dg.asset(
     partitions_def=TABLES,
     backfill_policy=ONE_RUN,
-    retry_policy=RETRIES,
     kinds={"avro"},
     deps=[current_table],
     description="The current table as Avro with a manifest of hashes, a new folder each time; older backups stay.",

@@ -91,7 +91,6 @@ class Platform:
             raise dg.Failure(
                 description=error.message,
                 metadata={"partition": key, ERROR: type(error).__name__} | {name: str(value) for name, value in error.facts.items()},
-                allow_retries=isinstance(error, DatabaseUnavailable),
             ) from error
 
     def progress(self, stage: str) -> Callable[[str, int], None]:

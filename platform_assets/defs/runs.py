@@ -85,15 +85,15 @@ class Runner:
 
     def run_versions(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
         """ingest_dumps for these versions; a batch that fails is run again dump by dump, so that one broken dump fails alone."""
-        return self._run("ingest_dumps", VERSIONS, keys, done, alone_after_failure=True)
+        return self._run("ingest_dumps", VERSIONS, keys, done)
 
     def run_tables(self, subjects: Mapping[str, str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
         """refresh_tables for these tables (key -> what it depends on)."""
         record_requests(self.platform.catalog, subjects)
-        return self._run("refresh_tables", TABLES, list(subjects), done, alone_after_failure=True)
+        return self._run("refresh_tables", TABLES, list(subjects), done)
 
     def run_backups(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
-        return self._run("back_up_tables", TABLES, keys, done, alone_after_failure=True)
+        return self._run("back_up_tables", TABLES, keys, done)
 
     def _run(
         self,
@@ -101,8 +101,6 @@ class Runner:
         partitions: dg.DynamicPartitionsDefinition,
         keys: list[str],
         done: Callable[[RunOutcome], None],
-        *,
-        alone_after_failure: bool,
     ) -> list[RunOutcome]:
         name = partitions.name or ""
         known = set(self.instance.get_dynamic_partitions(name))
@@ -111,7 +109,7 @@ class Runner:
         outcomes: list[RunOutcome] = []
         for stretch in plan_runs(keys, list(self.instance.get_dynamic_partitions(name))):
             outcome = self._one(job, stretch)
-            if (outcome.error or outcome.left) and len(stretch) > 1 and alone_after_failure:
+            if (outcome.error or outcome.left) and len(stretch) > 1:
                 outcomes.extend(self._reported(self._one(job, [key]), done) for key in stretch)
             else:
                 outcomes.append(self._reported(outcome, done))
