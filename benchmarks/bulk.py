@@ -22,9 +22,9 @@ from pathlib import Path
 import dat
 import process_tree
 
-from platform_assets.storage.database import warehouse_url
 from platform_assets.storage.home import Home
-from platform_assets.storage.server_folder import pg_bin
+from platform_assets.storage.server.database import warehouse_url
+from platform_assets.storage.server.folder import pg_bin
 
 COPY = "\\copy baseline from '{path}' with (format csv, header, delimiter '|', quote '`', null 'NULL')"
 

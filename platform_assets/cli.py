@@ -24,7 +24,7 @@ from platform_assets.settings import Settings
 
 if TYPE_CHECKING:
     from platform_assets.operations.ingest import IngestReport
-    from platform_assets.storage.catalog import Catalog
+    from platform_assets.storage.catalog.access import Catalog
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,9 +71,9 @@ def existing(home: Path | None) -> Settings:
 
 def catalog_of(settings: Settings) -> Catalog:
     """The catalog of a home, for commands that run no assets: the server is started if it is not running."""
-    from platform_assets.storage.catalog import Catalog
-    from platform_assets.storage.database import warehouse_url
+    from platform_assets.storage.catalog.access import Catalog
     from platform_assets.storage.home import Home
+    from platform_assets.storage.server.database import warehouse_url
 
     return Catalog(warehouse_url(Home(settings.home), settings.database_url)).ensure()
 
@@ -281,7 +281,7 @@ def show(
 ) -> None:
     """The first rows of a table: its latest state, or one version's."""
     from platform_assets.operations.listings import relation_of
-    from platform_assets.storage.queries import read_table
+    from platform_assets.storage.warehouse.queries import read_table
 
     catalog = catalog_of(existing(home))
     with read_table(catalog.url, *relation_of(catalog, table, version), limit=limit or None) as answer:
@@ -295,7 +295,7 @@ def sql(
     json_: JsonOption = False,
 ) -> None:
     """Ask the warehouse one question. Nothing can be written this way, and no file of the server read."""
-    from platform_assets.storage.queries import read_only
+    from platform_assets.storage.warehouse.queries import read_only
 
     with read_only(catalog_of(existing(home)).url, query) as answer:
         _print_answer(answer.columns, answer.rows, as_json=json_)
@@ -448,10 +448,10 @@ def up(
     """Start PostgreSQL, the Dagster UI and the daemon on loopback, and keep them running until Ctrl-C, SIGTERM or `down`."""
     from platform_assets.defs.instance_folder import instance_environment
     from platform_assets.operations.serve import Service
-    from platform_assets.storage.database import warehouse_url
-    from platform_assets.storage.database_url import without_password
-    from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
+    from platform_assets.storage.server.database import warehouse_url
+    from platform_assets.storage.server.database_url import without_password
+    from platform_assets.storage.server.embedded import EmbeddedServer
 
     settings = settings_of(home)
     place = Home(settings.home)
@@ -478,8 +478,8 @@ def up(
 def down(home: HomeOption = None) -> None:
     """Stop the running platform and its PostgreSQL server."""
     from platform_assets.operations.serve import stop_service
-    from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
+    from platform_assets.storage.server.embedded import EmbeddedServer
 
     settings = settings_of(home)
     stopped = stop_service(Home(settings.home).store, str(settings.home))
@@ -494,8 +494,8 @@ def down(home: HomeOption = None) -> None:
 def status(home: HomeOption = None, json_: JsonOption = False) -> None:
     """What runs: the platform and its UI, the PostgreSQL server. Exit code 1 when the platform is not up."""
     from platform_assets.operations.serve import ServiceFolder
-    from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
+    from platform_assets.storage.server.embedded import EmbeddedServer
 
     settings = settings_of(home)
     service = ServiceFolder(Home(settings.home).store).read()
@@ -523,10 +523,10 @@ def url(
 ) -> None:
     """The connection string of the warehouse, for psql and BI tools. Without the password: it names the file that holds it."""
     from platform_assets.operations.serve import ServiceFolder
-    from platform_assets.storage.database import warehouse_url
-    from platform_assets.storage.database_url import without_password
-    from platform_assets.storage.embedded import EmbeddedServer
     from platform_assets.storage.home import Home
+    from platform_assets.storage.server.database import warehouse_url
+    from platform_assets.storage.server.database_url import without_password
+    from platform_assets.storage.server.embedded import EmbeddedServer
 
     settings = existing(home)
     if settings.database_url:

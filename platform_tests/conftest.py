@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from platform_assets.storage.embedded import EmbeddedServer, ServerAddress
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.embedded import EmbeddedServer, ServerAddress
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -77,7 +77,7 @@ def platform_database(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     import psycopg
     from psycopg import sql
 
-    from platform_assets.storage.database_url import database_name, with_database
+    from platform_assets.storage.server.database_url import database_name, with_database
 
     monkeypatch.setenv("PLATFORM_DATABASE_URL", database)
     for name in ("DAGSTER_HOME", "PLATFORM_HOME", "DAGSTER_EVENT_BATCH_SIZE", "DAGSTER_DISABLE_TELEMETRY"):

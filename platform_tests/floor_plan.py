@@ -91,7 +91,7 @@ def _literal_import(call: ast.Call) -> str | None:
 
 
 def layer_of(module: str) -> str:
-    """`platform_assets.storage.avro` -> `storage`; the package itself -> ``."""
+    """`platform_assets.storage.rows.avro` -> `storage`; the package itself -> ``."""
     return module.partition(".")[2].partition(".")[0]
 
 

@@ -17,8 +17,8 @@ import pytest
 import typer
 
 from platform_assets import cli
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.embedded import EmbeddedServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 JSON_DOCUMENT = (REPOSITORY / "docs" / "json.md").read_text(encoding="utf-8")

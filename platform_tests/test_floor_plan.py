@@ -72,7 +72,7 @@ def test_the_checker_lets_pass_what_is_allowed(module, text):
 
 
 def test_the_checker_sees_a_missing_docstring():
-    assert "no docstring" in floor_plan.violations("platform_assets.storage.avro", "import os\n")[0]
+    assert "no docstring" in floor_plan.violations("platform_assets.storage.rows.avro", "import os\n")[0]
 
 
 def test_everything_outside_the_dagster_layers_imports_without_dagster():

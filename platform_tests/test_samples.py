@@ -15,8 +15,8 @@ import samples
 
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.formats import base
+from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
-from platform_assets.formats.opening import open_dump
 from platform_assets.settings import Settings
 
 DATA = Path(__file__).resolve().parents[1] / "data"

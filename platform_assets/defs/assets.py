@@ -18,7 +18,7 @@ from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.parse import ParsedVersion, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
-from platform_assets.storage.latest_state import LatestState, open_latest
+from platform_assets.storage.rows.latest_state import LatestState, open_latest
 from platform_assets.versions.keys import table_key
 
 PlatformParam = dg.ResourceParam[Platform]

@@ -18,9 +18,9 @@ from platform_assets.defs.partitions import TABLES, VERSIONS
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
 from platform_assets.operations.publish import StoredVersion, stored_version
-from platform_assets.storage.latest_state import open_latest
-from platform_assets.storage.queries import count_rows
-from platform_assets.storage.snapshots import Snapshot
+from platform_assets.storage.rows.latest_state import open_latest
+from platform_assets.storage.rows.snapshots import Snapshot
+from platform_assets.storage.warehouse.queries import count_rows
 
 RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "types": (("type",), "Every value can be held by its column's type."),

@@ -8,8 +8,8 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine
 
 from platform_assets.settings import Settings
-from platform_assets.storage.database import dagster_url
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.database import dagster_url
 
 POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 20, "pool_recycle": 600, "pool_pre_ping": True}
 """Dagster connects anew for every event otherwise: 190 logins for a run of one small dump, a third of its time."""

@@ -14,7 +14,7 @@ from platform_assets.operations.latest import MergedTable
 from platform_assets.operations.parse import ParsedVersion, commit_version
 from platform_assets.operations.publish import StoredVersion, stored_version
 from platform_assets.storage.files import read_json, write_json
-from platform_assets.storage.latest_state import LatestState, open_latest
+from platform_assets.storage.rows.latest_state import LatestState, open_latest
 
 
 class RawDumpJson(dg.IOManager):

@@ -10,13 +10,13 @@ import psutil
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PlatformError, StoreUnwritable
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import VersionRecord
-from platform_assets.storage.database import warehouse_url
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import room_in
 from platform_assets.storage.home import Home
 from platform_assets.storage.leftovers import working
-from platform_assets.storage.protocol import session_lock
+from platform_assets.storage.server.database import warehouse_url
+from platform_assets.storage.warehouse.protocol import session_lock
 
 PROCESS_TAG = "platform/process"
 """Run tag `pid:start time` of the process that works on a run; lost_runs closes runs whose process is gone."""

@@ -18,7 +18,7 @@ from platform_assets.errors import FencedOut
 from platform_assets.operations.ingest import Work
 from platform_assets.operations.requests import version_basis
 from platform_assets.settings import Settings
-from platform_assets.storage.work_requests import record_requests
+from platform_assets.storage.catalog.work_requests import record_requests
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -17,7 +17,7 @@ from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations.register import register, scan
 from platform_assets.operations.requests import due, version_basis
-from platform_assets.storage.work_requests import record_requests, requests
+from platform_assets.storage.catalog.work_requests import record_requests, requests
 
 REGISTERED_PER_TICK = 500
 SECONDS_PER_TICK = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import SettingsError, UnreadableDump
 from platform_assets.formats.base import Dump, Format
-from platform_assets.formats.delimited import Delimited, look
-from platform_assets.formats.mysql import MySqlDump
-from platform_assets.formats.opening import head
+from platform_assets.formats.containers.opening import head
+from platform_assets.formats.delimited.reader import Delimited, look
+from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), Delimited())

@@ -10,7 +10,7 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Member, Notice
-from platform_assets.formats.opening import head
+from platform_assets.formats.containers.opening import head
 from platform_assets.formats.type_names import type_of
 
 MAX_SCHEMA_BYTES = 4 << 20

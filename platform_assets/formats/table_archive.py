@@ -14,13 +14,13 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Member, Notice, TableFound
-from platform_assets.formats.delimited import governed_names, name_notice, plan_for, refused, table_names
-from platform_assets.formats.delimited_exact import exact_records
-from platform_assets.formats.delimited_look import PACKED_SUFFIXES
-from platform_assets.formats.delimited_member import Plan, Verdict, dialect_of, read_member, text_head
-from platform_assets.formats.delimited_shape import headed_shape, positional_shape, with_formats
+from platform_assets.formats.containers.opening import ignored_notices
+from platform_assets.formats.delimited.exact import exact_records
+from platform_assets.formats.delimited.look import PACKED_SUFFIXES
+from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, text_head
+from platform_assets.formats.delimited.reader import governed_names, name_notice, plan_for, refused, table_names
+from platform_assets.formats.delimited.shape import headed_shape, positional_shape, with_formats
 from platform_assets.formats.json_schema import BadSchema, is_schema, read_schema
-from platform_assets.formats.opening import ignored_notices
 
 _DATA_SUFFIXES = (".dat", ".csv", ".txt")
 

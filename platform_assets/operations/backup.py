@@ -15,16 +15,16 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import DamagedBackup, NoSuchTable, PlatformError
 from platform_assets.settings import Settings
-from platform_assets.storage import latest_tables
-from platform_assets.storage.backups import Backup, VerifyResult, damaged_backups, list_backups, prove, verify, write_backup
-from platform_assets.storage.bulk import read_rows
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import BackupRecord, TableRecord
-from platform_assets.storage.compare import differing_rows
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import BackupRecord, TableRecord
 from platform_assets.storage.home import Home
-from platform_assets.storage.names import column_names
-from platform_assets.storage.protocol import claim, publication, table_lock
-from platform_assets.storage.sessions import connected
+from platform_assets.storage.rows.backups import Backup, VerifyResult, damaged_backups, list_backups, prove, verify, write_backup
+from platform_assets.storage.server.sessions import connected
+from platform_assets.storage.warehouse import latest_tables
+from platform_assets.storage.warehouse.bulk import read_rows
+from platform_assets.storage.warehouse.compare import differing_rows
+from platform_assets.storage.warehouse.names import column_names
+from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
 
 Progress = Callable[[str, int], None]
 STORED_META = (Column("_instance", STRING), Column("_version", STRING), Column("_row", INT64), Column("_raw", STRING))

@@ -12,9 +12,9 @@ from typing import Any
 from platform_assets.errors import Conflict, PlatformError, UnsettledDump
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
-from platform_assets.storage.protocol import session_lock
+from platform_assets.storage.warehouse.protocol import session_lock
 
 Say = Callable[[str], None]
 TURN = "ingest"

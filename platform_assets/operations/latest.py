@@ -17,10 +17,10 @@ from platform_assets.dictionary.model import Table
 from platform_assets.engines.duckdb import Engine, open_engine
 from platform_assets.errors import PlatformError, StoredFileError
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
-from platform_assets.storage.latest_state import LatestState, LatestWriter
-from platform_assets.storage.snapshots import Snapshot, open_snapshot
+from platform_assets.storage.rows.latest_state import LatestState, LatestWriter
+from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
 from platform_assets.versions.drift import align, union_table
 from platform_assets.versions.keys import table_key
 from platform_assets.versions.merge import candidates_sql, contest_sql, find_row_version

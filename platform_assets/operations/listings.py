@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from platform_assets.errors import NoSuchTable
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import BackupRecord
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import BackupRecord
 
 Row = dict[str, Any]
 

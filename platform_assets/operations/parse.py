@@ -26,16 +26,16 @@ from platform_assets.engines.duckdb import open_engine
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Event, Finished, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.cast import CastBatch, cast_batch
+from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
-from platform_assets.formats.opening import open_dump
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.settings import Settings
 from platform_assets.storage.ahead import ahead
-from platform_assets.storage.catalog_records import VersionRecord
+from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import sha256_of, write_json
 from platform_assets.storage.home import Home
-from platform_assets.storage.rejects import RejectRecord
-from platform_assets.storage.snapshots import Snapshot, SnapshotWriter
+from platform_assets.storage.rows.rejects import RejectRecord
+from platform_assets.storage.rows.snapshots import Snapshot, SnapshotWriter
 from platform_assets.versions.merge import find_row_version
 
 MAX_NOTICES = 200

@@ -12,17 +12,17 @@ import pyarrow as pa
 from platform_assets.errors import FencedOut, StoredFileError
 from platform_assets.operations.latest import source_order
 from platform_assets.settings import Settings
-from platform_assets.storage import latest_tables, version_tables
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
-from platform_assets.storage.latest_state import LatestState
-from platform_assets.storage.latest_tables import Shares
-from platform_assets.storage.protocol import claim, publication, table_lock
-from platform_assets.storage.sessions import Connection
-from platform_assets.storage.snapshots import Snapshot, open_snapshot
-from platform_assets.storage.version_rows import Share, fits
+from platform_assets.storage.rows.latest_state import LatestState
+from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
+from platform_assets.storage.server.sessions import Connection
+from platform_assets.storage.warehouse import latest_tables, version_tables
+from platform_assets.storage.warehouse.latest_tables import Shares
+from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
+from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
 
 

@@ -18,8 +18,8 @@ from typing import Literal
 
 from platform_assets.errors import DumpGone, PlatformError, UnknownSource, UnreadableDump, UnsettledDump
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import FileRecord, VersionRecord
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import FileRecord, VersionRecord
 from platform_assets.storage.files import fsync_file, fsync_folder, room_in, sha256_of, temporary_sibling
 from platform_assets.storage.home import Home
 from platform_assets.storage.leftovers import working

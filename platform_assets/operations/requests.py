@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from platform_assets.storage.catalog_records import VersionRecord
-from platform_assets.storage.work_requests import Request
+from platform_assets.storage.catalog.records import VersionRecord
+from platform_assets.storage.catalog.work_requests import Request
 
 MAX_ATTEMPTS = 3
 GRACE_SECONDS = 15.0

@@ -1,7 +1,7 @@
 """Up: the processes of a running platform, started, watched, restarted with patience, and all stopped together.
 
 One child: `dagster dev`, which itself runs the web server, the daemon and one code server. The PostgreSQL server is not a child: it
-lives as long as anybody uses it (storage.embedded), and this process uses it from the first to the last moment.
+lives as long as anybody uses it (storage.server.embedded), and this process uses it from the first to the last moment.
 """
 
 from __future__ import annotations

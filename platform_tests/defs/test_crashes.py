@@ -22,9 +22,9 @@ from platform_assets.defs.sensors import close_lost_runs
 from platform_assets.errors import DatabaseUnavailable
 from platform_assets.operations.ingest import anything_to_do, report_of
 from platform_assets.settings import Settings
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
-from platform_assets.storage.protocol import claim
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.warehouse.protocol import claim
 
 ROWS = 50_000
 KILLS = 9

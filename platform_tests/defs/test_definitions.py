@@ -25,8 +25,8 @@ from platform_assets.defs.jobs import JOBS
 from platform_assets.defs.platform import Platform
 from platform_assets.defs.sensors import SCHEDULES, SENSORS
 from platform_assets.settings import Settings
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION_KEYS = {"raw_dump", "parsed_snapshot", "version_table"}

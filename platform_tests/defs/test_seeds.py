@@ -133,14 +133,15 @@ def test_three_instances_stand_side_by_side(settings, realdata, platform_databas
     assert rows(platform_database, "SELECT count(*) FROM lms_versions.users") == [(27,)]
     assert rows(platform_database, "SELECT count(*) FROM lms_versions.user_assigned_courses") == [(27,)]
     children = rows(
-        platform_database, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'lms_versions' AND table_name LIKE 'user_assigned%'"
+        platform_database,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'lms_versions' AND table_name LIKE 'user_assigned%'",
     )
     assert len(children) == 3, "the mother and two children: the version without the table has none"
     assert rows(platform_database, "SELECT count(*), count(DISTINCT _instance) FROM lms.courses") == [(13, 3)]
     assert rows(platform_database, "SELECT created_stamp FROM lms.users WHERE user_id = 1") == [(datetime(2000, 12, 22, 23, 4),)]
-    assert rows(platform_database, "SELECT assigned_date FROM lms.user_assigned_courses WHERE assign_course_id = 101 AND _instance = 'v1'") == [
-        (datetime(2019, 1, 29, 5, 55),)
-    ]
+    assert rows(
+        platform_database, "SELECT assigned_date FROM lms.user_assigned_courses WHERE assign_course_id = 101 AND _instance = 'v1'"
+    ) == [(datetime(2019, 1, 29, 5, 55),)]
 
 
 def test_incomplete_hires_are_rejected_with_all_their_reasons(settings, realdata, platform_database):

@@ -10,7 +10,7 @@ from typing import Any
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice, Rows, TableFound, Unreadable
-from platform_assets.formats.mysql import MySqlDump
+from platform_assets.formats.mysql.reader import MySqlDump
 
 SOURCE = SourceSettings("shop")
 

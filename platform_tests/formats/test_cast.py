@@ -130,13 +130,13 @@ def test_not_a_number_is_a_float() -> None:
 FORMAT_CASES: list[tuple[pa.DataType, tuple[str, ...], str, Any]] = [
     (TIMESTAMP, (FORMATS["sybase"],), "Dec 22 2000 11:04PM", datetime(2000, 12, 22, 23, 4)),
     (TIMESTAMP, (FORMATS["sybase"],), "Jan 28 2019  5:55AM", datetime(2019, 1, 28, 5, 55)),
+    (TIMESTAMP, (FORMATS["sybase"],), "Feb 27 2019  11:59AM", datetime(2019, 2, 27, 11, 59)),
     (TIMESTAMP, (FORMATS["sybase"],), "Jan  8 2019 12:05am", datetime(2019, 1, 8, 0, 5)),
     (TIMESTAMP, (FORMATS["sybase"],), "jan 8 2019 1:05AM", datetime(2019, 1, 8, 1, 5)),
     *[
         (TIMESTAMP, (FORMATS["sybase"],), text, FAILED)
         for text in (
             "Feb 30 2019 1:05AM",
-            "Jan 28 2019   5:55AM",
             "Jan 28 0000 5:55AM",
             "Jan 28 2019 13:05PM",
             "Jan 28 2019 0:05AM",

@@ -18,8 +18,8 @@ from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSe
 from platform_assets.dictionary.types import DATE, INT64, STRING, TIMESTAMP, type_name, type_named
 from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
 from platform_assets.formats.base import Event, Finished, Notice, Rows, TableFound, Unreadable
-from platform_assets.formats.delimited import Delimited, table_names
-from platform_assets.formats.opening import open_dump
+from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.delimited.reader import Delimited, table_names
 
 CASES = Path(__file__).parent / "cases" / "delimited"
 REALDATA = Path(os.environ.get("PLATFORM_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from platform_assets.dictionary.source import DelimitedOptions
 from platform_assets.errors import SettingsError
-from platform_assets.formats import delimited_blocks
 from platform_assets.formats.base import BATCH_ROWS
-from platform_assets.formats.delimited_blocks import BadRow, Block, Splitter
-from platform_assets.formats.delimited_dialect import CR, Dialect
-from platform_assets.formats.delimited_proof import proven_end
-from platform_assets.formats.delimited_text import Utf8Source
+from platform_assets.formats.delimited import blocks as delimited_blocks
+from platform_assets.formats.delimited.blocks import BadRow, Block, Splitter
+from platform_assets.formats.delimited.dialect import CR, Dialect
+from platform_assets.formats.delimited.proof import proven_end
+from platform_assets.formats.delimited.text import Utf8Source
 
 CSV = Dialect(b",", b'"', None, ("",))
 DAT = Dialect(b"|", b"`", None, ("NULL",))

@@ -13,8 +13,8 @@ import pytest
 
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
 from platform_assets.errors import SettingsError, UnreadableDump
+from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import FORMATS, choose
-from platform_assets.formats.opening import open_dump
 
 REALDATA = Path(os.environ.get("PLATFORM_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))
 APP = SourceSettings("app")

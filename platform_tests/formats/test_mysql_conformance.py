@@ -11,7 +11,7 @@ import pytest
 
 from platform_assets.dictionary.types import INSTANT
 from platform_assets.formats.base import Dump, Member
-from platform_assets.formats.mysql import MySqlDump
+from platform_assets.formats.mysql.reader import MySqlDump
 
 LIKE_DEFAULT = (
     *("my_ansi", "my_compact", "my_complete", "my_default", "my_hexblob", "my_insertignore"),

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import mysql_columns, sql_tokens
-from platform_assets.formats.mysql_literals import Reading, unescape
-from platform_assets.formats.mysql_types import NativeType
-from platform_assets.formats.mysql_values import Problem, Tuples
+from platform_assets.formats import sql_tokens
+from platform_assets.formats.mysql import columns as mysql_columns
+from platform_assets.formats.mysql.literals import Reading, unescape
+from platform_assets.formats.mysql.types import NativeType
+from platform_assets.formats.mysql.values import Problem, Tuples
 from platform_assets.formats.sql_tokens import Lexis, Tokens
 
 CASES = Path(__file__).parent / "cases" / "mysql"
@@ -144,7 +145,7 @@ def test_escapes_are_undone_as_one_by_one(text):
 def test_a_long_text_is_unescaped_as_a_short_one(monkeypatch):
     body = b"ab\\\\'' \\'x\\n" * 5000 + b"\\\\" * 3000 + b"''" * 3000 + b"end"
     whole = unescape(body, backslash=True)
-    monkeypatch.setattr("platform_assets.formats.mysql_literals._BLOCK", 1000)
+    monkeypatch.setattr("platform_assets.formats.mysql.literals._BLOCK", 1000)
     assert unescape(body, backslash=True) == whole
 
 

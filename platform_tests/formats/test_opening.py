@@ -17,9 +17,9 @@ import pytest
 
 from platform_assets.dictionary.source import Limits, SourceSettings
 from platform_assets.errors import DumpGone, LimitExceeded, UnreadableDump
-from platform_assets.formats import unpacking
 from platform_assets.formats.base import Dump
-from platform_assets.formats.opening import head, ignored_notices, is_junk, open_dump
+from platform_assets.formats.containers import unpacking
+from platform_assets.formats.containers.opening import head, ignored_notices, is_junk, open_dump
 
 SOURCE = SourceSettings("app")
 TEXT = b"".join(b"%d,row number %d\n" % (n, n) for n in range(2000))

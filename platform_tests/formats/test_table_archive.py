@@ -16,8 +16,8 @@ from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
 from platform_assets.dictionary.types import INT64, STRING, type_name
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Event, Finished, Notice, Rows, TableFound, Unreadable
-from platform_assets.formats.delimited import Delimited
-from platform_assets.formats.opening import open_dump
+from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.delimited.reader import Delimited
 from platform_assets.formats.table_archive import TableArchive
 
 REALDATA = Path(os.environ.get("PLATFORM_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))

@@ -12,7 +12,7 @@ from platform_assets.operations.parse import commit_version, parse_version
 from platform_assets.operations.publish import publish_current, publish_version
 from platform_assets.operations.register import located, register, scan
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 
 CONTRACT = """

@@ -9,8 +9,8 @@ import pytest
 
 from platform_assets.errors import NoSuchTable
 from platform_assets.operations import listings
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import BackupRecord, TableRecord, VersionRecord
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import BackupRecord, TableRecord, VersionRecord
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from platform_assets.errors import DumpGone, PlatformError, UnknownSource, Unset
 from platform_assets.operations import register as module
 from platform_assets.operations.register import content_hash, is_temporary, located, name_parts, register, scan, take_in
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.catalog_records import FileRecord
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import FileRecord
 from platform_assets.storage.home import Home
 
 LONG_AGO = time.time() - 3600
@@ -113,7 +113,7 @@ def test_the_same_name_with_other_content_is_another_version(home, settings, cat
 def test_a_copy_under_another_name_serves_when_the_first_is_gone(home, settings, catalog):
     put(home, "dumps/shop/a.sql", b"content")
     put(home, "dumps/shop/b.sql", b"content")
-    version = next(register(settings, catalog, found)[0] for found in look(home).new)
+    version, _ = [register(settings, catalog, found)[0] for found in look(home).new]
     (home.root / "dumps/shop/a.sql").unlink()
     assert located(settings, catalog, version) == home.root / "dumps/shop/b.sql"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from platform_assets.operations.requests import GRACE_SECONDS, MAX_ATTEMPTS, due
-from platform_assets.storage.work_requests import Request
+from platform_assets.storage.catalog.work_requests import Request
 
 LONG_AGO, NOW = 1_000.0, 2_000.0
 

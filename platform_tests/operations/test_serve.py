@@ -23,8 +23,8 @@ import pytest
 
 from platform_assets.errors import Conflict
 from platform_assets.operations.serve import ServiceFolder, ServiceState, end_leftovers, free_port, stop_service
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.embedded import EmbeddedServer
 
 COMMAND = [sys.executable, "-c", "from platform_assets.cli import main; main()"]
 CSV = "id,name\n1,one\n2,two\n"

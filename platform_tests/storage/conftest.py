@@ -12,8 +12,8 @@ import pytest
 from server_processes import User
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.embedded import EmbeddedServer
 
 
 @pytest.fixture

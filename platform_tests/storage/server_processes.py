@@ -13,9 +13,9 @@ import psutil
 import psycopg
 import pytest
 
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
-from platform_assets.storage.server_folder import ServerFolder, wait_until
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.server.folder import ServerFolder, wait_until
 
 ROOT = os.geteuid() == 0
 only_root = pytest.mark.skipif(not ROOT, reason="only root can hand the server to another account")
@@ -24,7 +24,7 @@ only_linux = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 USER = """
 import sys
 from pathlib import Path
-from platform_assets.storage.embedded import EmbeddedServer
+from platform_assets.storage.server.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
 address = EmbeddedServer(Home(Path(sys.argv[1]))).ensure_running()
 print(address.url("postgres"), flush=True)

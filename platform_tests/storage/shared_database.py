@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from platform_assets.storage.embedded import ServerAddress
+from platform_assets.storage.server.embedded import ServerAddress
 
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> ALL(%s)"
 _CATALOG = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('catalog') AND relkind = 'r' AND relname <> 'schema_version'"

@@ -14,10 +14,10 @@ import pytest
 from server_processes import User, assert_gone, home_of, only_linux, only_root, query
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage import accounts
-from platform_assets.storage.accounts import Access, Account, become, entry_rights
-from platform_assets.storage.embedded import EmbeddedServer, pg_bin
 from platform_assets.storage.home import Home
+from platform_assets.storage.server import accounts
+from platform_assets.storage.server.accounts import Access, Account, become, entry_rights
+from platform_assets.storage.server.embedded import EmbeddedServer, pg_bin
 
 
 def _private_copy_of_the_programs(place: Path) -> Path:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stored_cases import file_of, read_back
 
 from platform_assets.dictionary.types import decimal
-from platform_assets.storage.avro_decimals import byte_width, decimals_from_bytes, decimals_to_bytes
+from platform_assets.storage.rows.avro_decimals import byte_width, decimals_from_bytes, decimals_to_bytes
 
 WIDE = Context(prec=60)
 BOUNDARIES = [sign * (2**bits + step) for bits in range(127) for step in (-1, 0, 1) for sign in (1, -1)]

@@ -17,8 +17,9 @@ from stored_cases import edge_table, exact_rows, table_of, tables
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import DamagedBackup
-from platform_assets.storage.avro_container import read_header
-from platform_assets.storage.backups import (
+from platform_assets.storage.files import TEMPORARY
+from platform_assets.storage.rows.avro_container import read_header
+from platform_assets.storage.rows.backups import (
     Backup,
     BackupWriter,
     damaged_backups,
@@ -28,7 +29,6 @@ from platform_assets.storage.backups import (
     verify,
     write_backup,
 )
-from platform_assets.storage.files import TEMPORARY
 
 NUMBERS = table_of([("n", INT64), ("text", STRING), ("_instance", STRING)], name="numbers")
 
@@ -87,7 +87,7 @@ def test_backups_are_listed_oldest_first_and_older_ones_stay(tmp_path: Path) -> 
 
 
 def test_a_backup_whose_name_is_taken_takes_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from platform_assets.storage import backups
+    from platform_assets.storage.rows import backups
 
     first = backup(tmp_path)
     moments = iter([first.created_at, "2031-01-02T03:04:05.000006+00:00"])
@@ -230,7 +230,7 @@ def test_a_manifest_of_another_backup_is_found(tmp_path: Path) -> None:
 
 def test_a_manifest_made_to_fit_damaged_rows_fails_on_the_records(tmp_path: Path) -> None:
     """The second level: hashes that fit a file whose rows do not decode, or are fewer than the manifest says."""
-    from platform_assets.storage.stored_table import read_manifest, write_manifest
+    from platform_assets.storage.rows.stored_table import read_manifest, write_manifest
 
     new = backup(tmp_path)
     manifest = read_manifest(new.folder / "manifest.json")

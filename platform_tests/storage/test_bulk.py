@@ -20,9 +20,9 @@ from shared_database import cleared_connection, temporary_database
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP
 from platform_assets.dictionary.types import decimal as number
 from platform_assets.errors import Conflict, PlatformError
-from platform_assets.storage.bulk import COPY_ROWS, copy_rows, held, read_rows
-from platform_assets.storage.embedded import ServerAddress
-from platform_assets.storage.names import pg_type, qualified, quoted
+from platform_assets.storage.server.embedded import ServerAddress
+from platform_assets.storage.warehouse.bulk import COPY_ROWS, copy_rows, held, read_rows
+from platform_assets.storage.warehouse.names import pg_type, qualified, quoted
 
 UTC = dt.timezone.utc  # noqa: UP017 - a value here, not an idiom
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12) | st.sampled_from(

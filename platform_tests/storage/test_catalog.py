@@ -18,9 +18,9 @@ from shared_database import clear, temporary_database
 from platform_assets.dictionary.model import Column, Table, Violation
 from platform_assets.dictionary.types import INT32, STRING
 from platform_assets.errors import NoSuchTable, StoredFileError
-from platform_assets.storage import catalog_tables, protocol
-from platform_assets.storage.catalog import SCHEMA_VERSION, Catalog
-from platform_assets.storage.catalog_records import (
+from platform_assets.storage.catalog import tables as catalog_tables
+from platform_assets.storage.catalog.access import SCHEMA_VERSION, Catalog
+from platform_assets.storage.catalog.records import (
     BackupRecord,
     FileRecord,
     OrderRecord,
@@ -30,7 +30,8 @@ from platform_assets.storage.catalog_records import (
     TableRecord,
     VersionRecord,
 )
-from platform_assets.storage.embedded import ServerAddress
+from platform_assets.storage.server.embedded import ServerAddress
+from platform_assets.storage.warehouse import protocol
 
 V1, V2 = "lms.v1.00000001", "lms.v2.00000002"
 USERS = Table("users", (Column("id", INT32, "int(11)", required=True), Column("name", STRING, "varchar(9)")), key=("id",))
@@ -392,7 +393,7 @@ def test_the_table_listing_tells_rows_rejects_staleness_and_the_last_backup(cata
 def test_a_listing_command_pays_for_no_arrow_and_no_sqlalchemy(catalog: Catalog) -> None:
     """`platform-assets tables` answers in under a second; pyarrow and SQLAlchemy alone would cost a third of it."""
     code = (
-        "import sys; from platform_assets.storage.catalog import Catalog; c = Catalog(sys.argv[1]).ensure(); c.table_listing(); "
+        "import sys; from platform_assets.storage.catalog.access import Catalog; c = Catalog(sys.argv[1]).ensure(); c.table_listing(); "
         "c.dump_listing(); print([m for m in ('pyarrow', 'numpy', 'sqlalchemy', 'polars', 'duckdb', 'dagster') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, catalog.url], capture_output=True, text=True, check=True)

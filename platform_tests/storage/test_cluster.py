@@ -14,9 +14,9 @@ import pytest
 from server_processes import query
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage import cluster
-from platform_assets.storage.embedded import EmbeddedServer
-from platform_assets.storage.server_folder import ServerFolder
+from platform_assets.storage.server import cluster
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.server.folder import ServerFolder
 
 
 def test_the_first_start_makes_a_cluster_as_designed(fresh: EmbeddedServer) -> None:

@@ -16,11 +16,11 @@ import sqlalchemy
 from psycopg import sql
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage import database as module
-from platform_assets.storage.database import connect, dagster_url, engine, ensure_database, warehouse_url
-from platform_assets.storage.database_url import database_name
-from platform_assets.storage.embedded import EmbeddedServer, ServerAddress
 from platform_assets.storage.home import Home
+from platform_assets.storage.server import database as module
+from platform_assets.storage.server.database import connect, dagster_url, engine, ensure_database, warehouse_url
+from platform_assets.storage.server.database_url import database_name
+from platform_assets.storage.server.embedded import EmbeddedServer, ServerAddress
 
 
 @pytest.fixture
@@ -143,5 +143,6 @@ def test_a_url_that_cannot_be_right_is_refused_without_its_password(home: Home, 
 
 
 def test_importing_it_needs_no_sqlalchemy() -> None:
-    code = "import sys, platform_assets.storage.database; print(sorted({'sqlalchemy', 'polars', 'pandas', 'duckdb'} & set(sys.modules)))"
+    heavy = "{'sqlalchemy', 'polars', 'pandas', 'duckdb'}"
+    code = f"import sys, platform_assets.storage.server.database; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path("/")).stdout.strip() == "[]"

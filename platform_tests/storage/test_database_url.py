@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.storage.database_url import database_name, with_database, with_driver, without_password
+from platform_assets.storage.server.database_url import database_name, with_database, with_driver, without_password
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 from server_processes import User, assert_gone, home_of, processes_on, query
 
 from platform_assets.errors import Conflict, DatabaseUnavailable
-from platform_assets.storage.embedded import EmbeddedServer
 from platform_assets.storage.home import Home
-from platform_assets.storage.server_folder import wait_until
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.server.folder import wait_until
 
 
 def test_a_second_process_shares_the_server_and_the_last_one_stops_it(embedded: EmbeddedServer, users: Callable[..., User]) -> None:

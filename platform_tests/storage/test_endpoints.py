@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from server_processes import home_of, query
 
-from platform_assets.storage.embedded import EmbeddedServer, pg_bin
 from platform_assets.storage.home import Home
-from platform_assets.storage.server_start import ServerAddress
+from platform_assets.storage.server.embedded import EmbeddedServer, pg_bin
+from platform_assets.storage.server.start import ServerAddress
 
 
 def test_a_port_that_is_taken_is_replaced_and_a_free_one_kept(embedded: EmbeddedServer) -> None:

@@ -19,16 +19,16 @@ from stored_cases import edge_table, exact_rows, out_of_calendar, table_of, tabl
 from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table
 from platform_assets.dictionary.types import BINARY, DATE, FLOAT64, INSTANT, INT64, STRING, TIME, TIMESTAMP, decimal
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.json_form import (
+from platform_assets.storage.rows.json_form import (
     from_json,
     latest_to_json,
     snapshot_from_json,
     snapshot_to_json,
     to_json,
 )
-from platform_assets.storage.latest_state import LatestWriter
-from platform_assets.storage.rejects import RejectRecord
-from platform_assets.storage.snapshots import Snapshot, SnapshotWriter
+from platform_assets.storage.rows.latest_state import LatestWriter
+from platform_assets.storage.rows.rejects import RejectRecord
+from platform_assets.storage.rows.snapshots import Snapshot, SnapshotWriter
 
 
 def written(table: Table, batches: list[pa.RecordBatch], **options: Any) -> bytes:

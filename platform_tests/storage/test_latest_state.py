@@ -11,8 +11,8 @@ import pytest
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT32, INT64, STRING
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.latest_state import LatestWriter, open_latest
-from platform_assets.storage.snapshots import Snapshot, SnapshotWriter
+from platform_assets.storage.rows.latest_state import LatestWriter, open_latest
+from platform_assets.storage.rows.snapshots import Snapshot, SnapshotWriter
 
 OLD = Table("t", (Column("id", INT32), Column("gone", STRING)), key=("id",))
 NEW = Table("t", (Column("id", INT64), Column("note", STRING)), key=("id",))

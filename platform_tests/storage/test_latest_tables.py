@@ -15,9 +15,9 @@ from shared_database import cleared_connection, temporary_database
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT64, STRING, type_named
 from platform_assets.errors import Conflict
-from platform_assets.storage.embedded import ServerAddress
-from platform_assets.storage.latest_tables import LatestCounts, load_table, publish_latest, swap_in
-from platform_assets.storage.names import relation_name
+from platform_assets.storage.server.embedded import ServerAddress
+from platform_assets.storage.warehouse.latest_tables import LatestCounts, load_table, publish_latest, swap_in
+from platform_assets.storage.warehouse.names import relation_name
 
 Row = dict[str, Any]
 

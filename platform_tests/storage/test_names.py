@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from platform_assets.dictionary import types
 from platform_assets.dictionary.model import META_COLUMNS, Column, Table
-from platform_assets.storage.names import (
+from platform_assets.storage.warehouse.names import (
     MAX_BYTES,
     OUR_COLUMNS,
     SYSTEM_COLUMNS,

@@ -10,8 +10,8 @@ import pytest
 from server_processes import query
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage.embedded import EmbeddedServer
-from platform_assets.storage.postmaster import find_postmaster
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.server.postmaster import find_postmaster
 
 
 def test_a_foreign_process_in_a_stale_pid_file_is_not_harmed(embedded: EmbeddedServer) -> None:

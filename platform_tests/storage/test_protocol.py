@@ -16,11 +16,11 @@ import pytest
 from shared_database import clear, temporary_database
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut
-from platform_assets.storage import protocol
-from platform_assets.storage.catalog import Catalog
-from platform_assets.storage.database import engine
-from platform_assets.storage.embedded import ServerAddress
-from platform_assets.storage.sessions import connected, lock_number
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.server.database import engine
+from platform_assets.storage.server.embedded import ServerAddress
+from platform_assets.storage.server.sessions import connected, lock_number
+from platform_assets.storage.warehouse import protocol
 
 SUBJECT = "version:lms.v1.00000000"
 
@@ -181,7 +181,7 @@ def test_an_error_in_the_block_passes_through_and_leaves_nothing(warehouse: str)
 
 KILLED = """
 import sys, time
-from platform_assets.storage import protocol
+from platform_assets.storage.warehouse import protocol
 claim = protocol.claim(sys.argv[1], sys.argv[2], "doomed")
 with protocol.publication(sys.argv[1], claim) as tx:
     tx.connection.execute("INSERT INTO public.work VALUES ('half')")

@@ -11,8 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from platform_assets.errors import DatabaseUnavailable, RefusedQuery
-from platform_assets.storage.queries import read_only, read_table
-from platform_assets.storage.reader import READER
+from platform_assets.storage.warehouse.queries import read_only, read_table
+from platform_assets.storage.warehouse.reader import READER
 
 REFUSED = {
     "insert": ("INSERT INTO precious VALUES (2)", "one query"),

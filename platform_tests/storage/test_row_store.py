@@ -14,8 +14,8 @@ from stored_cases import edge_table, exact_rows, table_of
 
 from platform_assets.dictionary.types import INT32, INT64, STRING
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.avro import Part
-from platform_assets.storage.row_store import RowWriter, StoredRows, numbered, prove_files, read_parts, read_rows, row_sizes
+from platform_assets.storage.rows.avro import Part
+from platform_assets.storage.rows.row_store import RowWriter, StoredRows, numbered, prove_files, read_parts, read_rows, row_sizes
 
 SCHEMA = pa.schema([("n", INT64), ("text", STRING)])
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage.server_folder import ServerFolder, ServerState, try_lock
-from platform_assets.storage.server_start import ask, wait_for_server
+from platform_assets.storage.server.folder import ServerFolder, ServerState, try_lock
+from platform_assets.storage.server.start import ask, wait_for_server
 
 ACCEPTING = b"R\0\0\0\x17\0\0\0\x0aSCRAM"
 RECOVERING = b"E\0\0\0\x40SFATAL\0C57P03\0Mthe database system is starting up\0\0"

@@ -19,8 +19,8 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import StoredFileError
 from platform_assets.storage.files import TEMPORARY
-from platform_assets.storage.rejects import RejectRecord
-from platform_assets.storage.snapshots import (
+from platform_assets.storage.rows.rejects import RejectRecord
+from platform_assets.storage.rows.snapshots import (
     Snapshot,
     SnapshotWriter,
     list_snapshots,

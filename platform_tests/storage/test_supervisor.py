@@ -13,9 +13,9 @@ import pytest
 from server_processes import User, assert_gone, home_of, processes_on, query, spoiled
 
 from platform_assets.errors import DatabaseUnavailable
-from platform_assets.storage.embedded import EmbeddedServer
-from platform_assets.storage.postmaster import process_mark
-from platform_assets.storage.server_folder import wait_until
+from platform_assets.storage.server.embedded import EmbeddedServer
+from platform_assets.storage.server.folder import wait_until
+from platform_assets.storage.server.postmaster import process_mark
 
 
 def test_a_killed_user_leaves_nothing_behind(embedded: EmbeddedServer, users: Callable[..., User]) -> None:

@@ -13,8 +13,8 @@ from shared_database import cleared_connection, temporary_database
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INT32, INT64, STRING, TIMESTAMP, decimal, type_named
 from platform_assets.errors import Conflict
-from platform_assets.storage.embedded import ServerAddress
-from platform_assets.storage.version_tables import PublishedVersion, drop_version, publish_version
+from platform_assets.storage.server.embedded import ServerAddress
+from platform_assets.storage.warehouse.version_tables import PublishedVersion, drop_version, publish_version
 
 Publish = Callable[..., PublishedVersion]
 

@@ -1,0 +1,1 @@
+"""SQL text dumps of MySQL and MariaDB."""

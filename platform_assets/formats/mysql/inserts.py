@@ -1,0 +1,376 @@
+"""INSERT and REPLACE in all their forms, and rows that lost their statement. Every other statement is mysql_statements'."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from platform_assets.formats.base import Event, Notice, Unreadable
+from platform_assets.formats.mysql.ddl import DdlError, QualifiedName, Statement
+from platform_assets.formats.mysql.file import MAX_TOKENS, RAW_BYTES, FileReading
+from platform_assets.formats.mysql.rows import RowBuffer, shown_raw
+from platform_assets.formats.mysql.tables import KnownTable
+from platform_assets.formats.mysql.values import DEFAULT, Cells, NotLiteral, Problem, Tuples
+from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+
+_INSERT_WORDS = (b"LOW_PRIORITY", b"DELAYED", b"HIGH_PRIORITY", b"IGNORE", b"INTO")
+
+
+@dataclass
+class Insert:
+    """An INSERT or REPLACE whose rows are being read."""
+
+    table: KnownTable
+    tuples: Tuples
+    names: tuple[str, ...] | None
+    head: bytes | None = None
+    """Its text up to the first tuple; the next statement mostly begins with the same."""
+
+
+class InsertReading(FileReading):
+    """Reads rows into the tables' buffers. `last_insert` is the INSERT that the statement before was, if it was one."""
+
+    last_insert: Insert | None = None
+
+    def _insert_statement(self, first: Token) -> Iterator[Event]:
+        self.last_insert, self.standing_in = None, False
+        token = self.tokens.next()
+        while token.is_(*_INSERT_WORDS):
+            token = self.tokens.next()
+        try:
+            name, token = self._table_name(token)
+            names, token = self._column_list(token)
+        except DdlError as error:
+            yield from self._not_understood(first, error)
+            return
+        key = self._key(name)
+        if token.kind == EOF:
+            self._cut(first)
+        elif key in self.tables.sequences:
+            self._skip_whole(first)
+            yield from self._skipped(
+                "sequence row", first, "skipped-statement", f"{name[1]!r} is a sequence, not a table; its row was skipped."
+            )
+        elif token.is_(b"VALUES", b"VALUE") and key not in self.tables.views:
+            yield from self._values(first, key, names)
+        elif token.is_(b"SET") and key not in self.tables.views:
+            yield from self._assignments(first, key)
+        else:
+            into = f"into the view {name[1]!r}" if key in self.tables.views else "of rows that are no literals"
+            message = f"An INSERT {into} was not run."
+            self._skip_whole(first)
+            yield from self._skipped("INSERT", first, "skipped-data-statement", message)
+
+    def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
+        raw = (self._skip_whole(first) or b"")[:RAW_BYTES]
+        if self.tokens.peek_byte() >= 0 or not self.reasons:
+            message = f"An INSERT is not understood: {error}."
+            yield Notice("not-a-statement", message, self.member, first.line, raw=self.session.text(raw), data_bearing=True)
+
+    def _table_name(self, token: Token) -> tuple[QualifiedName, Token]:
+        name = Statement([token], self.session).name()
+        following = self.tokens.next()
+        if not following.punct(b"."):
+            return (None, name), following
+        return (name, Statement([self.tokens.next()], self.session).name()), self.tokens.next()
+
+    def _column_list(self, token: Token) -> tuple[tuple[str, ...] | None, Token]:
+        """The names in parentheses before VALUES, None without them; and the token behind. A PARTITION (...) is passed by."""
+        if token.is_(b"PARTITION"):
+            self._group(self.tokens.next())
+            token = self.tokens.next()
+        if not token.punct(b"("):
+            return None, token
+        group = self._group(token)
+        if group and group[0].is_(b"SELECT", b"WITH", b"TABLE"):
+            return None, group[0]
+        names = [Statement([one], self.session).name() for one in group if one.kind != PUNCT]
+        return tuple(names), self.tokens.next()
+
+    def _group(self, token: Token) -> list[Token]:
+        """The tokens up to the closing parenthesis."""
+        group: list[Token] = []
+        while token.kind not in (END, EOF) and len(group) < MAX_TOKENS:
+            token = self.tokens.next()
+            if token.punct(b")"):
+                return group
+            group.append(token)
+        raise DdlError("a parenthesis is not closed")
+
+    def _values(self, first: Token, key: QualifiedName, names: tuple[str, ...] | None) -> Iterator[Event]:
+        self.tokens.peek_byte()
+        head = self.tokens.raw() if not self.tokens.depth else None
+        table = self.tables.find(key)
+        try:
+            table = table or (yield from self._orphan(key, names, first))
+        except DdlError as error:
+            yield from self._not_understood(first, error)
+            return
+        insert = Insert(table, Tuples(self.tokens, -1), names, head)
+        try:
+            yield from self._buffered(insert, first)
+        except KeyError as error:
+            yield from self._refuse(insert, first, f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice")
+            return
+        yield from self._rows(insert, first)
+
+    def _orphan(self, key: QualifiedName, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
+        """A table for rows without a CREATE TABLE. Without names its columns are counted in the first tuple, looked at in advance."""
+        told = "those of its column list"
+        if names is None and self.tables.name_of(key) not in self.tables.dictionary:
+            names = tuple(f"c{number + 1}" for number in range(self._first_width()))
+            told = "made up"
+        table = self.tables.orphan(key, names or (), self.member)
+        told = "the dictionary's" if table.dictionary is not None else told
+        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, values are kept as texts."
+        yield Notice("no-create-table", message, self.member, first.line, table.name)
+        return table
+
+    def _first_width(self) -> int:
+        """How many values the next tuple has; the place stays. Raises DdlError when that cannot be told."""
+        self.tokens.mark()
+        depth, width = 0, 1
+        while (token := self.tokens.next()).kind not in (END, EOF):
+            if token.kind == PUNCT:
+                depth += (token.text == b"(") - (token.text == b")")
+                width += token.text == b"," and depth == 1
+            if depth <= 0:
+                break
+        if not self.tokens.rewind():
+            raise DdlError("the first row is too long to count its values")
+        return width
+
+    def _buffered(self, insert: Insert, first: Token) -> Iterator[Event]:
+        """Sees to a buffer for the INSERT's columns under the settings in force. Raises KeyError for a column that the table has not."""
+        table = insert.table
+        table.dropped = False
+        yield from self._zone(table, first)
+        plan = self.tables.plan(table, insert.names, self.session)
+        insert.tuples.width = len(plan.columns)
+        buffer = table.buffer
+        if buffer is None or buffer.plan is not plan or buffer.member != self.member:
+            yield from self.tables.flush(table, self.session)
+            table.buffer = RowBuffer(plan, self.member)
+            yield from self._filled(table, {column.name for column in plan.columns}, first)
+
+    def _zone(self, table: KnownTable, first: Token) -> Iterator[Event]:
+        """A TIMESTAMP is a moment only when the zone is known in which its rows are written."""
+        known = self.session.zone_minutes is not None
+        if known == table.instants or table.dictionary is not None:
+            return
+        if not table.rows:
+            table.instants, table.changed = known, True
+        elif "zone" not in table.said and any(column.native.word == "timestamp" for column in table.definition.columns):
+            table.said.add("zone")
+            read = "taken for UTC" if table.instants else "kept as written, without a zone"
+            message = f"The time zone changes between rows of this table; the TIMESTAMP values from here on are {read}."
+            yield Notice("time-zone-changed", message, self.member, first.line, table.name)
+
+    def _filled(self, table: KnownTable, listed: set[str], first: Token) -> Iterator[Event]:
+        """Says once which columns get their default, or NULL where only a server could compute the value."""
+        left = [column for column in table.definition.columns if column.name not in listed]
+        constants = [column.name for column in left if column.default is not None]
+        computed = [column.name for column in left if column.default is None and (column.computed_default or column.generated)]
+        if "filled" in table.said or not (constants or computed):
+            return
+        table.said.add("filled")
+        parts = [f"{', '.join(constants)}: the default of the table"] if constants else []
+        parts += [f"{', '.join(computed)}: NULL, since only the server computes it"] if computed else []
+        message = f"Rows come without some columns ({'; '.join(parts)})."
+        yield Notice("columns-filled", message, self.member, first.line, table.name)
+
+    def _rows(self, insert: Insert, first: Token) -> Iterator[Event]:
+        """All rows of this INSERT, and of those right behind that begin with the same text."""
+        tokens = self.tokens
+        while True:
+            ended: bool | None = yield from self._plain_rows(insert)
+            if not ended:
+                ended = yield from self._next_row(insert, first)
+            if ended is None:
+                return
+            if ended:
+                self.last_insert = insert
+                self._good = (tokens.line, tokens.offset)
+                again = self._again(insert, first)
+                if again is None:
+                    return
+                first = again
+
+    def _again(self, insert: Insert, first: Token) -> Token | None:
+        """Goes behind the head of the next statement when it is that of this one; the next one's first token."""
+        tokens = self.tokens
+        self._between = True
+        if insert.head is None or tokens.depth or tokens.peek_byte() < 0:
+            return None
+        self._between = False
+        if not tokens.buffer.startswith(insert.head, tokens.position):
+            return None
+        again = first._replace(offset=tokens.offset, line=tokens.line)
+        tokens.position += len(insert.head)
+        self.statements += 1
+        return again
+
+    def _plain_rows(self, insert: Insert) -> Generator[Event, None, bool]:
+        """Rows in the buffer that are plain; True when the statement ended with them."""
+        table, buffer = insert.table, insert.table.buffer
+        assert buffer is not None
+        before, begun = len(buffer.cells), self.tokens.offset
+        ended = insert.tuples.plain(buffer.cells, buffer.lines, before + buffer.room)
+        added = len(buffer.cells) - before
+        if added:
+            buffer.rows.extend(range(table.rows + 1, table.rows + added + 1))
+            table.rows += added
+            yield from self.tables.grown(table, self.tokens.offset - begun, self.session)
+        return ended
+
+    def _next_row(self, insert: Insert, first: Token) -> Generator[Event, None, bool | None]:
+        """One row of any form, and what stands behind it. True: the statement ended; None: it ended and no row follows it."""
+        self.tokens.mark()
+        opening = self.tokens.next()
+        if opening.punct(b"("):
+            row = insert.tuples.one(opening, self._defaults(insert))
+            yield from self._take(insert, row, opening)
+            if isinstance(row, Problem) and (row.cut or row.ended):
+                if row.cut:
+                    self._cut(first)
+                return None if row.cut else True
+            opening = self.tokens.next()
+        self.tokens.raw()
+        if opening.punct(b","):
+            return False
+        return (yield from self._tail(insert, opening, first))
+
+    def _tail(self, insert: Insert, token: Token, first: Token) -> Generator[Event, None, bool | None]:
+        """What stands behind the last row."""
+        if token.kind == END:
+            return True
+        if token.kind == EOF:
+            self._cut(first)
+            return None
+        head = self._excerpt(token)
+        self._skip(first)
+        if not token.is_(b"ON", b"AS", b"RETURNING"):
+            message = f"What stands behind a row of {insert.table.name!r} is no SQL; the rest of the statement was skipped."
+            yield Notice(
+                "not-a-statement", message, self.member, token.line, insert.table.name, raw=self._raw(head, token), data_bearing=True
+            )
+        elif "conflict" not in insert.table.said:
+            insert.table.said.add("conflict")
+            message = "INSERT ... ON DUPLICATE KEY UPDATE: its rows are taken as they stand; the merge decides between two with one key."
+            yield Notice("on-duplicate-key", message, self.member, token.line, insert.table.name)
+        return None
+
+    def _defaults(self, insert: Insert) -> list[bytes | None]:
+        """What the word DEFAULT stands for, by position; DEFAULT itself where only the server could tell."""
+        assert insert.table.buffer is not None
+        return [DEFAULT if column.computed else column.default for column in insert.table.buffer.plan.columns]
+
+    def _take(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
+        """One row that was read token by token."""
+        table, buffer = insert.table, insert.table.buffer
+        assert buffer is not None
+        table.rows += 1
+        if isinstance(row, Problem):
+            yield from self.tables.announce(table, self.session)
+            raw = shown_raw(row.raw)
+            yield Unreadable(table.name, self.member, row.line, table.rows, raw, row.code, row.message, row.offset)
+            return
+        if DEFAULT in row and "computed" not in table.said:
+            table.said.add("computed")
+            message = "DEFAULT stands for values that only the server computes; they are NULL."
+            yield Notice("columns-filled", message, self.member, opening.line, table.name)
+        # The other way of reading tuples gives a group more, for the semicolon.
+        buffer.cells.append((*(None if cell == DEFAULT else cell for cell in row), None))
+        buffer.lines.append(opening.line)
+        buffer.rows.append(table.rows)
+        yield from self.tables.grown(table, self.tokens.offset - opening.offset, self.session)
+
+    def _stray_rows(self, insert: Insert, opening: Token) -> Iterator[Event]:
+        """Rows behind the semicolon that ended their INSERT: the native client refuses them, here they are recovered."""
+        first = opening
+        while True:
+            row = insert.tuples.one(opening, self._defaults(insert))
+            raw = self.tokens.raw()
+            if isinstance(row, Problem):
+                shown = shown_raw(row.raw)
+                message = f"A row outside any statement that does not fit {insert.table.name!r}: {row.message}."
+                yield Notice("not-a-statement", message, self.member, row.line, insert.table.name, raw=shown, data_bearing=True)
+                if row.cut:
+                    self._cut(first)
+                elif not row.ended:
+                    self._skip(first)
+                return
+            yield from self._take(insert, row, opening)
+            message = (
+                "This row stands behind the semicolon that ended its INSERT. The native client would have refused it; it is among the rows."
+            )
+            table = insert.table
+            shown = shown_raw(raw)
+            yield Notice("row-outside-statement", message, self.member, opening.line, table.name, table.rows, shown, True, True)
+            following = self.tokens.next()
+            if following.punct(b","):
+                self.tokens.mark()
+                opening = self.tokens.next()
+                if opening.punct(b"("):
+                    continue
+                following = opening
+            self.tokens.raw()
+            yield from self._tail(insert, following, first)
+            return
+
+    def _refuse(self, insert: Insert, first: Token, reason: str) -> Iterator[Event]:
+        """Rows for columns that the table has not: each is told, none is taken."""
+        yield from self.tables.announce(insert.table, self.session)
+        tuples = Tuples(self.tokens, len(insert.names or ()))
+        while True:
+            self.tokens.mark()
+            opening = self.tokens.next()
+            if not opening.punct(b"("):
+                yield from self._tail(insert, opening, first)
+                return
+            row = tuples.one(opening, [None] * tuples.width)
+            raw = row.raw if isinstance(row, Problem) else self.tokens.raw()
+            insert.table.rows += 1
+            code = row.code if isinstance(row, Problem) else "extra-cell"
+            yield Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, shown_raw(raw), code, reason, opening.offset)
+            if isinstance(row, Problem) and (row.cut or row.ended):
+                if row.cut:
+                    self._cut(first)
+                return
+            following = self.tokens.next()
+            if not following.punct(b","):
+                yield from self._tail(insert, following, first)
+                return
+
+    def _assignments(self, first: Token, key: QualifiedName) -> Iterator[Event]:
+        """INSERT ... SET a = 1: one row."""
+        tuples = Tuples(self.tokens, -1)
+        try:
+            assigned, cells = tuples.assigned()
+            names = tuple(Statement([one], self.session).name() for one in assigned)
+        except (NotLiteral, DdlError) as error:
+            table = self.tables.find(key)
+            if table is not None:
+                table.rows += 1
+            raw = shown_raw(self._skip_whole(first))
+            name, row = (table.name, table.rows) if table is not None else (None, None)
+            message = f"a value is no literal: {error}; only a server could compute it"
+            yield Unreadable(name, self.member, first.line, row, raw, "not-a-literal", message, first.offset)
+            return
+        known = self.tables.find(key)
+        if known is None:
+            known = yield from self._orphan(key, names, first)
+        insert = Insert(known, tuples, names)
+        try:
+            yield from self._buffered(insert, first)
+        except KeyError as error:
+            known.rows += 1
+            reason = f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice"
+            raw = shown_raw(self._skip_whole(first))
+            yield from self.tables.announce(known, self.session)
+            yield Unreadable(known.name, self.member, first.line, known.rows, raw, "extra-cell", reason, first.offset)
+            return
+        row_cells = tuple(default if cell == DEFAULT else cell for cell, default in zip(cells, self._defaults(insert), strict=True))
+        yield from self._take(insert, row_cells, first)
+        self.tokens.raw()
+        yield from self._tail(insert, tuples.token, first)

@@ -1,0 +1,1 @@
+"""What is known of dumps, versions, tables, rejects and backups: the schema `catalog`."""

@@ -1,0 +1,106 @@
+"""A snapshot's rows a second time, as Arrow lies in memory: written with the parts, read by the publication that follows, then removed.
+
+Avro is what is kept; decoding it costs more than the server needs to take the rows. The copy is a file like the others: its size and
+hash stand in the manifest and are proven before its first row is given out. It may be gone at any time, then the parts are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from platform_assets.errors import StoredFileError
+from platform_assets.storage.files import sha256_of
+from platform_assets.storage.rows.avro import Part
+
+NAME = "rows.arrow"
+
+
+class _Hashing:
+    """A file that hashes what is written to it; what Arrow needs of a file and no more."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: pa.Buffer | bytes) -> int:
+        view = memoryview(data)
+        self.digest.update(view)
+        self._file.write(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+class HotWriter:
+    """Batches of one schema into `<folder>/rows.arrow`. A disk that is full ends the copy, not the snapshot."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._file: BinaryIO | None = None
+        self._sink: _Hashing | None = None
+        self._writer: pa.RecordBatchStreamWriter | None = None
+        self._rows = 0
+        self._given_up = False
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if self._given_up:
+            return
+        try:
+            if self._writer is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("wb", buffering=1 << 20)
+                self._sink = _Hashing(self._file)
+                self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, mode="w"), batch.schema)
+            self._writer.write_batch(batch)
+            self._rows += batch.num_rows
+        except OSError:
+            self.discard()
+
+    def finish(self) -> Part | None:
+        """None when there are no rows or the disk was full."""
+        if self._writer is None or self._sink is None or self._file is None:
+            return None
+        try:
+            self._writer.close()
+            self._file.close()
+        except OSError:
+            self.discard()
+            return None
+        return Part(NAME, self._rows, self._sink.size, self._sink.digest.hexdigest())
+
+    def discard(self) -> None:
+        self._given_up = True
+        self._writer = None
+        if self._file is not None:
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def read_hot(folder: Path, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch] | None:
+    """The rows with these columns, or None when the copy is gone. Raises StoredFileError when it is not what was written."""
+    path = folder / part.name
+    try:
+        size = path.stat().st_size
+        if size != part.bytes or sha256_of(path) != part.sha256:
+            raise StoredFileError(
+                f"{path} is damaged: its size or hash is not that of the manifest. Remove it; the parts stand.", path=str(path)
+            )
+        return _batches(path.open("rb"), columns)
+    except FileNotFoundError:
+        return None
+
+
+def _batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with file, pa.ipc.open_stream(file) as reader:
+        for batch in reader:
+            yield batch.select(list(columns))

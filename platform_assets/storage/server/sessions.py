@@ -1,0 +1,70 @@
+"""Connections for the catalog and the write protocol: opened for one piece of work and closed after it.
+
+Not here: where the server is and how it is started (database, embedded).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from platform_assets.errors import DatabaseUnavailable
+from platform_assets.storage.server.database import connect
+from platform_assets.storage.server.database_url import with_driver
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Connection = psycopg.Connection[Any]
+TEXT_FORMS = """
+SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1
+"""
+"""What a transaction must set for the server's text of a value to be exact and the same everywhere."""
+
+
+def plain_url(database: str | Engine) -> str:
+    """The libpq URL of an SQLAlchemy engine or URL, without a driver's name. Raises DatabaseUnavailable for what is no such URL."""
+    return with_driver(database if isinstance(database, str) else database.url.render_as_string(hide_password=False), None)
+
+
+@contextmanager
+def connected(database: str | Engine, *, autocommit: bool = False) -> Iterator[Connection]:
+    """A connection of its own: committed at the end, rolled back on an error, closed in any case.
+
+    Raises DatabaseUnavailable when the server cannot be reached or goes away; the message has no password.
+    """
+    with _mapped(), open_connection(database, autocommit=autocommit) as connection:
+        yield connection
+
+
+def open_connection(database: str | Engine, *, autocommit: bool = False) -> Connection:
+    """Raises DatabaseUnavailable."""
+    return connect(plain_url(database), autocommit=autocommit)
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise unavailable(error, "Nothing of this step was stored") from error
+
+
+def unavailable(error: psycopg.Error, standing: str) -> DatabaseUnavailable:
+    """The error to raise for a lost connection, a full disk, a deadlock; `standing` says what the warehouse shows now."""
+    return DatabaseUnavailable(
+        f"PostgreSQL did not finish the work: {one_line(error)}. {standing}; run it again.", sqlstate=getattr(error, "sqlstate", None)
+    )
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def lock_number(name: str) -> int:
+    """A stable signed 64-bit number for an advisory lock, the same in every process and release."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big", signed=True)
