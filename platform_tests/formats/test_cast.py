@@ -241,7 +241,7 @@ def _instant(text: str) -> Any:
 
 
 def _sybase(text: str) -> Any:
-    if not re.fullmatch(r"[A-Za-z]{3} ([0-9]{2}| ?[0-9]) [0-9]{4} ([0-9]{2}| ?[0-9]):[0-9]{2}[aApP][mM]", text):
+    if not re.fullmatch(r"[A-Za-z]{3} +[0-9]{1,2} +[0-9]{4} +[0-9]{1,2}:[0-9]{2}[aApP][mM]", text):
         return _moment(text)
     try:
         return datetime.strptime(text, FORMATS["sybase"])
