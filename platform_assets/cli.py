@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -222,7 +224,7 @@ def ingest(
     with Progress() as progress:
         catalog = catalog_of(settings)
         with one_at_a_time(catalog, say=progress.say):
-            work = anything_to_do(settings, catalog, paths or [], source, say=progress.say)
+            work = anything_to_do(settings, catalog, paths or [], source, say=progress.say, found=_import_runner)
             errors: dict[str, str] = {}
             if work.versions or work.tables:
                 from platform_assets.defs.runs import Runner
@@ -233,6 +235,11 @@ def ingest(
             report = report_of(catalog, work, errors)
     _print_ingest(report, as_json=json_)
     raise typer.Exit(report.exit_code)
+
+
+def _import_runner() -> None:
+    """Dagster takes a second to import; it comes in while the new dumps are hashed."""
+    threading.Thread(target=importlib.import_module, args=("platform_assets.defs.runs",), daemon=True).start()
 
 
 def _print_ingest(report: IngestReport, *, as_json: bool) -> None:

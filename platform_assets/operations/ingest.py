@@ -60,26 +60,39 @@ def one_at_a_time(catalog: Catalog, *, say: Say) -> Iterator[None]:
         yield
 
 
-def anything_to_do(settings: Settings, catalog: Catalog, paths: Sequence[Path], source: str | None, *, say: Say) -> Work:
-    """Takes paths in, looks into dumps/, registers what is new. Costs no import of Dagster: mostly there is nothing to do."""
+def anything_to_do(
+    settings: Settings,
+    catalog: Catalog,
+    paths: Sequence[Path],
+    source: str | None,
+    *,
+    say: Say,
+    found: Callable[[], None] = lambda: None,
+) -> Work:
+    """Takes paths in, looks into dumps/, registers what is new; `found` is called before the hashing when anything is.
+
+    Costs no import of Dagster: mostly there is nothing to do.
+    """
     home = Home(settings.home)
     home.dumps.mkdir(parents=True, exist_ok=True)
     asked = set(take_in(settings, paths, source))
     look = _look(settings, catalog, home, asked)
-    refused, unsettled, copies = list(look.problems), [found.path for found in look.unsettled], []
-    for found in look.new:
+    refused, unsettled, copies = list(look.problems), [dump.path for dump in look.unsettled], []
+    if look.new:
+        found()
+    for dump in look.new:
         try:
-            record, new = register(settings, catalog, found)
+            record, new = register(settings, catalog, dump)
         except UnsettledDump:
-            unsettled.append(found.path)
+            unsettled.append(dump.path)
             continue
         except PlatformError as error:
             refused.append(error.message)
             continue
         if new:
-            say(f"registered   {record.version}   ({found.path})")
+            say(f"registered   {record.version}   ({dump.path})")
         else:
-            copies.append(f"{found.path} holds the same bytes as version {record.version}: nothing to load.")
+            copies.append(f"{dump.path} holds the same bytes as version {record.version}: nothing to load.")
     pending = {record.version for record in catalog.versions(states=("registered", "running", "parsed"))}
     standing = {file.path: file.version for file in catalog.known_files().values() if (home.root / file.path).exists()}
     failed = {record.version: record for record in catalog.versions(states=("failed",)) if record.version in standing.values()}

@@ -22,6 +22,7 @@ from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse import latest_tables, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
 from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
+from platform_assets.storage.warehouse.queries import count_rows
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
 
@@ -300,7 +301,7 @@ def publish_current(
                 key=table.key,
                 row_version=state.facts["row_version"],
                 schema=table.to_json(),
-                rows=counts.rows,
+                rows=count_rows(tx.connection, counts.schema, counts.relation),
                 merged_load_id=state.facts["load_id"],
                 merged_at=datetime.fromisoformat(state.facts["merged_at"]),
                 published_load_id=state.facts["load_id"],

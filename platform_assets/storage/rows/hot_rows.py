@@ -1,7 +1,7 @@
 """A snapshot's rows a second time, as Arrow lies in memory: written with the parts, read by the publication that follows, then removed.
 
 Avro is what is kept; decoding it costs more than the server needs to take the rows. The copy is a file like the others: its size and
-hash stand in the manifest and are proven before its first row is given out. It may be gone at any time, then the parts are read.
+hash stand in the manifest and are proven. It may be gone at any time, then the parts are read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.files import sha256_of
 from platform_assets.storage.rows.avro import Part
 
 NAME = "rows.arrow"
@@ -87,20 +86,51 @@ class HotWriter:
 
 
 def read_hot(folder: Path, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch] | None:
-    """The rows with these columns, or None when the copy is gone. Raises StoredFileError when it is not what was written."""
+    """The rows with these columns, or None when the copy is gone.
+
+    Raises StoredFileError at once for a wrong size, after the last row for a wrong hash: hashing beforehand would keep the server
+    waiting. So this is for a reader that can take all back, as a publication can.
+    """
     path = folder / part.name
     try:
-        size = path.stat().st_size
-        if size != part.bytes or sha256_of(path) != part.sha256:
-            raise StoredFileError(
-                f"{path} is damaged: its size or hash is not that of the manifest. Remove it; the parts stand.", path=str(path)
-            )
-        return _batches(path.open("rb"), columns)
+        file = path.open("rb")
     except FileNotFoundError:
         return None
+    if path.stat().st_size != part.bytes:
+        file.close()
+        raise _damaged(path)
+    return _batches(path, file, part, columns)
 
 
-def _batches(file: BinaryIO, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with file, pa.ipc.open_stream(file) as reader:
-        for batch in reader:
-            yield batch.select(list(columns))
+def _batches(path: Path, file: BinaryIO, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with file:
+        source = _HashedReading(file)
+        try:
+            with pa.ipc.open_stream(pa.PythonFile(source, mode="r")) as reader:
+                for batch in reader:
+                    yield batch.select(list(columns))
+        except (pa.ArrowException, OSError, MemoryError) as error:
+            raise _damaged(path) from error
+        while source.read(1 << 20):
+            pass
+    if source.digest.hexdigest() != part.sha256:
+        raise _damaged(path)
+
+
+class _HashedReading:
+    """A file that hashes what is read from it, in order."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _damaged(path: Path) -> StoredFileError:
+    return StoredFileError(f"{path} is damaged: it is not what the manifest says. Remove it: the parts beside it stand.", path=str(path))

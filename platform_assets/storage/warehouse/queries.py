@@ -15,7 +15,6 @@ from psycopg.types.numeric import FloatLoader
 from psycopg.types.string import TextLoader
 
 from platform_assets.errors import RefusedQuery
-from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.server.sessions import TEXT_FORMS, Connection, connected, unavailable
 from platform_assets.storage.warehouse.reader import reading, refused
 
@@ -93,9 +92,7 @@ class _FloatLoader(FloatLoader):
         return value if math.isfinite(value) else str(bytes(data), "ascii")
 
 
-def count_rows(url: str, record: TableRecord) -> int:
-    """Rows of the latest state as it stands in the warehouse now."""
-    text = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(record.schema_name or "", record.relation or ""))
-    with connected(url) as connection:
-        row = connection.execute(text).fetchone()
+def count_rows(connection: Connection, schema: str, relation: str) -> int:
+    """The rows of a table as this transaction sees it."""
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, relation))).fetchone()
     return int(row[0]) if row else 0
