@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -151,13 +152,24 @@ def _growing(entry: Path, found: FoundDump, now: float, settle_seconds: float) -
     return found.kind == "folder" and any(is_temporary(path.name) and path.is_file() for path in entry.rglob("*"))
 
 
+@lru_cache(maxsize=4_096)
+def _hashed(path: Path, size: int, mtime_ns: int) -> str:
+    """A file that this process hashed and that was not written since is not read again: registered, it is proven a moment later."""
+    return sha256_of(path)
+
+
+def _file_hash(path: Path) -> str:
+    stat = path.stat()
+    return _hashed(path, stat.st_size, stat.st_mtime_ns)
+
+
 def content_hash(path: Path) -> str:
     """sha256 of a file; of a folder: of its files' relative paths and hashes in the order of the paths."""
     if path.is_file():
-        return sha256_of(path)
+        return _file_hash(path)
     digest = hashlib.sha256()
     for file in _files(path):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{file.relative_to(path).as_posix()}\0{_file_hash(file)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
