@@ -569,7 +569,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def entry() -> None:
     """The console script: `main`, and the end of the process without the interpreter taking itself apart.
 
-    Dagster's objects take it 0.6 s for nothing: threads are joined and the exit functions have run when `_leave` comes, the last of them.
+    Dagster's objects take it 0.6 s for nothing: threads are joined, and the exit functions of all that a command imports have run,
+    when `_leave` comes.
     """
     code: list[int | str | None] = [ALL_WELL]
     atexit.register(_leave, code)

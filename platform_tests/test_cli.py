@@ -331,3 +331,16 @@ def test_a_flipped_byte_in_a_backup_is_exit_code_2_and_is_not_restored(backed_up
     finally:
         file.write_bytes(sound)
     assert call("verify", "--home", backed_up)[0] == 0
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["no-such-command"], 2), (["tables", "--home", "no/such/home"], 2)])
+def test_the_console_script_ends_with_the_commands_code_after_the_exit_functions_and_loses_no_output(words, code):
+    script = (
+        "import atexit; from platform_assets import cli; main = cli.main\n"
+        "def registering():\n    atexit.register(print, 'exit functions ran'); main()\n"
+        "cli.main = registering; cli.entry()"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert done.stdout.endswith("exit functions ran\n")
+    assert ("Usage" in done.stdout) if code == 0 else done.stderr
