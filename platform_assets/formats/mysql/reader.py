@@ -6,23 +6,20 @@ What a file's statements do is mysql_statements'; here is the door: which member
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats.base import Dump, Event, Finished, Member, Notice, Unreadable
+from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.statements import SqlFile
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql.tools import Evidence, heading_in
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens, as_utf8
+from platform_assets.formats.sql_text import Losses, head_of, open_text, shown_head
+from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens
 
-HEAD = 64 << 10
-"""Bytes of a member that are looked at to recognize it."""
-_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _OTHERS = ("postgresql database", "sqlite", "microsoft sql", "oracle", "pg_dump")
 _FOREIGN = (b"PRAGMA", b"COPY", b"GO", b"\\connect")
 
@@ -35,7 +32,7 @@ class MySqlDump:
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is a dump of MySQL: a program's heading, or backticks and options that only MySQL has. Never by file names."""
         for member in dump.members:
-            reason = _reason(_head(member))
+            reason = _reason(head_of(member))
             if reason:
                 return f"{member.name}: {reason}"
         return None
@@ -52,34 +49,35 @@ class MySqlDump:
         on-duplicate-key, row-outside-statement, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
         unknown-charset, member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
-        verdict = _Verdict(dump)
+        verdict, losses = _Verdict(), Losses()
         tables = Tables(source, dictionary)
         last = Session()
         ignored: list[Event] = []
         for member in dump.members:
-            stream = _opened(member, verdict)
-            if stream is None:
+            try:
+                opened = open_text(member)
+            except STREAM_ERRORS as error:
+                verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
                 continue
             try:
-                text, fixed, reason = _text(stream)
-                if len(dump.members) > 1 and source.format is None and reason is None:
-                    ignored.append(verdict.saw(_ignored(member, dump)))
+                if len(dump.members) > 1 and source.format is None and _reason(shown_head(opened.head)) is None:
+                    ignored.append(losses.saw(_ignored(member, dump)))
                     continue
-                last = Session(charset=source.encoding or "utf8mb4", fixed=fixed)
-                for event in _member_events(text, member, last, tables, verdict):
-                    yield verdict.saw(event)
+                last = Session(charset=source.encoding or "utf8mb4", fixed="utf8mb4" if opened.recoded else None)
+                for event in _member_events(opened.stream, member, last, tables, verdict):
+                    yield losses.saw(event)
             finally:
-                stream.close()
+                opened.close()
         if not verdict.read_any:
             raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
         yield from ignored
         for table in tables.known.values():
             if table.dropped and table.rows:
                 message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield verdict.saw(Notice("table-dropped", message, table.member, table=table.name))
+                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
             if table.rows or not table.dropped:
                 yield from tables.announce(table, last)
-        yield verdict.finished()
+        yield verdict.finished(losses)
 
 
 def _member_events(text: BinaryIO, member: Member, session: Session, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
@@ -89,14 +87,6 @@ def _member_events(text: BinaryIO, member: Member, session: Session, tables: Tab
     yield from file.events()
     yield from tables.flush_all(session)
     verdict.file(file, evidence, empty=not tokens.offset and tokens.broken is not None)
-
-
-def _opened(member: Member, verdict: _Verdict) -> BinaryIO | None:
-    try:
-        return member.open()
-    except STREAM_ERRORS as error:
-        verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
-        return None
 
 
 def _ignored(member: Member, dump: Dump) -> Notice:
@@ -109,69 +99,8 @@ def _ignored(member: Member, dump: Dump) -> Notice:
     return Notice("member-ignored", message, name, data_bearing=beside or name.lower().endswith(".sql"))
 
 
-class _Prefixed:
-    """A stream whose first bytes were taken already."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = io.BytesIO(head)
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        return self._head.read(size) or self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _text(stream: BinaryIO) -> tuple[BinaryIO, str | None, str | None]:
-    """The stream as bytes that a client would get, the encoding when it is not for the client to say, and why it is MySQL's."""
-    head, error = _first(stream, HEAD)
-    rest: BinaryIO = _Failing(error) if error else stream  # type: ignore[assignment]
-    whole: BinaryIO = _Prefixed(head, rest)  # type: ignore[assignment]
-    encoding = _MARKS.get(head[:2])
-    if encoding:
-        whole = _Prefixed(head[2:], rest)  # type: ignore[assignment]
-        return as_utf8(whole, encoding), "utf8mb4", _reason(head)
-    return whole, None, _reason(head)
-
-
-class _Failing:
-    """A stream that died while its first bytes were looked at."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def read(self, size: int = -1) -> bytes:
-        raise self._error
-
-
-def _first(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
-    parts: list[bytes] = []
-    try:
-        while size > 0 and (part := stream.read(size)):
-            parts.append(part)
-            size -= len(part)
-    except STREAM_ERRORS as error:
-        return b"".join(parts), error
-    return b"".join(parts), None
-
-
-def _head(member: Member) -> bytes:
-    try:
-        stream = member.open()
-    except STREAM_ERRORS:
-        return b""
-    try:
-        return _first(stream, HEAD)[0]
-    finally:
-        stream.close()
-
-
 def _reason(head: bytes) -> str | None:
     """What in the first bytes tells MySQL; None when nothing does, or when another server's marks stand there."""
-    encoding = _MARKS.get(head[:2])
-    if encoding:
-        head = head[2 : len(head) // 2 * 2].decode(encoding, "ignore").encode("utf-8")
     comments: list[str] = []
     lexis = Lexis(conditional=lambda marker, version: True)
     tokens = Tokens(io.BytesIO(head), lexis, lambda text, *_: comments.append(text.decode("utf-8", "replace")))
@@ -212,24 +141,10 @@ def _mark(statement: list[Token]) -> str | None:
 class _Verdict:
     """What was seen on the way that decides whether the dump is whole."""
 
-    def __init__(self, dump: Dump) -> None:
-        self.dump = dump
+    def __init__(self) -> None:
         self.reasons: list[str] = []
         self.files: list[Evidence] = []
         self.read_any = False
-        self._counts: Counter[str] = Counter()
-        self._firsts: dict[str, str] = {}
-
-    def saw(self, event: Event) -> Event:
-        if isinstance(event, Unreadable):
-            self._count(f"rows that cannot be read ({event.code})", f"{event.member} line {event.line}")
-        elif isinstance(event, Notice) and event.data_bearing:
-            self._count(event.code, f"{event.member} line {event.line}")
-        return event
-
-    def _count(self, what: str, place: str) -> None:
-        self._counts[what] += 1
-        self._firsts.setdefault(what, place)
 
     def file(self, file: SqlFile, evidence: Evidence, *, empty: bool) -> None:
         self.read_any |= not empty and (file.statements > 0 or bool(file.tokens.offset))
@@ -237,9 +152,8 @@ class _Verdict:
         self.reasons += [f"{file.member}: {reason}" for reason in evidence.missing()]
         self.files.append(evidence)
 
-    def finished(self) -> Finished:
-        counted = [f"{count} x {what}, first at {self._firsts[what]}" for what, count in self._counts.items()]
-        reasons = tuple(self.reasons + counted)
+    def finished(self, losses: Losses) -> Finished:
+        reasons = (*self.reasons, *losses.reasons())
         proven = bool(self.files) and all(evidence.proven for evidence in self.files)
         facts: dict[str, str] = {}
         for evidence in self.files:
