@@ -7,6 +7,7 @@ the few that may only stand there (they cost seconds, or turn the direction roun
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +68,19 @@ class Import:
 
 def imports(source: str) -> Iterator[Import]:
     """Every import of a module's text: statements, also under `if TYPE_CHECKING`, and import_module() of a literal name."""
-    yield from _imports(ast.parse(source), lazy=False)
+    yield from _imports(_parsed(source), lazy=False)
+
+
+def _parsed(source: str) -> ast.Module:
+    """The syntax tree, made while the garbage collector rests: a finalizer that logs an error parses the line that it shows, and in
+    Python 3.11 that breaks a parse under way (SystemError: AST constructor recursion depth mismatch)."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if running:
+            gc.enable()
 
 
 def _imports(node: ast.AST, *, lazy: bool) -> Iterator[Import]:

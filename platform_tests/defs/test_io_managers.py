@@ -45,14 +45,15 @@ def loaded(manager: dg.IOManager, asset: str, keys: list[str]):
     """What a downstream asset is given for these keys, one run or many."""
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(VERSIONS.name, keys)
-        context = dg.build_input_context(
+        # Closed here: a context that an error's traceback keeps alive is taken apart by the garbage collector, in the middle of any test.
+        with dg.build_input_context(
             asset_key=dg.AssetKey(asset),
             partition_key=keys[0],
             asset_partitions_def=VERSIONS,
             asset_partition_key_range=dg.PartitionKeyRange(keys[0], keys[-1]),
             instance=instance,
-        )
-        return manager.load_input(context)
+        ) as context:
+            return manager.load_input(context)
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -92,16 +93,16 @@ def test_a_write_that_breaks_off_leaves_the_old_value(platform, keys, monkeypatc
     """In-place writers left torn files in every third kill."""
     manager = RawDumpJson(platform)
     record = {"source": "shop", "version": keys[0], "bytes": 1}
-    context = dg.build_output_context(asset_key=dg.AssetKey("raw_dump"), partition_key=keys[0])
-    manager.handle_output(context, {keys[0]: record})
 
     def broken(*arguments: object, **options: object) -> None:
         raise OSError("the disk is gone")
 
-    with monkeypatch.context() as patch, pytest.raises((OSError, dg.Failure)):
-        patch.setattr(files.os, "replace", broken)
-        patch.setattr(files.os, "rename", broken)
-        manager.handle_output(context, {keys[0]: record | {"bytes": 2}})
+    with dg.build_output_context(asset_key=dg.AssetKey("raw_dump"), partition_key=keys[0]) as context:
+        manager.handle_output(context, {keys[0]: record})
+        with monkeypatch.context() as patch, pytest.raises((OSError, dg.Failure)):
+            patch.setattr(files.os, "replace", broken)
+            patch.setattr(files.os, "rename", broken)
+            manager.handle_output(context, {keys[0]: record | {"bytes": 2}})
     path = platform.home.raw("shop", keys[0])
     assert json.loads(path.read_text())["bytes"] == 1
     assert [other for other in path.parent.iterdir() if other.is_file()] == [path]

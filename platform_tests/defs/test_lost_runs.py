@@ -109,8 +109,9 @@ def test_a_lost_run_gives_its_slot_back(instance, dead):
 
 def test_the_sensor_says_what_it_closed(instance, dead):
     run = started(instance, tags={PROCESS_TAG: f"{dead}:1000.00"})
-    assert run.run_id in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
-    assert lost_runs(dg.build_sensor_context(instance=instance)).skip_message == "no run is lost"
+    with dg.build_sensor_context(instance=instance) as context:
+        assert run.run_id in lost_runs(context).skip_message
+        assert lost_runs(context).skip_message == "no run is lost"
 
 
 @pytest.mark.parametrize("mark", ["", "x", "12", "0x1:2", ":"])

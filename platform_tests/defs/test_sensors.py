@@ -38,8 +38,8 @@ def drop(platform: Platform, name: str, text: str = "id\n1\n", *, age: float = 6
 
 def tick(sensor, platform, instance, cursor=None):
     """One evaluation; what the daemon does with the answer: it adds the partitions."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": platform})
-    result = sensor(context)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": platform}) as context:
+        result = sensor(context)
     if isinstance(result, dg.SensorResult):
         for request in result.dynamic_partitions_requests or ():
             instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
@@ -213,11 +213,9 @@ def test_a_table_as_new_as_its_versions_is_left_alone(platform, instance):
 
 
 def night(platform, instance):
-    return nightly_backup(
-        dg.build_schedule_context(
-            instance=instance, resources={"platform": platform}, scheduled_execution_time=datetime(2024, 1, 1, 2, tzinfo=UTC)
-        )
-    )
+    at = datetime(2024, 1, 1, 2, tzinfo=UTC)
+    with dg.build_schedule_context(instance=instance, resources={"platform": platform}, scheduled_execution_time=at) as context:
+        return nightly_backup(context)
 
 
 def test_every_table_is_backed_up_at_night(platform, tmp_path):
