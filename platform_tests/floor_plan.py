@@ -138,7 +138,7 @@ def _refusal(name: str, imported: Import) -> str | None:
 
 
 def _wrong_shape(module: str, source: str, layer: Layer) -> Iterator[tuple[int, str]]:
-    tree = ast.parse(source)
+    tree = _parsed(source)
     if module.rpartition(".")[2] in FORBIDDEN_NAMES:
         yield 1, "a module is named after what is in it, not utils or helpers"
     if not (ast.get_docstring(tree) or "").strip():
