@@ -48,11 +48,12 @@ _DIGITS = set("YymdHIMSf")
 
 @dataclass(frozen=True)
 class Piece:
-    """One directive, or one literal character when `directive` is empty."""
+    """One directive, or one literal character when `directive` is empty. `loose` takes one digit as well, also behind a blank."""
 
     directive: str
     pattern: str
     source: str
+    loose: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class TimeFormat:
     def pattern(self) -> str:
         """An RE2 expression for the whole text. It lets impossible days (30 February) through, nothing else that is wrong."""
         return "^" + "".join(piece.pattern for piece in self.pieces) + "$"
+
+    @property
+    def wordy(self) -> bool:
+        """True when its text always holds a name or AM/PM: letters that no ISO 8601 text has."""
+        return self.has("b", "B", "a", "A", "p")
 
     @property
     def strptime(self) -> str:
@@ -117,7 +123,7 @@ def time_format(text: str) -> TimeFormat:
         if name == "f" and crowded:
             raise SettingsError(f"The date format {text!r} has digits beside %f: where the fraction ends would be a guess.", format=text)
         loose = name in _LOOSE and not crowded
-        pieces.append(Piece(name, f"(?:{_EXACT[name]}|{_LOOSE[name]})" if loose else _EXACT[name], token))
+        pieces.append(Piece(name, f"(?:{_EXACT[name]}|{_LOOSE[name]})" if loose else _EXACT[name], token, loose))
     return TimeFormat(text, tuple(pieces))
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from platform_assets.dictionary.timeformats import YEAR, ZONE, TimeFormat, time_format
 from platform_assets.dictionary.types import DATE, INSTANT, TIME, TIMESTAMP
+from platform_assets.formats.fixed_times import read_fixed
 
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
 _ORDINARY_DAY = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -47,11 +48,14 @@ def cast_times(text: pa.StringArray, target: pa.DataType, formats: Sequence[str]
     A timestamp takes no zone; an instant without a zone is in UTC. Hours, minutes and seconds are all needed, fractions beyond
     microseconds must be zeros; a date read by a format with a time must be midnight. Raises SettingsError for an unknown format.
     """
+    fitting = [fmt for fmt in map(time_format, formats) if fmt.fits(target)]
+    if fitting and all(fmt.wordy for fmt in fitting):
+        plain = _plain_iso(text, target)
+        if plain is not None:  # none of the formats can have a say in it
+            return plain
     found: pa.Array | None = None
     rest = text
-    for fmt in (time_format(name) for name in formats):
-        if not fmt.fits(target):
-            continue
+    for fmt in fitting:
         values = _by_format(rest, fmt, target)
         found = values if found is None else pc.coalesce(found, values)
         if found.null_count == text.null_count:
@@ -71,6 +75,13 @@ def _plainly(text: pa.StringArray, target: pa.DataType, shortest: int) -> pa.Arr
         return None
     first = pc.min(values).cast(pa.int32() if target == DATE else pa.int64()).as_py()
     return values if first >= (_FIRST // _DAY if target == DATE else _FIRST) else None
+
+
+def _plain_iso(text: pa.StringArray, target: pa.DataType) -> pa.Array | None:
+    """A whole column of ISO dates or timestamps; None when a cell is anything else, or may be."""
+    if target not in (DATE, TIMESTAMP):
+        return None
+    return _plainly(text, target, len("2021-01-02") if target == DATE else _SECONDS_TEXT)
 
 
 def _iso_date(text: pa.StringArray) -> pa.Array:
@@ -141,6 +152,19 @@ def _offset(zone: str) -> int:
 
 
 def _by_format(text: pa.StringArray, fmt: TimeFormat, target: pa.DataType) -> pa.Array:
+    values = read_fixed(text, fmt)
+    if values is None:
+        values = _by_pattern(text, fmt, target)
+    if target == INSTANT:
+        return _as_utc(values)
+    if target == DATE and fmt.has("M"):
+        micros = values.cast(pa.int64())
+        midnight = pc.equal(pc.multiply(pc.divide(micros, _DAY), _DAY), micros)
+        return pc.if_else(midnight, values, pa.scalar(None, TIMESTAMP)).cast(DATE)
+    return values if values.type == target else values.cast(target)
+
+
+def _by_pattern(text: pa.StringArray, fmt: TimeFormat, target: pa.DataType) -> pa.Array:
     good = only(text, fmt.pattern)
     zones, good, fmt = _cut(good, fmt, "z")
     fractions, good, fmt = _cut(good, fmt, "f")
@@ -153,15 +177,7 @@ def _by_format(text: pa.StringArray, fmt: TimeFormat, target: pa.DataType) -> pa
     if fractions is not None:
         digits = pc.utf8_slice_codeunits(pc.utf8_rpad(fractions, 6, "0"), 0, 6).cast(pa.int64())
         values = pc.add(values.cast(pa.int64()), digits).cast(values.type)
-    if zones is not None:
-        values = _shifted(values, zones)
-    if target == INSTANT:
-        return _as_utc(values)
-    if target == DATE and fmt.has("M"):
-        micros = values.cast(pa.int64())
-        midnight = pc.equal(pc.multiply(pc.divide(micros, _DAY), _DAY), micros)
-        return pc.if_else(midnight, values, pa.scalar(None, TIMESTAMP)).cast(DATE)
-    return values
+    return values if zones is None else _shifted(values, zones)
 
 
 def _cut(text: pa.StringArray, fmt: TimeFormat, directive: str) -> tuple[pa.StringArray | None, pa.StringArray, TimeFormat]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,48 +42,80 @@ class _Hashing:
 
 
 class HotWriter:
-    """Batches of one schema into `<folder>/rows.arrow`. A disk that is full ends the copy, not the snapshot."""
+    """Batches of one schema into `<folder>/rows.arrow`, hashed and written in a thread of its own, one batch behind the caller.
+
+    A disk that is full ends the copy, not the snapshot. So do rows that come after `flush`: the file is closed by then.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._file: BinaryIO | None = None
         self._sink: _Hashing | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._behind: Future[None] | None = None
         self._rows = 0
+        self._closed = False
         self._given_up = False
 
     def add(self, batch: pa.RecordBatch) -> None:
-        if self._given_up:
-            return
-        try:
-            if self._writer is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("wb", buffering=1 << 20)
-                self._sink = _Hashing(self._file)
-                self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, mode="w"), batch.schema)
-            self._writer.write_batch(batch)
-            self._rows += batch.num_rows
-        except OSError:
+        if self._closed:
             self.discard()
+        if self._given_up or not self._caught_up():
+            return
+        self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="hot-write")
+        self._behind = self._pool.submit(self._write, batch)
 
-    def finish(self) -> Part | None:
-        """None when there are no rows or the disk was full."""
-        if self._writer is None or self._sink is None or self._file is None:
-            return None
+    def flush(self) -> None:
+        """Frees the thread and the open file. Nothing can be added any more."""
+        if self._closed or self._given_up or self._pool is None or not self._caught_up():
+            return
+        assert self._writer is not None and self._file is not None
+        self._pool.shutdown()
+        self._pool = None
+        self._closed = True
         try:
             self._writer.close()
             self._file.close()
         except OSError:
             self.discard()
+
+    def finish(self) -> Part | None:
+        """None when there are no rows, rows came after a flush, or the disk was full."""
+        self.flush()
+        if not self._closed or self._given_up or self._sink is None:
             return None
         return Part(NAME, self._rows, self._sink.size, self._sink.digest.hexdigest())
 
     def discard(self) -> None:
         self._given_up = True
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
         self._writer = None
         if self._file is not None:
             self._file.close()
         self._path.unlink(missing_ok=True)
+
+    def _caught_up(self) -> bool:
+        """Waits for the batch before; False when it could not be written, which ends the copy."""
+        behind, self._behind = self._behind, None
+        try:
+            if behind is not None:
+                behind.result()
+        except OSError:
+            self.discard()
+            return False
+        return True
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb", buffering=1 << 20)
+            self._sink = _Hashing(self._file)
+            self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, mode="w"), batch.schema)
+        self._writer.write_batch(batch)
+        self._rows += batch.num_rows
 
 
 def read_hot(folder: Path, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch] | None:

@@ -191,6 +191,8 @@ class SnapshotWriter:
         """Frees memory, threads and open files until the next row: for a dump that turns to another table. Ends a part."""
         self._rows.flush()
         self._rejects.flush()
+        if self._hot:
+            self._hot.flush()
 
     def restart(self) -> None:
         """Throws away what was written."""
