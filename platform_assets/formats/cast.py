@@ -7,7 +7,9 @@ Whole columns are cast at once, Python sees the failing cells only (and the dist
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,9 @@ _INTEGER = r"^[+-]?[0-9]+$"
 _FLOAT = r"^(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:[+-]?(?:inf|infinity)|nan))$"
 _INFINITE = r"^(?i:[+-]?(?:inf|infinity))$"
 _ZERO = r"^[+-]?[0.]+(?:[eE].*)?$"
+_SIDE_BY_SIDE = 4096
+"""Rows from which threads pay for themselves; the casts of long columns leave Python's lock."""
+_THREADS = min(4, os.cpu_count() or 1)
 TRUE, FALSE = DelimitedOptions.true, DelimitedOptions.false
 
 
@@ -45,18 +50,20 @@ def cast_batch(batch: pa.RecordBatch, table: Table, *, true: Sequence[str] = TRU
     strangers = sorted(set(batch.schema.names) - set(table.column_names))
     if strangers:
         raise ValueError(f"{table.name}: the batch has columns that the table has not: {', '.join(strangers)}")
-    arrays: list[pa.Array] = []
-    failed: dict[str, pa.BooleanArray] = {}
-    for column in table.columns:
+
+    def cast_one(column: Column) -> tuple[pa.Array, pa.BooleanArray | None]:
         at = batch.schema.get_field_index(column.name)
         if at < 0:
-            arrays.append(pa.nulls(batch.num_rows, column.type))
-            continue
-        values, misses = cast_column(batch.column(at), column, true=true, false=false)
-        arrays.append(values)
-        if misses is not None:
-            failed[column.name] = misses
-    typed = pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema())
+            return pa.nulls(batch.num_rows, column.type), None
+        return cast_column(batch.column(at), column, true=true, false=false)
+
+    if batch.num_rows < _SIDE_BY_SIDE:
+        cast = [cast_one(column) for column in table.columns]
+    else:
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="cast") as pool:
+            cast = list(pool.map(cast_one, table.columns))
+    typed = pa.RecordBatch.from_arrays([values for values, _ in cast], schema=table.arrow_schema())
+    failed = {column.name: misses for column, (_, misses) in zip(table.columns, cast, strict=True) if misses is not None}
     return CastBatch(typed, _raw(batch, failed), {name: pc.sum(misses).as_py() for name, misses in failed.items()})
 
 
