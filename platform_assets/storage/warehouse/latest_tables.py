@@ -21,7 +21,7 @@ from platform_assets.storage.server.sessions import Connection, one_line
 from platform_assets.storage.warehouse.bulk import copy_rows
 from platform_assets.storage.warehouse.names import arrow_type, column_names, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, find, mark, place, refused
-from platform_assets.storage.warehouse.version_rows import Share, insert_shares
+from platform_assets.storage.warehouse.version_rows import Share, create_from_shares, insert_shares
 from platform_assets.storage.warehouse.version_tables import shaped
 from platform_assets.storage.warehouse.views import (
     create_views,
@@ -149,7 +149,11 @@ def _layout(table: Table, key: Sequence[str]) -> _Layout:
 
 
 def _create_filled(connection: Connection, relation: tuple[str, str], layout: _Layout, batches: Rows) -> int:
-    """A table of this transaction takes COPY without log, and an index is built faster over all rows than row by row."""
+    """A table of this transaction takes rows without log, and an index is built faster over all rows than row by row."""
+    if isinstance(batches, Shares) and batches.shares:
+        rows = create_from_shares(connection, relation, layout.table, layout.columns, batches.shares)
+        _add_key(connection, relation, layout.key)
+        return rows
     create_table(connection, *relation, {name: f"{kind} NOT NULL" if name in layout.key else kind for name, kind in layout.columns.items()})
     rows = layout.fill(connection, relation, batches)
     _add_key(connection, relation, layout.key)

@@ -18,7 +18,7 @@ from platform_assets.dictionary.types import INT64
 from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse.bulk import copy_rows
 from platform_assets.storage.warehouse.names import column_names, pg_type, qualified, quoted
-from platform_assets.storage.warehouse.relations import columns_of, create_table, find
+from platform_assets.storage.warehouse.relations import columns_of, create_table, find, refused
 
 _CHUNK_ROWS = 1 << 16
 
@@ -50,21 +50,38 @@ def fits(connection: Connection, table: Table, shares: Sequence[Share]) -> bool:
     return True
 
 
+def create_from_shares(
+    connection: Connection, target: tuple[str, str], table: Table, columns: Mapping[str, str], shares: Sequence[Share]
+) -> int:
+    """Like insert_shares, into a new table: CREATE TABLE AS takes rows at half the price of INSERT. All columns may be NULL.
+
+    Raises Conflict when the name is taken.
+    """
+    query = _selected(connection, table, columns, shares[0])
+    with refused(f"{target[0]}.{target[1]} cannot be created"):
+        rows = connection.execute(f"CREATE TABLE {qualified(*target)} AS {query}").rowcount
+    return rows + insert_shares(connection, target, table, columns, shares[1:])
+
+
 def insert_shares(
     connection: Connection, target: tuple[str, str], table: Table, columns: Mapping[str, str], shares: Sequence[Share]
 ) -> int:
     """Fills `target`, whose columns (PostgreSQL name -> type) are those of the union table and the platform's own. Gives the rows."""
+    listed = ", ".join(quoted(name) for name in columns)
     rows = 0
     for share in shares:
-        names = column_names(share.table)
-        own = {name: quoted(names[field]) if field in names else "NULL" for field, name in column_names(table).items()}
-        own |= {"_instance": Literal(share.instance).as_string(), "_version": Literal(share.version).as_string()}
-        cells = ", ".join(f"{own.get(name, quoted(name))}::{kind}" for name, kind in columns.items())
-        where = f" WHERE _row IN (SELECT row FROM {_numbered(connection, share.numbers)})" if share.numbers is not None else ""
-        listed = ", ".join(quoted(name) for name in columns)
-        query = f"INSERT INTO {qualified(*target)} ({listed}) SELECT {cells} FROM {qualified(*share.relation)}{where}"
-        rows += connection.execute(query).rowcount
+        query = _selected(connection, table, columns, share)
+        rows += connection.execute(f"INSERT INTO {qualified(*target)} ({listed}) {query}").rowcount
     return rows
+
+
+def _selected(connection: Connection, table: Table, columns: Mapping[str, str], share: Share) -> str:
+    names = column_names(share.table)
+    own = {name: quoted(names[field]) if field in names else "NULL" for field, name in column_names(table).items()}
+    own |= {"_instance": Literal(share.instance).as_string(), "_version": Literal(share.version).as_string()}
+    cells = ", ".join(f"{own.get(name, quoted(name))}::{kind} AS {quoted(name)}" for name, kind in columns.items())
+    where = f" WHERE _row IN (SELECT row FROM {_numbered(connection, share.numbers)})" if share.numbers is not None else ""
+    return f"SELECT {cells} FROM {qualified(*share.relation)}{where}"
 
 
 def _numbered(connection: Connection, numbers: np.ndarray) -> str:
