@@ -46,6 +46,10 @@ def settings_of(home: Path | None) -> Settings:
     return Settings.load(home or STATE["home"])
 
 
+def home_is_named(home: Path | None) -> bool:
+    return (home or STATE["home"]) is not None
+
+
 def existing(home: Path | None) -> Settings:
     """The settings of a home that is there: only `ingest` with a path and `up` make one, so that a mistyped name makes none."""
     settings = settings_of(home)
