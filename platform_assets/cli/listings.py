@@ -9,8 +9,9 @@ from itertools import count
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
-from platform_assets.cli.output import out, plain, print_rows
+from platform_assets.cli.output import err, out, plain, print_rows, printable
 from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing
 
 
@@ -32,7 +33,9 @@ def tables(home: HomeOption = None, json_: JsonOption = False) -> None:
     from platform_assets.operations import listings
 
     rows = listings.tables(catalog_of(existing(home)))
-    columns = ("table", "rows", "columns", "key", "versions", "open_rejects", "stale", "last_backup", "published_at")
+    columns = ["table", "rows", "columns", "key", "versions", "open_rejects", "stale", "last_backup", "published_at"]
+    if any(row["partial_versions"] for row in rows):
+        columns.insert(5, "partial_versions")
     print_rows(
         rows, as_json=json_, empty="There is no table yet: put a dump into dumps/<source>/, then: platform-assets ingest", columns=columns
     )
@@ -46,12 +49,14 @@ def show(
     json_: JsonOption = False,
 ) -> None:
     """The first rows of a table: its latest state, or one version's."""
-    from platform_assets.operations.listings import relation_of
+    from platform_assets.operations.listings import partial_versions, relation_of
     from platform_assets.storage.warehouse.queries import read_table
 
     catalog = catalog_of(existing(home))
     with read_table(catalog.url, *relation_of(catalog, table, version), limit=limit or None) as answer:
         _print_answer(answer.columns, answer.rows, as_json=json_)
+    for partial in partial_versions(catalog, table, version):
+        err.print(Text(f"note: {partial['version']} is partial: {printable('; '.join(partial['reasons'][:3]))}"))
 
 
 def sql(

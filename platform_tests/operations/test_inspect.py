@@ -100,7 +100,7 @@ def test_rows_that_break_the_dumps_own_rules_are_counted_by_rule_with_ten_sample
 
 
 def test_unreadable_rows_and_notices_come_with_their_places(settings, tmp_path):
-    skipped = "CREATE VIEW `v` AS SELECT 1;\nDROP EVENT `e`;\nINSERT INTO `t` SELECT * FROM u;\n"
+    skipped = "CREATE VIEW `v` AS SELECT 1;\nCREATE VIEW `w` AS SELECT 2;\nINSERT INTO `t` SELECT * FROM u;\n"
     found = inspected(settings, tmp_path / "a.sql", HEADING + TABLE + "INSERT INTO `t` VALUES (1,NOW(),'a');\n" + skipped + ENDING)
     said = found.to_json()
     (sample,) = said["tables"][0]["samples"]
