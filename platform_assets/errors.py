@@ -39,6 +39,14 @@ class LimitExceeded(UnreadableDump):
     """A configured bound (size, ratio, members) was passed while reading: a bomb, or a limit set too low."""
 
 
+class PartialDump(PlatformError):
+    """A dump is not whole, and its source takes whole ones only (sources.<source>.partial: refuse). Nothing of it is loaded."""
+
+    def __init__(self, message: str, reasons: tuple[str, ...], **facts: object) -> None:
+        super().__init__(message, reasons="; ".join(reasons), **facts)
+        self.reasons = reasons
+
+
 class StoredFileError(PlatformError):
     """A file of the store is missing, damaged, or of a format_version this program does not know."""
 

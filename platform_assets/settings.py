@@ -106,9 +106,11 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> S
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     order = tuple(str(item) for item in body.pop("order", None) or ())
-    _refuse_unknown(body, {"pattern", "dumps", "format", "encoding", "delete_guard"}, place)
+    _refuse_unknown(body, {"pattern", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
+    if body.get("partial", "load") not in ("load", "refuse"):
+        raise SettingsError(f"{place}.partial: {body['partial']!r} is none of load, refuse.")
     if body.get("pattern"):
         try:
             groups = set(re.compile(body["pattern"]).groupindex)

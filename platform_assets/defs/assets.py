@@ -156,6 +156,7 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
         metadata: dict[str, Any] = {
             "dagster/row_count": sum(d.accepted for d in done),
             "dagster/partition_row_count": sum(d.accepted for d in done),
+            "completeness": parsed_snapshot[key].facts["completeness"],
             "tables": dg.MetadataValue.md(markdown(columns, rows)),
         }
         for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=True):
@@ -193,6 +194,7 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
                 "key": ", ".join(("_instance", *union.key)) if union.key else "none: whole rows, as a bag",
                 "row version": f"{merged.row_version}{found}" if merged.row_version else "none",
                 "versions": len(merged.versions),
+                "partial versions": ", ".join(merged.partial) or "none",
                 "deleted": merged.deleted,
                 "order": dg.MetadataValue.md(markdown(("instance", "place", "version", "evidence", "ambiguous", "moment"), order[-30:])),
                 "preview": preview(merged.state.batches(), [*union.column_names, "_instance", "_version"]),

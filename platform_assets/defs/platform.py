@@ -8,7 +8,7 @@ from functools import cached_property
 import dagster as dg
 import psutil
 
-from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PlatformError, StoreUnwritable
+from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PartialDump, PlatformError, StoreUnwritable
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import VersionRecord
@@ -88,10 +88,18 @@ class Platform:
             if not isinstance(error, MENDED_OUTSIDE):
                 with suppress(DatabaseUnavailable):  # then the next run finds out the same again
                     self.catalog.set_state(key, "failed", error=error.message)
+                    if isinstance(error, PartialDump):
+                        self._keep_refusal(key, error)
             raise dg.Failure(
                 description=error.message,
                 metadata={"partition": key, ERROR: type(error).__name__} | {name: str(value) for name, value in error.facts.items()},
             ) from error
+
+    def _keep_refusal(self, key: str, error: PartialDump) -> None:
+        """Why a version was refused. One that is in the warehouse since its source still took partial dumps says so of itself already."""
+        record = self.catalog.version(key)
+        if record is not None and record.published_at is None:
+            self.catalog.update_version(key, completeness="partial", reasons=error.reasons)
 
     def progress(self, stage: str) -> Callable[[str, int], None]:
         """A callback for one stage: called with a table and how many more rows are through."""

@@ -39,6 +39,8 @@ class SourceSettings:
     name: str
     pattern: str | None = None
     dumps: Literal["successive", "full", "partial"] = "successive"
+    partial: Literal["load", "refuse"] = "load"
+    """Whether a dump that is not whole is loaded (and marked), or refused with its reasons."""
     format: str | None = None
     """Forces a format by its name instead of recognizing it by content."""
     encoding: str | None = None

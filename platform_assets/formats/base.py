@@ -105,7 +105,11 @@ class Notice:
 
 @dataclass(frozen=True)
 class Finished:
-    """The verdict on the whole dump. `reasons` say why it is partial; `dump_time` is naive local or with zone, as the dump wrote it."""
+    """The verdict on the whole dump. `reasons` say why it is partial; `dump_time` is naive local or with zone, as the dump wrote it.
+
+    `facts`: what else is known of the dump, by name: `encoding` of its text, `server_version`, `database`, and `last_good`, the place
+    (file, line, byte) behind the last whole row or statement of a file that breaks off.
+    """
 
     completeness: Literal["complete", "partial", "unknown"]
     reasons: tuple[str, ...] = ()

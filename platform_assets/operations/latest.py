@@ -50,6 +50,8 @@ class MergedTable:
     guarded: Mapping[str, int]
     """Instances whose newest full dump lost more keys than the guard allows, with how many: nothing was deleted there."""
     load_id: int
+    partial: tuple[str, ...] = ()
+    """Versions that come from partial dumps."""
 
 
 def source_order(settings: Settings, catalog: Catalog, source: str) -> list[Place]:
@@ -78,7 +80,7 @@ def merge_table(settings: Settings, catalog: Catalog, source: str, table: str) -
     """Merges one table. Raises PlatformError when no published version has it, StoredFileError when a snapshot is gone or damaged."""
     home = Home(settings.home)
     places = {place.version: place for place in source_order(settings, catalog, source)}
-    complete = {v.version: v.completeness == "complete" for v in catalog.versions(source=source)}
+    completeness = {v.version: v.completeness for v in catalog.versions(source=source)}
     changed = catalog.table(table_key(source, table)).changed_load_id or 0
     records = [record for record in catalog.snapshots(source=source, table=table) if record.version in places]
     if not records:
@@ -88,7 +90,7 @@ def merge_table(settings: Settings, catalog: Catalog, source: str, table: str) -
         snapshot = open_snapshot(home.snapshot(source, record.version, table))
         if snapshot.table.name != table:
             raise StoredFileError(f"{snapshot.folder} holds table {snapshot.table.name!r}, not {table!r}.", path=str(snapshot.folder))
-        contestants.append(Contestant(snapshot, places[record.version], complete[record.version]))
+        contestants.append(Contestant(snapshot, places[record.version], completeness[record.version] == "complete"))
     contestants.sort(key=lambda c: (c.place.instance, c.place.place))
     newest_last = sorted(contestants, key=lambda c: (c.place.moment or datetime.min, c.place.instance, c.place.place))
     union = union_table([c.snapshot.table for c in newest_last])
@@ -123,6 +125,7 @@ def merge_table(settings: Settings, catalog: Catalog, source: str, table: str) -
         deleted=contest.deleted,
         guarded=contest.guarded,
         load_id=changed,
+        partial=tuple(c.place.version for c in contestants if completeness[c.place.version] == "partial"),
     )
 
 

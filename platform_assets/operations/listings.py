@@ -48,6 +48,7 @@ def tables(catalog: Catalog) -> list[Row]:
             "columns": listed.columns,
             "key": list(listed.key),
             "versions": listed.versions,
+            "partial_versions": listed.partial_versions,
             "open_rejects": listed.open_rejects,
             "stale": listed.stale,
             "published_at": listed.published_at,
@@ -108,6 +109,19 @@ def newest_backups(catalog: Catalog, keys: Sequence[str]) -> list[Row]:
                 }
             )
     return rows
+
+
+def partial_versions(catalog: Catalog, table: str, version: str | None) -> list[Row]:
+    """The versions of a table (or this one) that come from partial dumps, with the reasons."""
+    record = catalog.table(table)
+    known = {
+        found.version for found in catalog.snapshots(source=record.source, table=record.table_name) if version in (None, found.version)
+    }
+    return [
+        {"version": one.version, "reasons": list(one.reasons)}
+        for one in catalog.versions(source=record.source)
+        if one.version in known and one.completeness == "partial"
+    ]
 
 
 def relation_of(catalog: Catalog, table: str, version: str | None) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from pathlib import Path
 
+import canonical
 import mysql_reading
 import pytest
 
@@ -35,18 +36,7 @@ def truth(realdata: Path, file: str) -> dict[str, tuple[int, int, str]]:
 
 
 def hashed(reading: mysql_reading.Reading) -> dict[str, tuple[int, int, str]]:
-    found = {}
-    for name, table in reading.tables.items():
-        lines = sorted(b"\t".join(map(_canonical, row)) + b"\n" for row in reading.rows(name))
-        found[name] = (len(lines), len(table.columns), hashlib.sha256(b"".join(lines)).hexdigest())
-    return found
-
-
-def _canonical(value: str | bytes | None) -> bytes:
-    if value is None:
-        return b"\\N"
-    text = "\\x" + value.hex() if isinstance(value, bytes) else value
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").encode("utf-8")
+    return {name: canonical.hashed(table.columns, reading.rows(name), canonical.mysql) for name, table in reading.tables.items()}
 
 
 @pytest.mark.parametrize("file", SERVED)

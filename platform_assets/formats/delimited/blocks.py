@@ -53,6 +53,8 @@ class Findings:
 
     cut: Exception | None = None
     stopped: str | None = None
+    good: tuple[int, int | None] = (1, 0)
+    """Where the first row that the end of a cut stream leaves unfinished would begin: its line, and its offset in bytes if known."""
     final_newline: bool = True
     blank_lines: int = 0
     first_blank_line: int | None = None
@@ -242,15 +244,20 @@ class Splitter:
 
     def _bad(self, record: Record, *, row: int, line: int, problem: tuple[str, str] | None) -> BadRow:
         code, message = problem or ("unreadable", "Arrow's parser and the exact reading differ on this row")
-        offset = None if self._source.transcoded else self._source.mark + self._base + record.start
+        offset = self._offset(record.start)
         bad = BadRow(row, line, offset, code, message, self._source.show(self._buffer[record.start : record.stop]))
         if row:
             self.findings.unreadable += 1
             self.findings.first_unreadable = self.findings.first_unreadable or bad
         return bad
 
+    def _offset(self, position: int) -> int | None:
+        """A place of the buffer in bytes of the member; None for transcoded text."""
+        return None if self._source.transcoded else self._source.mark + self._base + position
+
     def _tail(self) -> Iterator[BadRow]:
         """What is left when the stream broke off: a row of which nobody knows the end."""
+        self.findings.good = (self._line, self._offset(self._start))
         if self._start < len(self._buffer):
             message = "the stream ends within this row; fetch the dump again"
             yield self._lost(("cut-short", message))

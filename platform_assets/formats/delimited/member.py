@@ -39,6 +39,9 @@ class Verdict:
 
     reasons: list[str] = field(default_factory=list)
     tables: int = 0
+    encodings: dict[str, None] = field(default_factory=dict)
+    good: list[str] = field(default_factory=list)
+    """Per member that breaks off, the place behind its last whole row."""
 
     def watch(self, event: Event) -> Event:
         """Passes an event on; a data-bearing Notice makes the dump partial."""
@@ -53,9 +56,10 @@ class Verdict:
         if not self.tables:
             why = "; ".join(self.reasons[:3]) or "no member is a table."
             raise UnreadableDump(f"{dump.name}: no table can be read. {why}", dump=dump.name)
+        facts = {"encoding": ", ".join(self.encodings)} | ({"last_good": "; ".join(self.good)} if self.good else {})
         if self.reasons:
-            return Finished("partial", tuple(self.reasons), tool=tool)
-        return Finished("complete" if dump.sealed else "unknown", tool=tool)
+            return Finished("partial", tuple(self.reasons), tool=tool, facts=facts)
+        return Finished("complete" if dump.sealed else "unknown", tool=tool, facts=facts)
 
 
 def dialect_of(source: SourceSettings) -> Dialect:
@@ -82,11 +86,15 @@ def read_member(member: Member, table: str, source: SourceSettings, plan: Plan, 
         splitter = Splitter(text, replace(dialect_of(source), newline=newline))
         for event in _table_events(member, table, source, plan, splitter):
             yield verdict.watch(event)
+        verdict.encodings[text.encoding] = None
         if text.mark and text.encoding != text.declared:
             message = f"a byte order mark says {text.encoding}, platform.yaml says {text.declared}: read as {text.encoding}."
             yield Notice("encoding-by-mark", message, member.name, table=table)
     if newline == CR:
         yield Notice("cr-line-ends", "its lines end with CR alone, so a LF is data.", member.name, table=table)
+    if splitter.findings.cut is not None:
+        line, offset = splitter.findings.good
+        verdict.good.append(f"{member.name}: line {line}" + (f", byte {offset}" if offset is not None else ""))
     for event in _closing(member, table, splitter, source):
         yield verdict.watch(event)
 

@@ -32,6 +32,7 @@ class FileReading:
         self.statements = 0
         self.standing_in = False
         self._good = (1, 0)
+        self.broken_off = False
         self._between = True
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -99,8 +100,15 @@ class FileReading:
             self._cut(first)
         return self.tokens.raw()
 
+    @property
+    def last_good(self) -> str | None:
+        """The place behind the last whole statement of a file that breaks off."""
+        line, offset = self._good
+        return f"{self.member}: line {line}, byte {offset}" if self.broken_off else None
+
     def _cut(self, first: Token) -> None:
         line, offset = self._good
+        self.broken_off = True
         what = "a text or comment" if self.tokens.unterminated is not None else "a statement"
         self.reasons.append(
             f"{self.member}: the file ends inside {what}; the statement begins at line {first.line}, byte {first.offset}, "

@@ -17,7 +17,7 @@ from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.statements import SqlFile
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql.tools import Evidence, heading_in
-from platform_assets.formats.sql_text import Losses, head_of, open_text, shown_head
+from platform_assets.formats.sql_text import MARKS, Losses, head_of, open_text, shown_head
 from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens
 
 _OTHERS = ("postgresql database", "sqlite", "microsoft sql", "oracle", "pg_dump")
@@ -64,6 +64,7 @@ class MySqlDump:
                     ignored.append(losses.saw(_ignored(member, dump)))
                     continue
                 last = Session(charset=source.encoding or "utf8mb4", fixed="utf8mb4" if opened.recoded else None)
+                verdict.session(last, MARKS.get(opened.head[:2]))
                 for event in _member_events(opened.stream, member, last, tables, verdict):
                     yield losses.saw(event)
             finally:
@@ -144,13 +145,20 @@ class _Verdict:
     def __init__(self) -> None:
         self.reasons: list[str] = []
         self.files: list[Evidence] = []
+        self.sessions: list[tuple[Session, str | None]] = []
+        self.good: list[str] = []
         self.read_any = False
+
+    def session(self, session: Session, mark: str | None) -> None:
+        """The next file's session, and the encoding that the file's byte order mark states."""
+        self.sessions.append((session, mark))
 
     def file(self, file: SqlFile, evidence: Evidence, *, empty: bool) -> None:
         self.read_any |= not empty and (file.statements > 0 or bool(file.tokens.offset))
         self.reasons += file.reasons
         self.reasons += [f"{file.member}: {reason}" for reason in evidence.missing()]
         self.files.append(evidence)
+        self.good += [file.last_good] if file.last_good else []
 
     def finished(self, losses: Losses) -> Finished:
         reasons = (*self.reasons, *losses.reasons())
@@ -158,6 +166,8 @@ class _Verdict:
         facts: dict[str, str] = {}
         for evidence in self.files:
             facts.update(evidence.facts)
+        encodings = [name for session, mark in self.sessions for name in ([mark] if mark else session.named or [session.charset])]
+        facts |= {"encoding": ", ".join(dict.fromkeys(encodings))} | ({"last_good": "; ".join(self.good)} if self.good else {})
         times = [evidence.dump_time for evidence in self.files if evidence.dump_time is not None]
         return Finished(
             "partial" if reasons else "complete" if proven else "unknown",

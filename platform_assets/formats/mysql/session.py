@@ -70,6 +70,8 @@ class Session:
 
     charset: str = "utf8mb4"
     fixed: str | None = None
+    named: dict[str, None] = field(default_factory=dict)
+    """The charsets that SET NAMES chose so far; what a conditional SET changes for single statements is not among them."""
     mariadb: bool = False
     database: str | None = None
     lexis: Lexis = field(default_factory=Lexis)
@@ -131,6 +133,7 @@ class Session:
             name = self._plain(tokens[at]) if at < len(tokens) else None
             if name and name.upper() != "DEFAULT":
                 self.use_charset(name)
+                self.named[self.charset] = None
             return SetChanges()
         changes = [self._assign(part) for part in split_commas(tokens)]
         return SetChanges(

@@ -50,11 +50,13 @@ class SqlFile(InsertReading):
             if first.kind != END:
                 self.statements += 1
                 yield from self._statement(first)
-            self._good = (self.tokens.line, self.tokens.offset)
+            if not self.broken_off:
+                self._good = (self.tokens.line, self.tokens.offset)
         yield from self._close()
 
     def _close(self) -> Iterator[Event]:
         line, offset = self._good
+        self.broken_off |= self.tokens.broken is not None or self.tokens.unterminated is not None
         place = f"the last whole statement ends at line {line}, byte {offset}"
         if self.tokens.broken:
             self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")

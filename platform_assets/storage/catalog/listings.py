@@ -24,12 +24,16 @@ TABLES = """
 SELECT t.source, t.table_name, t.table_key, t.schema_name, t.relation, t.key, t.rows, t.versions, t.published_at,
   coalesce(jsonb_array_length(t.schema -> 'columns'), 0) AS columns,
   coalesce(t.changed_load_id > coalesce(t.published_load_id, 0), false) AS stale,
-  coalesce(r.open_rejects, 0) AS open_rejects,
+  coalesce(r.open_rejects, 0) AS open_rejects, coalesce(p.partial_versions, 0) AS partial_versions,
   b.backup_id AS last_backup_id, b.created_at AS last_backup_at, b.verified_ok AS last_backup_ok
 FROM catalog.tables t
 LEFT JOIN (
   SELECT source, table_name, count(*) AS open_rejects FROM catalog.rejects WHERE status = 'open' GROUP BY source, table_name
 ) r ON r.source = t.source AND r.table_name = t.table_name
+LEFT JOIN (
+  SELECT s.source, s.table_name, count(*) AS partial_versions
+  FROM catalog.snapshots s JOIN catalog.versions v USING (version) WHERE v.completeness = 'partial' GROUP BY s.source, s.table_name
+) p ON p.source = t.source AND p.table_name = t.table_name
 LEFT JOIN LATERAL (
   SELECT backup_id, created_at, verified_ok FROM catalog.backups k
   WHERE k.source = t.source AND k.table_name = t.table_name ORDER BY created_at DESC, backup_id DESC LIMIT 1

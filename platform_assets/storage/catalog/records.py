@@ -234,6 +234,7 @@ class TableListing:
     columns: int
     rows: int | None
     versions: int
+    partial_versions: int
     open_rejects: int
     stale: bool
     published_at: datetime | None

@@ -1,0 +1,119 @@
+"""The commands that list and ask: dumps, tables, rows, rejects, a query."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from platform_assets.cli.output import err, out, plain, print_rows, printable
+from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing
+
+
+def dumps(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Every version of every dump, with what became of it."""
+    from platform_assets.operations import listings
+
+    rows = listings.dumps(catalog_of(existing(home)))
+    columns = ["version", "instance", "state", "completeness", "table", "rows_read", "accepted", "rejected", "recovered"]
+    if any(row["error"] for row in rows):
+        columns.append("error")
+    print_rows(
+        rows, as_json=json_, empty="No dump is registered yet: put one into dumps/<source>/, then: platform-assets ingest", columns=columns
+    )
+
+
+def tables(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Every table of the warehouse: its rows now, its versions, its key."""
+    from platform_assets.operations import listings
+
+    rows = listings.tables(catalog_of(existing(home)))
+    columns = ["table", "rows", "columns", "key", "versions", "open_rejects", "stale", "last_backup", "published_at"]
+    if any(row["partial_versions"] for row in rows):
+        columns.insert(5, "partial_versions")
+    print_rows(
+        rows, as_json=json_, empty="There is no table yet: put a dump into dumps/<source>/, then: platform-assets ingest", columns=columns
+    )
+
+
+def show(
+    table: Annotated[str, typer.Argument(help="source.table, or the table alone when only one source has it.")],
+    limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.", min=0)] = 20,
+    version: Annotated[str | None, typer.Option(help="A version key: that version's own table instead of the latest state.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The first rows of a table: its latest state, or one version's."""
+    from platform_assets.operations.listings import partial_versions, relation_of
+    from platform_assets.storage.warehouse.queries import read_table
+
+    catalog = catalog_of(existing(home))
+    with read_table(catalog.url, *relation_of(catalog, table, version), limit=limit or None) as answer:
+        _print_answer(answer.columns, answer.rows, as_json=json_)
+    for partial in partial_versions(catalog, table, version):
+        err.print(Text(f"note: {partial['version']} is partial: {printable('; '.join(partial['reasons'][:3]))}"))
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One query: SELECT, WITH, VALUES or TABLE.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Ask the warehouse one question. Nothing can be written this way, and no file of the server read."""
+    from platform_assets.storage.warehouse.queries import read_only
+
+    with read_only(catalog_of(existing(home)).url, query) as answer:
+        _print_answer(answer.columns, answer.rows, as_json=json_)
+
+
+def _print_answer(columns: Sequence[str], rows: Iterator[tuple[Any, ...]], *, as_json: bool) -> None:
+    """JSON is streamed row by row; a grid needs all rows to know its widths, so it comes in pages of 1,000."""
+    names = _distinct(columns)
+    if as_json:
+        sys.stdout.write("[")
+        for number, row in enumerate(rows):
+            sys.stdout.write(
+                (",\n " if number else "\n ") + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=plain)
+            )
+        sys.stdout.write("\n]\n")
+        return
+    page: list[dict[str, Any]] = []
+    printed = 0
+    for row in rows:
+        page.append(dict(zip(names, row, strict=True)))
+        if len(page) == 1_000:
+            print_rows(page, as_json=False, empty="", verbatim=True)
+            printed, page = printed + len(page), []
+    if page or not printed:
+        print_rows(page, as_json=False, empty=f"no rows ({', '.join(columns)})", verbatim=True)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Column names of an answer, told apart by a number where two are the same."""
+    names: list[str] = []
+    for name in columns:
+        free = (f"{name}_{number}" for number in count(2) if f"{name}_{number}" not in {*names, *columns})
+        names.append(next(free) if name in names else name)
+    return names
+
+
+def rejects(
+    table: Annotated[str | None, typer.Argument(help="source.table; without it those of all tables.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.", min=0)] = 50,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Rejected and recovered rows, with all their reasons, their file and line."""
+    from platform_assets.operations import listings
+
+    rows = listings.rejects(catalog_of(existing(home)), table, limit=limit + 1 if limit else None)
+    shown_rows = rows[:limit] if limit else rows
+    columns = ("table", "version", "file", "line", "status", "reasons", "raw")
+    print_rows(shown_rows, as_json=json_, empty="No row was rejected.", columns=columns)
+    if not json_ and len(shown_rows) < len(rows):
+        out.print(f"the first {limit}; --limit 0 shows all")

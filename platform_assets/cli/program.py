@@ -1,0 +1,72 @@
+"""The program that the commands belong to: its options, its exit codes, and how a command gets at a home. No command stands here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.text import Text
+
+from platform_assets import __version__
+from platform_assets.cli.output import err, out
+from platform_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from platform_assets.storage.catalog.access import Catalog
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
+    pretty_exceptions_enable=False,
+    help="A heap of table dumps becomes a PostgreSQL warehouse: every version, the latest state, proven backups, every reject.",
+)
+
+ALL_WELL, SOMETHING_REJECTED, FAILED = 0, 1, 2
+STATE: dict[str, Path | None] = {"home": None}
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The home folder (default: PLATFORM_HOME, or data/).", show_default=False, file_okay=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; the keys are in docs/json.md.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="The source whose folder under dumps/ takes what lies outside it.")]
+
+
+@app.callback()
+def root(home: HomeOption = None, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    STATE["home"] = home
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def settings_of(home: Path | None) -> Settings:
+    return Settings.load(home or STATE["home"])
+
+
+def home_is_named(home: Path | None) -> bool:
+    return (home or STATE["home"]) is not None
+
+
+def existing(home: Path | None) -> Settings:
+    """The settings of a home that is there: only `ingest` with a path and `up` make one, so that a mistyped name makes none."""
+    settings = settings_of(home)
+    if not settings.home.is_dir():
+        fail(f"there is no home folder {settings.home}. Name it with --home or PLATFORM_HOME; to begin one: platform-assets ingest PATH")
+    return settings
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """The catalog of a home, for commands that run no assets: the server is started if it is not running."""
+    from platform_assets.storage.catalog.access import Catalog
+    from platform_assets.storage.home import Home
+    from platform_assets.storage.server.database import warehouse_url
+
+    return Catalog(warehouse_url(Home(settings.home), settings.database_url)).ensure()
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    err.print(Text(f"error: {message}", style="red"))
+    raise typer.Exit(code)

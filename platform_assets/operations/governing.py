@@ -1,0 +1,58 @@
+"""A dump's table under the source's contract: whose word counts for columns, keys and rules. Not here: judging rows by them (judge)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from platform_assets.dictionary.model import META_COLUMNS, Table
+from platform_assets.storage.files import sha256_of
+from platform_assets.storage.home import Home
+
+
+def contract_version(home: Home, source: str) -> str:
+    """Twelve digits of the hash of the source's contract; empty when it has none and the dumps' own DDL governs."""
+    path = home.dictionary / f"{source}.odcs.yaml"
+    return sha256_of(path)[:12] if path.exists() else ""
+
+
+def governed(table: Table, contract: Table | None) -> Table:
+    """The dump's table under its contract: columns and types stay the dump's, keys, references and rules are the contract's.
+
+    Platform column names (META_COLUMNS) in a dump get a trailing underscore, so that ours cannot be confused with theirs.
+    """
+    columns = tuple(replace(column, name=_safe(column.name)) for column in table.columns)
+    key = tuple(map(_safe, table.key))
+    if contract is None:
+        unique = tuple(tuple(map(_safe, names)) for names in table.unique)
+        references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns))) for fk in table.foreign_keys)
+        return replace(table, columns=columns, key=key, unique=unique, foreign_keys=references)
+    stated = {column.name: column for column in contract.columns}
+    return replace(
+        contract,
+        name=table.name,
+        columns=tuple(
+            replace(
+                column,
+                required=stated[column.name].required,
+                description=stated[column.name].description or column.description,
+                formats=stated[column.name].formats or column.formats,
+            )
+            if column.name in stated
+            else column
+            for column in columns
+        ),
+        key=contract.key or key,
+        description=contract.description or table.description,
+    )
+
+
+def _safe(name: str) -> str:
+    return f"{name}_" if name in META_COLUMNS else name
+
+
+def renamed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch of the dump under the column names of its governed table."""
+    names = [_safe(name) for name in batch.schema.names]
+    return batch if names == batch.schema.names else batch.rename_columns(names)

@@ -1,0 +1,69 @@
+r"""Rows as the canonical text of truth.tsv (the README beside it explains the form), one function per dialect. No test stands here.
+
+A dialect's function gives the text that its server would print for a value; NULL, escaping, sorting and hashing are the same for all.
+A new format is one more function in CANONICAL, by the name of the format that reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from platform_assets.dictionary.model import Column
+
+Text = Callable[[Column, object], str]
+"""(column, value that is not NULL) -> what the dialect's server prints. Values are as a reader gives them, or typed."""
+_DIGITS = re.compile(r"\((\d)\)")
+
+
+def hashed(columns: Sequence[Column], rows: Iterable[Sequence[object]], text: Text) -> tuple[int, int, str]:
+    """Rows, columns and the hash of the sorted lines, as a line of truth.tsv has them."""
+    lines = sorted(line(columns, row, text) for row in rows)
+    return len(lines), len(columns), hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def line(columns: Sequence[Column], row: Sequence[object], text: Text) -> bytes:
+    return b"\t".join(_cell(column, value, text) for column, value in zip(columns, row, strict=True)) + b"\n"
+
+
+def _cell(column: Column, value: object, text: Text) -> bytes:
+    if value is None:
+        return b"\\N"
+    shown = "\\x" + value.hex() if isinstance(value, bytes) else text(column, value)
+    return shown.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").encode("utf-8")
+
+
+def mysql(column: Column, value: object) -> str:
+    """What MySQL's client prints. A reader gives mostly text as the server would print it; the rest are typed values."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}".rjust(19, "0") + _fraction(column, value.microsecond)
+    if isinstance(value, time):
+        return f"{value:%H:%M:%S}" + _fraction(column, value.microsecond)
+    if isinstance(value, timedelta):
+        raise TypeError(f"{column.name}: no reader gives an interval for {column.native}")
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _float(value: float) -> str:
+    """The shortest digits that give the number back; an exponent as the C library of the server writes it."""
+    digits = repr(value).removesuffix(".0")
+    return digits.replace("e+", "e")
+
+
+def _fraction(column: Column, microsecond: int) -> str:
+    found = _DIGITS.search(column.native)
+    digits = int(found[1]) if found else 0
+    return f".{microsecond:06}"[: digits + 1] if digits else ""
+
+
+CANONICAL: dict[str, Text] = {"mysql": mysql}
+"""Format name -> its dialect's text. A format that is not here is not judged yet (test_conformance skips its files and says so)."""
