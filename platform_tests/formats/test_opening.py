@@ -136,6 +136,50 @@ def test_a_packed_member_of_a_zip_is_unpacked_too(tmp_path: Path) -> None:
     assert contents(dump) == {"hr.csv.gz": TEXT}
 
 
+def packed_bytes(dump: Dump) -> dict[str, bytes]:
+    found = {}
+    for member in dump.members:
+        assert member.packed
+        with member.packed() as stream:
+            found[member.name] = stream.read()
+    return found
+
+
+def test_a_member_is_also_to_be_had_as_it_lies_there(tmp_path: Path) -> None:
+    packed = gzip.compress(TEXT)
+    written(tmp_path / "d" / "1.dat.gz", packed)
+    written(tmp_path / "d" / "toc.dat", b"PGDMP")
+    written(tmp_path / "d" / "in.zip", zipped({"2.dat.gz": packed}))
+    dump = open_dump(tmp_path / "d", SOURCE)
+    assert packed_bytes(dump) == {"1.dat.gz": packed, "toc.dat": b"PGDMP", "in.zip/2.dat.gz": packed}
+    assert packed_bytes(open_dump(tmp_path / "d" / "1.dat.gz", SOURCE)) == {"1.dat.gz": packed}
+
+
+def test_packed_bytes_count_against_the_limits(tmp_path: Path) -> None:
+    source = SourceSettings("app", limits=Limits(max_dump_bytes=100))
+    member = open_dump(written(tmp_path / "x.gz", gzip.compress(os.urandom(200))), source).members[0]
+    assert member.packed
+    with member.packed() as stream, pytest.raises(LimitExceeded, match="max_dump_bytes"):
+        stream.read()
+
+
+WORKBOOKS = {
+    "xlsx": {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"},
+    "xlsb": {"[Content_Types].xml": b"<Types/>", "xl/workbook.bin": b"x"},
+    "ods": {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b"<x/>"},
+}
+
+
+@pytest.mark.parametrize("kind", WORKBOOKS)
+def test_a_workbook_is_one_member_and_no_archive(tmp_path: Path, kind: str) -> None:
+    data = zipped(WORKBOOKS[kind], zipfile.ZIP_STORED)
+    assert contents(open_dump(written(tmp_path / "hr.dat", data), SOURCE)) == {"hr.dat": data}
+    written(tmp_path / "d" / "hr", data)
+    written(tmp_path / "d" / "v.zip", zipped({"a.csv": b"a"}))
+    assert contents(open_dump(tmp_path / "d", SOURCE)) == {"hr": data, "v.zip/a.csv": b"a"}
+    assert contents(open_dump(written(tmp_path / "z.zip", zipped({"hr": data})), SOURCE)) == {"hr": data}
+
+
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
 def test_a_cut_zip_is_unreadable_and_says_what_to_do(tmp_path: Path, part: float) -> None:
     data = zipped({"users.dat": TEXT, "users.json": b"[]"})

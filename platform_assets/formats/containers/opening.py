@@ -16,7 +16,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import DumpGone, UnreadableDump
 from platform_assets.formats.base import Dump, Member, Notice
 from platform_assets.formats.containers.unpacking import Budget, Section, UnpackedStream, unpack
-from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, zip_entries
+from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, is_workbook, zip_entries
 
 HEAD_BYTES = 64 * 1024
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
@@ -46,8 +46,8 @@ def _file(path: Path, budget: Budget) -> Dump:
     size = path.stat().st_size
     if size == 0:
         raise UnreadableDump(f"{path.name} is empty (0 bytes). Fetch the dump again.", dump=path.name)
-    if not _is_zip(path):
-        return Dump(path.name, (Member(path.name, size, _opener(path, budget, path.name)),))
+    if not _is_archive(path, budget, path.name):
+        return Dump(path.name, (_file_member(path, path.name, size, budget),))
     members, ignored = _zip_members(path, budget, prefix="")
     return Dump(path.name, tuple(members), sealed=True, ignored=tuple(ignored))
 
@@ -63,13 +63,13 @@ def _folder(path: Path, budget: Budget) -> Dump:
             ignored.append(name)
             continue
         _refuse_leaving(file, path)
-        if _is_zip(file):
+        if _is_archive(file, budget, name):
             inner, inner_ignored = _zip_members(file, budget, prefix=f"{name}/")
             members += inner
             ignored += inner_ignored
             budget.members(len(members))
         else:
-            members.append(Member(name, file.stat().st_size, _opener(file, budget, name)))
+            members.append(_file_member(file, name, file.stat().st_size, budget))
     return Dump(path.name, tuple(members), ignored=tuple(ignored))
 
 
@@ -92,34 +92,48 @@ def _refuse_leaving(file: Path, folder: Path) -> None:
         )
 
 
-def _is_zip(path: Path) -> bool:
+def _is_archive(path: Path, budget: Budget, name: str) -> bool:
+    """A ZIP of files; a workbook is a ZIP as well, but one document: its reader opens it."""
     with path.open("rb") as file:
-        return file.read(4) in MAGICS
+        zipped = file.read(4) in MAGICS
+    return zipped and not is_workbook(path, *zip_entries(path, name, budget))
 
 
 def _zip_members(path: Path, budget: Budget, prefix: str) -> tuple[list[Member], list[str]]:
     entries, ignored = zip_entries(path, f"{budget.dump}: {prefix.rstrip('/')}" if prefix else budget.dump, budget)
     junk = [entry.name for entry in entries if is_junk(entry.name)]
     members = [
-        Member(prefix + entry.name, entry.packed, _zip_opener(path, entry, budget, prefix + entry.name))
+        Member(
+            prefix + entry.name,
+            entry.packed,
+            _zip_opener(path, entry, budget, prefix + entry.name, unpack),
+            _zip_opener(path, entry, budget, prefix + entry.name, iter),
+        )
         for entry in entries
         if not is_junk(entry.name)
     ]
     return members, [prefix + name for name in [*ignored, *junk]]
 
 
-def _opener(path: Path, budget: Budget, name: str) -> Callable[[], BinaryIO]:
+def _file_member(path: Path, name: str, size: int, budget: Budget) -> Member:
+    return Member(name, size, _opener(path, budget, name, unpack), _opener(path, budget, name, iter))
+
+
+Layer = Callable[[Iterator[bytes]], Iterator[bytes]]
+
+
+def _opener(path: Path, budget: Budget, name: str, layer: Layer) -> Callable[[], BinaryIO]:
     def start() -> BinaryIO:
         section = Section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(section.chunks()), section, budget, name))
+        return cast(BinaryIO, UnpackedStream(layer(section.chunks()), section, budget, name))
 
     return start
 
 
-def _zip_opener(path: Path, entry: ZipEntry, budget: Budget, name: str) -> Callable[[], BinaryIO]:
+def _zip_opener(path: Path, entry: ZipEntry, budget: Budget, name: str, layer: Layer) -> Callable[[], BinaryIO]:
     def start() -> BinaryIO:
         section = entry.section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(entry.chunks(section)), section, budget, name))
+        return cast(BinaryIO, UnpackedStream(layer(entry.chunks(section)), section, budget, name))
 
     return start
 

@@ -11,7 +11,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ _DECODERS: dict[int, Callable[[], Decoder]] = {
     zipfile.ZIP_DEFLATED: lambda: ZlibDecoder(-zlib.MAX_WBITS),
     zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
 }
+_MIMETYPE_BYTES = 200
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -86,6 +87,21 @@ def zip_entries(path: Path, dump: str, budget: Budget) -> tuple[list[ZipEntry], 
     ignored = [info.filename for info in found if newest[info.filename] is not info or _is_link(info)]
     kept = [info for info in found if newest[info.filename] is info and not info.is_dir() and not _is_link(info)]
     return [_entry(info, dump) for info in kept], ignored
+
+
+def is_workbook(path: Path, entries: Sequence[ZipEntry], ignored: Sequence[str] = ()) -> bool:
+    """An Office Open XML workbook (ECMA-376 part 2: `[Content_Types].xml`) or an OpenDocument one (part 3 of 1.3, 2.2.4: `mimetype`)."""
+    names = {entry.name for entry in entries}
+    if "[Content_Types].xml" in names and names & {"xl/workbook.xml", "xl/workbook.bin"}:
+        return True
+    kind = next((entry for entry in entries if entry.name == "mimetype"), None)
+    if kind is None or kind.method != zipfile.ZIP_STORED or kind.packed > _MIMETYPE_BYTES:
+        return False
+    section = kind.section(path)
+    try:
+        return b"".join(section.chunks()).startswith(b"application/vnd.oasis.opendocument.spreadsheet")
+    finally:
+        section.close()
 
 
 def _entry(info: zipfile.ZipInfo, dump: str) -> ZipEntry:
