@@ -43,8 +43,10 @@ class Dump:
     name: str
     members: tuple[Member, ...]
     sealed: bool = False
-    """The container itself proves that it is whole (a ZIP with its directory, every CRC checked on reading)."""
+    """The container itself proves that it is whole (a ZIP with its directory, every CRC checked on reading; docs/formats/containers.md)."""
     ignored: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What the containers tell beside names that were left out: a cut tar, an archive that was not opened."""
 
 
 @dataclass(frozen=True)

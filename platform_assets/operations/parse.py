@@ -24,13 +24,14 @@ from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import META_COLUMNS, Table, Violation
 from platform_assets.engines.duckdb import open_engine
 from platform_assets.errors import UnreadableDump
+from platform_assets.formats.ahead import ahead
 from platform_assets.formats.base import Event, Finished, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.cast import CastBatch, cast_batch
 from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.containers.told import told
 from platform_assets.formats.detect import choose
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.settings import Settings
-from platform_assets.storage.ahead import ahead
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import sha256_of, write_json
 from platform_assets.storage.home import Home
@@ -82,13 +83,13 @@ def parse_version(
     """Reads, casts and judges one dump. Raises UnreadableDump (also LimitExceeded) when no row of it can be read."""
     source = settings.source(version.source)
     dictionary = load_dictionary(Home(settings.home).dictionary, version.source)
-    dump = open_dump(path, source)
+    work = Home(settings.home).store / "work"
+    dump = open_dump(path, source, work=work)
     chosen, why = choose(dump, source)
 
     def events() -> Iterator[Event]:
-        return chosen.read(dump, source, dictionary)
+        return told(dump, chosen.read(dump, source, dictionary))
 
-    work = Home(settings.home).store / "work"
     with open_engine(work, memory_limit=settings.memory_limit, threads=settings.threads) as engine:
         parser = _Parser(settings, version, dictionary, VersionJudge(engine, dictionary), progress)
         try:

@@ -18,7 +18,7 @@ import pytest
 from platform_assets.dictionary.source import Limits, SourceSettings
 from platform_assets.errors import DumpGone, LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump
-from platform_assets.formats.containers import unpacking
+from platform_assets.formats.containers import budget
 from platform_assets.formats.containers.opening import head, ignored_notices, is_junk, open_dump
 
 SOURCE = SourceSettings("app")
@@ -156,8 +156,8 @@ def test_a_member_is_also_to_be_had_as_it_lies_there(tmp_path: Path) -> None:
 
 
 def test_packed_bytes_count_against_the_limits(tmp_path: Path) -> None:
-    source = SourceSettings("app", limits=Limits(max_dump_bytes=100))
-    member = open_dump(written(tmp_path / "x.gz", gzip.compress(os.urandom(200))), source).members[0]
+    source = SourceSettings("app", limits=Limits(max_dump_bytes=20_000))
+    member = open_dump(written(tmp_path / "x.gz", gzip.compress(os.urandom(30_000))), source).members[0]
     assert member.packed
     with member.packed() as stream, pytest.raises(LimitExceeded, match="max_dump_bytes"):
         stream.read()
@@ -302,7 +302,7 @@ def test_nothing_to_read_is_an_error_that_names_the_dump(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_bomb_is_stopped_by_its_ratio(tmp_path: Path, packer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "RATIO_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(budget, "RATIO_FREE_BYTES", 1 << 20)
     source = SourceSettings("app", limits=Limits(max_ratio=100))
     dump = open_dump(written(tmp_path / "bomb.csv", PACKERS[packer](bytes(8 << 20))), source)
     with dump.members[0].open() as stream, pytest.raises(LimitExceeded, match=r"bomb\.csv.*sources\.app\.limits\.max_ratio"):
