@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
+from platform_assets.dictionary.source import DelimitedOptions, GpgOptions, Limits, SourceSettings
 from platform_assets.errors import SettingsError
 from platform_assets.versions.keys import checked_source
 
@@ -50,7 +50,9 @@ class Settings:
         engine = data.pop("engine", None) or {}
         _refuse_unknown(engine, {"memory_limit", "threads"}, f"{path}: engine")
         _refuse_unknown(data, {"settle_seconds"}, str(path))
-        sources = {name: _source(name, body or {}, limits, f"{path}: sources.{name}") for name, body in raw_sources.items()}
+        sources = {
+            name: _source(name, body or {}, limits, f"{path}: sources.{name}", root, environment) for name, body in raw_sources.items()
+        }
         return cls(
             home=root,
             database_url=environment.get("PLATFORM_DATABASE_URL") or None,
@@ -99,11 +101,29 @@ def _fill(kind: Any, given: Mapping[str, Any], place: str) -> Any:
     return kind(**values)
 
 
-def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> SourceSettings:
+def _gpg(body: Mapping[str, Any], place: str, home: Path, environment: Mapping[str, str]) -> GpgOptions:
+    """The named variables are looked up here; one that is not set matters only when a dump is encrypted."""
+    _refuse_unknown(body, {"passphrase_env", "keyring", "key_env"}, place)
+    if wrong := [key for key, value in body.items() if not isinstance(value, str) or not value]:
+        raise SettingsError(f"{place}.{wrong[0]} must be the name of {'a folder' if wrong[0] == 'keyring' else 'an environment variable'}.")
+    if {"keyring", "key_env"} <= set(body):
+        raise SettingsError(f"{place} names both a keyring and a key_env; name one of them.")
+    keyring = body.get("keyring")
+    return GpgOptions(
+        passphrase_env=body.get("passphrase_env"),
+        keyring=str(home / Path(keyring).expanduser()) if keyring else None,
+        key_env=body.get("key_env"),
+        passphrase=environment.get(body.get("passphrase_env", "")) or None,
+        key=environment.get(body.get("key_env", "")) or None,
+    )
+
+
+def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home: Path, environment: Mapping[str, str]) -> SourceSettings:
     checked_source(name)
     body = dict(body)
     delimited = _fill(DelimitedOptions, body.pop("delimited", None) or {}, f"{place}.delimited")
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
+    gpg = _gpg(body.pop("gpg", None) or {}, f"{place}.gpg", home, environment)
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     order = tuple(str(item) for item in body.pop("order", None) or ())
     _refuse_unknown(body, {"pattern", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
@@ -118,4 +138,4 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> S
             raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
         if not groups & {"instance", "label"}:
             raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
-    return SourceSettings(name, delimited=delimited, limits=limits, types=types, order=order, **body)
+    return SourceSettings(name, delimited=delimited, limits=limits, types=types, order=order, gpg=gpg, **body)

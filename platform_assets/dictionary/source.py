@@ -33,6 +33,20 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class GpgOptions:
+    """What opens a source's OpenPGP messages. The secrets stand in the environment; neither is shown by repr()."""
+
+    passphrase_env: str | None = None
+    """The environment variable with the passphrase: of the messages, or of the secret key."""
+    keyring: str | None = None
+    """A GnuPG home with the secret key; it is only read."""
+    key_env: str | None = None
+    """The environment variable with an armored secret key, in place of a keyring."""
+    passphrase: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class SourceSettings:
     """One source. `pattern` is a regular expression on the dump's name with the groups `instance` and/or `label`."""
 
@@ -52,3 +66,4 @@ class SourceSettings:
     delete_guard: float = 0.2
     """Of a source whose dumps are full: the share of keys that may vanish at once; beyond it nothing is deleted and a check fails."""
     limits: Limits = field(default_factory=Limits)
+    gpg: GpgOptions = field(default_factory=GpgOptions)

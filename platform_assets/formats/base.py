@@ -26,11 +26,14 @@ class Member:
     """One file inside a dump: its name there, its packed size in bytes, and a way to read its unpacked bytes as a stream.
 
     `open` counts bytes against the limits and raises EOFError or OSError when the stream is cut: what came before stands.
+    `packed` reads the member's bytes as they lie in the folder or archive (gzip stays gzip), counted and cut in the same way; for
+    readers that hand files on to another program. None where a dump was put together without it.
     """
 
     name: str
     size: int
     open: Callable[[], BinaryIO]
+    packed: Callable[[], BinaryIO] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,10 @@ class Dump:
     name: str
     members: tuple[Member, ...]
     sealed: bool = False
-    """The container itself proves that it is whole (a ZIP with its directory, every CRC checked on reading)."""
+    """The container itself proves that it is whole (a ZIP with its directory, every CRC checked on reading; docs/formats/containers.md)."""
     ignored: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What the containers tell beside names that were left out: a cut tar, an archive that was not opened."""
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,10 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
     Raises UnreadableDump (also LimitExceeded) when no row of it can be read, PartialDump when it is partial and its source refuses that.
     """
     home, source = Home(settings.home), settings.source(version.source)
-    found = opened(path, source, load_dictionary(home.dictionary, version.source))
+    work = home.store / "work"
+    found = opened(path, source, load_dictionary(home.dictionary, version.source), work=work)
     sink = _Snapshots(home, version)
-    with open_engine(home.store / "work", memory_limit=settings.memory_limit, threads=settings.threads) as engine:
+    with open_engine(work, memory_limit=settings.memory_limit, threads=settings.threads) as engine:
         reading = DumpReading(found, VersionJudge(engine, found.dictionary), sink, place=version.path, progress=progress)
         try:
             finished = reading.read()

@@ -22,13 +22,14 @@ import pyarrow.compute as pc
 from platform_assets.dictionary.model import Table, Violation
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
+from platform_assets.formats.ahead import ahead
 from platform_assets.formats.base import Dump, Event, Finished, Format, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.cast import CastBatch, cast_batch
 from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.containers.told import told
 from platform_assets.formats.detect import choose
 from platform_assets.operations.governing import governed, renamed
 from platform_assets.operations.judge import Verdict, VersionJudge
-from platform_assets.storage.ahead import ahead
 from platform_assets.storage.rows.rejects import RejectRecord
 from platform_assets.versions.merge import find_row_version
 
@@ -53,12 +54,12 @@ class OpenedDump:
     dictionary: Mapping[str, Table]
 
     def events(self) -> Iterator[Event]:
-        return self.format.read(self.dump, self.source, self.dictionary)
+        return told(self.dump, self.format.read(self.dump, self.source, self.dictionary))
 
 
-def opened(path: Path, source: SourceSettings, dictionary: Mapping[str, Table]) -> OpenedDump:
-    """Raises DumpGone, UnreadableDump (also LimitExceeded) when there is nothing to read or no format claims it, SettingsError."""
-    dump = open_dump(path, source)
+def opened(path: Path, source: SourceSettings, dictionary: Mapping[str, Table], *, work: Path | None = None) -> OpenedDump:
+    """`work` is the folder for what must be spooled to be read; the system's temporary one when None. Raises DumpGone, UnreadableDump (also LimitExceeded) when there is nothing to read or no format claims it, SettingsError."""
+    dump = open_dump(path, source, work=work)
     chosen, why = choose(dump, source)
     return OpenedDump(dump, chosen, why, source, dictionary)
 

@@ -45,6 +45,7 @@ ARCHIVE = zipped({"t.json": b'[{"column_name": "id", "column_type": "int"}]', "t
         ("a.zip", zipped({"t.csv": CSV}), "delimited"),
         ("a.zip", ARCHIVE, "table-archive"),
         ("a.dat", ARCHIVE, "table-archive"),
+        ("inner.zip", zipped({"v1.zip": ARCHIVE}), "table-archive"),
         ("one_column.csv", b"name\na\nb\n", "delimited"),
         ("accents.csv", "id,name\n1,Müller\n".encode("cp1252"), "delimited"),
         ("sql_in_data.csv", b'id,statement\n1,"CREATE TABLE t (a int);"\n2,"-- INSERT INTO t VALUES (1);"\n', "delimited"),
@@ -67,7 +68,6 @@ UNKNOWN = {
     "page.csv": (b"<!DOCTYPE html><html><body>404, not found</body></html>", "XML or HTML"),
     "pg.sql": (b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nCOPY public.t (a, b) FROM stdin;\n1\t2\n", "SQL text"),
     "pipes.csv": (b"id|name|x\n1|a|b\n2|c|d\n", "fields separated by '|', not by ','"),
-    "inner.zip": (zipped({"v1.zip": ARCHIVE}), "ZIP archive within"),
     "cyrillic.csv": ("имя;город\n" * 50).encode("cp1251") and (("имя,город\n" * 50).encode("cp1251"), "another encoding"),
 }
 

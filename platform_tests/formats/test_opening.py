@@ -18,7 +18,7 @@ import pytest
 from platform_assets.dictionary.source import Limits, SourceSettings
 from platform_assets.errors import DumpGone, LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump
-from platform_assets.formats.containers import unpacking
+from platform_assets.formats.containers import budget
 from platform_assets.formats.containers.opening import head, ignored_notices, is_junk, open_dump
 
 SOURCE = SourceSettings("app")
@@ -134,6 +134,50 @@ def test_a_zip_is_its_files_in_their_order_and_sealed(tmp_path: Path, method: in
 def test_a_packed_member_of_a_zip_is_unpacked_too(tmp_path: Path) -> None:
     dump = open_dump(written(tmp_path / "x.zip", zipped({"hr.csv.gz": gzip.compress(TEXT)})), SOURCE)
     assert contents(dump) == {"hr.csv.gz": TEXT}
+
+
+def packed_bytes(dump: Dump) -> dict[str, bytes]:
+    found = {}
+    for member in dump.members:
+        assert member.packed
+        with member.packed() as stream:
+            found[member.name] = stream.read()
+    return found
+
+
+def test_a_member_is_also_to_be_had_as_it_lies_there(tmp_path: Path) -> None:
+    packed = gzip.compress(TEXT)
+    written(tmp_path / "d" / "1.dat.gz", packed)
+    written(tmp_path / "d" / "toc.dat", b"PGDMP")
+    written(tmp_path / "d" / "in.zip", zipped({"2.dat.gz": packed}))
+    dump = open_dump(tmp_path / "d", SOURCE)
+    assert packed_bytes(dump) == {"1.dat.gz": packed, "toc.dat": b"PGDMP", "in.zip/2.dat.gz": packed}
+    assert packed_bytes(open_dump(tmp_path / "d" / "1.dat.gz", SOURCE)) == {"1.dat.gz": packed}
+
+
+def test_packed_bytes_count_against_the_limits(tmp_path: Path) -> None:
+    source = SourceSettings("app", limits=Limits(max_dump_bytes=20_000))
+    member = open_dump(written(tmp_path / "x.gz", gzip.compress(os.urandom(30_000))), source).members[0]
+    assert member.packed
+    with member.packed() as stream, pytest.raises(LimitExceeded, match="max_dump_bytes"):
+        stream.read()
+
+
+WORKBOOKS = {
+    "xlsx": {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"},
+    "xlsb": {"[Content_Types].xml": b"<Types/>", "xl/workbook.bin": b"x"},
+    "ods": {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b"<x/>"},
+}
+
+
+@pytest.mark.parametrize("kind", WORKBOOKS)
+def test_a_workbook_is_one_member_and_no_archive(tmp_path: Path, kind: str) -> None:
+    data = zipped(WORKBOOKS[kind], zipfile.ZIP_STORED)
+    assert contents(open_dump(written(tmp_path / "hr.dat", data), SOURCE)) == {"hr.dat": data}
+    written(tmp_path / "d" / "hr", data)
+    written(tmp_path / "d" / "v.zip", zipped({"a.csv": b"a"}))
+    assert contents(open_dump(tmp_path / "d", SOURCE)) == {"hr": data, "v.zip/a.csv": b"a"}
+    assert contents(open_dump(written(tmp_path / "z.zip", zipped({"hr": data})), SOURCE)) == {"hr": data}
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
@@ -258,7 +302,7 @@ def test_nothing_to_read_is_an_error_that_names_the_dump(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("packer", PACKERS)
 def test_a_bomb_is_stopped_by_its_ratio(tmp_path: Path, packer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "RATIO_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(budget, "RATIO_FREE_BYTES", 1 << 20)
     source = SourceSettings("app", limits=Limits(max_ratio=100))
     dump = open_dump(written(tmp_path / "bomb.csv", PACKERS[packer](bytes(8 << 20))), source)
     with dump.members[0].open() as stream, pytest.raises(LimitExceeded, match=r"bomb\.csv.*sources\.app\.limits\.max_ratio"):

@@ -1,76 +1,236 @@
-"""Path -> Dump: what a file, archive or folder consists of, and streams to read it. Nothing is unpacked to disk.
+"""Path -> Dump: what a file, archive or folder consists of, and streams to read it, down through archives within archives.
 
-Containers are told by their first bytes, never by their name. Not here: decoding itself (unpacking), what the bytes mean (formats).
+Containers are told by their first bytes, never by their name. Nothing is unpacked to a file with a name; where an archive lies within
+packed bytes it is spooled (region). Not here: decoding itself (unpacking, frames, gpg), what the bytes mean (formats).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import DumpGone, UnreadableDump
+from platform_assets.errors import DumpGone, LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump, Member, Notice
-from platform_assets.formats.containers.unpacking import Budget, Section, UnpackedStream, unpack
-from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, zip_entries
+from platform_assets.formats.containers.budget import Budget
+from platform_assets.formats.containers.gpg import OpenPgp, is_openpgp
+from platform_assets.formats.containers.names import is_junk
+from platform_assets.formats.containers.region import Region, Section, Spool
+from platform_assets.formats.containers.stream import Layer, Origin, first_bytes, region_origin
+from platform_assets.formats.containers.tar_container import BLOCK, is_postgres_tar, is_tar, refuse_empty, tar_listing
+from platform_assets.formats.containers.unpacking import packing_of
+from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, is_workbook, zip_entries
 
 HEAD_BYTES = 64 * 1024
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+MAX_ARCHIVES = 3
+"""Archives within one another that are opened; a quine (an archive that holds itself) would go on for ever."""
+MAX_LAYERS = 3
+"""Layers of packing or encryption around one file or archive."""
+_FIRST_BYTES = 2 * BLOCK
+_SPOOL_CHUNK = 1 << 20
+_NOT_OPENED = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it (7z x)"),
+    (b"Rar!\x1a\x07", "a RAR archive", "Unpack it (unrar x)"),
+    (b"\x1f\x9d", "packed by compress (.Z)", "Unpack it (gzip -d)"),
+    (b"LZIP\x01", "packed by lzip", "Unpack it (lzip -d)"),
+    (b"\x89LZO\0", "packed by lzop", "Unpack it (lzop -d)"),
+    (b"\x02\x21\x4c\x18", "packed by lz4 in its legacy form", "Unpack it (lz4 -d)"),
+    (b"MSCF\0\0\0\0", "a CAB archive", "Unpack it (cabextract)"),
+    (b"-----BEGIN PGP SIGNED MESSAGE-----", "a clear-signed text", "Take the signature off (gpg --decrypt)"),
+)
 
 
-def open_dump(path: Path, source: SourceSettings) -> Dump:
+def open_dump(path: Path, source: SourceSettings, *, work: Path | None = None) -> Dump:
     """The members of one dump, in the order of the archive's directory or of their relative paths. Opens nothing for long.
 
-    A file is one member (unpacked when it is gzip, bzip2, xz or zstd) unless it is a ZIP; a folder's files and a ZIP's entries are
-    members, packed ones are unpacked one level, ZIPs in a folder are opened. Raises DumpGone when nothing is there, UnreadableDump
-    for an empty or broken dump or unsafe names, LimitExceeded.
+    A file is one member unless it is a ZIP or tar; a folder's files and an archive's entries are members. Each is unpacked (gzip,
+    bzip2, xz, zstd, lz4) and decrypted (OpenPGP) down to 3 layers, archives among them are opened down to 3, their names joined by `/`.
+    `work` is the folder for what must be spooled, the system's temporary one when None. Raises DumpGone when nothing is there,
+    UnreadableDump for an empty or broken dump or unsafe names, LimitExceeded, StoreUnwritable when there is no room to spool.
     """
-    budget = Budget(path.name, source.name, source.limits)
+    opening = _Opening(path, source, work)
     try:
-        dump = _folder(path, budget) if path.is_dir() else _file(path, budget)
+        sealed = opening.folder() if path.is_dir() else opening.file()
     except FileNotFoundError as error:
         raise DumpGone(f"{path} is not there. Put the dump back, or register what took its place.", path=str(path)) from error
     except PermissionError as error:
         raise UnreadableDump(f"{path} may not be read ({error.strerror}). Give this user the right to read it.", path=str(path)) from error
+    dump = Dump(path.name, tuple(opening.members), sealed, tuple(opening.ignored), tuple(opening.notices))
     if not dump.members:
-        ignored = f" except {', '.join(dump.ignored[:5])}" if dump.ignored else ""
+        told = [*dump.ignored[:5], *(f"{notice.member} ({notice.message})" for notice in dump.notices[:5])]
+        ignored = f" except {', '.join(told)}" if told else ""
         raise UnreadableDump(f"{dump.name} holds no files{ignored}. Fetch the dump again.", dump=dump.name)
     return dump
 
 
-def _file(path: Path, budget: Budget) -> Dump:
-    size = path.stat().st_size
-    if size == 0:
-        raise UnreadableDump(f"{path.name} is empty (0 bytes). Fetch the dump again.", dump=path.name)
-    if not _is_zip(path):
-        return Dump(path.name, (Member(path.name, size, _opener(path, budget, path.name)),))
-    members, ignored = _zip_members(path, budget, prefix="")
-    return Dump(path.name, tuple(members), sealed=True, ignored=tuple(ignored))
+@dataclass(frozen=True)
+class _Archive:
+    """An archive that is about to be opened: its bytes, the name before its members' names, how deep it lies."""
+
+    origin: Origin
+    region: Region
+    inflation: float
+    counted: bool
+    depth: int
+    prefix: str
+    dump: str
+    proven: bool = False
+    """Its bytes came through a layer that proves them, to the end."""
 
 
-def _folder(path: Path, budget: Budget) -> Dump:
-    members: list[Member] = []
-    ignored: list[str] = []
-    files = sorted(_walk(path), key=lambda file: file.relative_to(path).as_posix())
-    budget.members(len(files))
-    for file in files:
-        name = file.relative_to(path).as_posix()
-        if is_junk(name) or not file.is_file():
-            ignored.append(name)
-            continue
-        _refuse_leaving(file, path)
-        if _is_zip(file):
-            inner, inner_ignored = _zip_members(file, budget, prefix=f"{name}/")
-            members += inner
-            ignored += inner_ignored
-            budget.members(len(members))
-        else:
-            members.append(Member(name, file.stat().st_size, _opener(file, budget, name)))
-    return Dump(path.name, tuple(members), ignored=tuple(ignored))
+class _Opening:
+    """Collects the members of one dump."""
+
+    def __init__(self, path: Path, source: SourceSettings, work: Path | None) -> None:
+        self.path = path
+        self.work = work
+        self.budget = Budget(path.name, source.name, source.limits)
+        self.encryption = OpenPgp(source.name, source.gpg, path.name, work)
+        self.members: list[Member] = []
+        self.ignored: list[str] = []
+        self.notices: list[Notice] = []
+
+    def file(self) -> bool:
+        """A dump that is one file; whether its container proves that it is whole."""
+        name, size = self.path.name, self.path.stat().st_size
+        if size == 0:
+            raise UnreadableDump(f"{name} is empty (0 bytes). Fetch the dump again.", dump=name)
+        self.budget.packed = size
+        origin = region_origin(name, Region(self.path), size)
+        layers, first = self._layers(origin)
+        refused = _not_opened(first)
+        if refused:
+            raise UnreadableDump(f"{name} is {refused}.", dump=name)
+        if layers is None:
+            raise UnreadableDump(f"{name}: {_deep()}.", dump=name)
+        return self._take(origin, layers, first, depth=0, prefix="")
+
+    def folder(self) -> bool:
+        files = sorted(_walk(self.path), key=lambda file: file.relative_to(self.path).as_posix())
+        self.budget.members(len(files))
+        self.budget.packed = sum(file.stat().st_size for file in files if file.is_file())
+        for file in files:
+            name = file.relative_to(self.path).as_posix()
+            if is_junk(name) or not file.is_file():
+                self.ignored.append(name)
+                continue
+            _refuse_leaving(file, self.path)
+            self._inner(region_origin(name, Region(file), file.stat().st_size), depth=0)
+        return False
+
+    def _inner(self, origin: Origin, depth: int) -> None:
+        """A file of a folder or archive. What cannot be opened is told; only limits and the top of the dump end everything."""
+        try:
+            layers, first = self._layers(origin)
+            refused = _not_opened(first) or (_deep() if layers is None else None)
+            if refused or layers is None:
+                self._tell("member-unopened", f"it is not read: it is {refused}.", origin.name)
+            else:
+                self._take(origin, layers, first, depth, prefix=f"{origin.name}/")
+        except LimitExceeded:
+            raise
+        except UnreadableDump as error:
+            self._tell("member-unopened", f"it is not read: {error.message}", origin.name)
+
+    def _layers(self, origin: Origin) -> tuple[tuple[Layer, ...] | None, bytes]:
+        """The layers around an origin, and what stands below them; None for the layers when there are more than are taken off."""
+        layers: list[Layer] = []
+        while True:
+            first = first_bytes(replace(origin, layers=tuple(layers)), self.budget, _FIRST_BYTES)
+            layer = self.encryption if is_openpgp(first) else packing_of(first)
+            if layer is None:
+                return tuple(layers), first
+            if len(layers) == MAX_LAYERS:
+                return None, first
+            layers.append(layer)
+
+    def _take(self, origin: Origin, layers: tuple[Layer, ...], first: bytes, depth: int, prefix: str) -> bool:
+        """A member, or the members of an archive; whether the container proves itself whole."""
+        zipped = first.startswith(MAGICS)
+        if not zipped and (not is_tar(first) or is_postgres_tar(first)):
+            self._member(origin, layers)
+            return False
+        if depth == MAX_ARCHIVES:
+            self._tell("member-unopened", f"it is not read: {_deep()}.", origin.name)
+            return False
+        archive = self._archive(origin, layers, depth, prefix)
+        if zipped:
+            return self._zip(archive, layers)
+        return self._tar(archive)
+
+    def _member(self, origin: Origin, layers: tuple[Layer, ...]) -> None:
+        self.members.append(
+            Member(origin.name, origin.size, _opener(replace(origin, layers=layers), self.budget), _opener(origin, self.budget))
+        )
+
+    def _tell(self, code: str, message: str, member: str) -> None:
+        self.notices.append(Notice(code, message, member, data_bearing=True))
+
+    def _archive(self, origin: Origin, layers: tuple[Layer, ...], depth: int, prefix: str) -> _Archive:
+        """Its bytes at any place: where they lie, or in a spool that is filled now. A stream that ends badly is told, not raised."""
+        dump = f"{self.budget.dump}: {prefix.rstrip('/')}" if prefix else self.budget.dump
+        if origin.region and not layers:
+            return _Archive(origin, origin.region, origin.inflation, origin.counted, depth, prefix, dump)
+        spool, proven = Spool(self.work), any(layer.proves for layer in layers)
+        packed = replace(origin, layers=layers)
+        try:
+            with packed.stream(self.budget) as stream:
+                while part := stream.read(_SPOOL_CHUNK):
+                    spool.write(part)
+        except (EOFError, OSError) as error:
+            proven = False
+            self._tell("archive-damaged", f"{error} The members of this archive are not proven.", origin.name)
+        inflation = max(spool.size / max(origin.size, 1), 1.0) * origin.inflation
+        return _Archive(origin, Region(spool, 0, spool.size), inflation, True, depth, prefix, dump, proven)
+
+    def _zip(self, archive: _Archive, layers: tuple[Layer, ...]) -> bool:
+        entries, skipped = zip_entries(archive.region, archive.dump, self.budget)
+        if is_workbook(archive.region, entries):
+            self._member(archive.origin, layers)
+            return False
+        self.ignored += [archive.prefix + name for name in skipped]
+        for entry in entries:
+            name = archive.prefix + entry.name
+            if is_junk(entry.name):
+                self.ignored.append(name)
+            else:
+                self._inner(_zip_origin(archive, entry, name), archive.depth + 1)
+        return True
+
+    def _tar(self, archive: _Archive) -> bool:
+        listing = tar_listing(archive.region, archive.dump, self.budget)
+        refuse_empty(listing, archive.dump)
+        for trouble in listing.troubles:
+            self._tell("tar-damaged", f"{trouble}.", archive.origin.name)
+        for name, what in listing.skipped:
+            if is_junk(name):
+                self.ignored.append(archive.prefix + name)
+            else:
+                self._tell("member-ignored", f"it was not read: it is {what}.", archive.prefix + name)
+        for entry in listing.entries:
+            name = archive.prefix + entry.name
+            if is_junk(entry.name):
+                self.ignored.append(name)
+                continue
+            region = archive.region.part(entry.offset, entry.size)
+            origin = region_origin(name, region, entry.size, inflation=archive.inflation, counted=archive.counted)
+            self._inner(origin, archive.depth + 1)
+        return archive.proven and not listing.troubles
+
+
+def _deep() -> str:
+    return f"nested more than {MAX_ARCHIVES} archives or {MAX_LAYERS} layers of packing deep, which is not opened. Unpack it once by hand"
+
+
+def _not_opened(first: bytes) -> str | None:
+    """What a file is that is known and cannot be read, and what to do."""
+    for magic, kind, advice in _NOT_OPENED:
+        if first.startswith(magic):
+            return f"{kind}, which is not opened here. {advice} and bring the files as they are, or packed by gzip, zstd, zip or tar"
+    return None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -92,45 +252,21 @@ def _refuse_leaving(file: Path, folder: Path) -> None:
         )
 
 
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in MAGICS
+def _zip_origin(archive: _Archive, entry: ZipEntry, name: str) -> Origin:
+    def start() -> tuple[Iterator[bytes], Section]:
+        section = entry.section(archive.region)
+        return entry.chunks(section), section
+
+    return Origin(name, entry.packed, start, inflation=archive.inflation)
 
 
-def _zip_members(path: Path, budget: Budget, prefix: str) -> tuple[list[Member], list[str]]:
-    entries, ignored = zip_entries(path, f"{budget.dump}: {prefix.rstrip('/')}" if prefix else budget.dump, budget)
-    junk = [entry.name for entry in entries if is_junk(entry.name)]
-    members = [
-        Member(prefix + entry.name, entry.packed, _zip_opener(path, entry, budget, prefix + entry.name))
-        for entry in entries
-        if not is_junk(entry.name)
-    ]
-    return members, [prefix + name for name in [*ignored, *junk]]
-
-
-def _opener(path: Path, budget: Budget, name: str) -> Callable[[], BinaryIO]:
-    def start() -> BinaryIO:
-        section = Section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(section.chunks()), section, budget, name))
-
-    return start
-
-
-def _zip_opener(path: Path, entry: ZipEntry, budget: Budget, name: str) -> Callable[[], BinaryIO]:
-    def start() -> BinaryIO:
-        section = entry.section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(entry.chunks(section)), section, budget, name))
-
-    return start
-
-
-def is_junk(name: str) -> bool:
-    """Files that operating systems leave behind, and dot files: no part of a dump (the dump's hash leaves out dot files as well)."""
-    return bool(_JUNK.search(name))
+def _opener(origin: Origin, budget: Budget) -> Callable[[], BinaryIO]:
+    return lambda: origin.stream(budget)
 
 
 def ignored_notices(dump: Dump) -> Iterator[Notice]:
-    """One Notice per ignored name; data may be missing where it is not plain junk (a link, an older twin in a ZIP)."""
+    """One Notice per ignored name, then what the containers tell; data may be missing where a name is not plain junk (a link, an older
+    twin in a ZIP)."""
     for name in dump.ignored:
         junk = is_junk(name)
         what = (
@@ -139,6 +275,7 @@ def ignored_notices(dump: Dump) -> Iterator[Notice]:
             else "is a link, no regular file, or has a newer entry of the same name"
         )
         yield Notice("member-ignored", f"{name} was not read: it {what}.", name, data_bearing=not junk)
+    yield from dump.notices
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,18 @@ Source of the format: APPNOTE.TXT 6.3.10 of PKWARE (local header 4.3.7, methods 
 from __future__ import annotations
 
 import bz2
-import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO, cast
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats.containers.unpacking import Budget, Decoder, Section, ZlibDecoder, decode
+from platform_assets.formats.containers.budget import Budget
+from platform_assets.formats.containers.names import check_name
+from platform_assets.formats.containers.region import Region, Section
+from platform_assets.formats.containers.unpacking import Decoder, ZlibDecoder, decode
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _LOCAL_HEADER = 30
@@ -24,7 +26,7 @@ _DECODERS: dict[int, Callable[[], Decoder]] = {
     zipfile.ZIP_DEFLATED: lambda: ZlibDecoder(-zlib.MAX_WBITS),
     zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
 }
-_DRIVE = re.compile(r"[A-Za-z]:")
+_MIMETYPE_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -52,24 +54,27 @@ class ZipEntry:
         if size != self.unpacked or crc != self.crc:
             raise OSError(f"{size:,} bytes with CRC {crc:08x}, but the archive's directory says {self.unpacked:,} with {self.crc:08x}")
 
-    def section(self, path: Path) -> Section:
+    def section(self, archive: Region) -> Section:
         """The packed bytes, behind the local header. Raises OSError when there is no local header."""
-        with path.open("rb") as file:
-            file.seek(self.header_offset)
-            header = file.read(_LOCAL_HEADER)
+        return Section(self.region(archive))
+
+    def region(self, archive: Region) -> Region:
+        with archive.open() as window:
+            window.seek(self.header_offset)
+            header = window.read(_LOCAL_HEADER)
         if not header.startswith(MAGICS[0]) or len(header) < _LOCAL_HEADER:
-            raise OSError(f"{path.name}: member {self.name}: no local header at byte {self.header_offset:,}. Fetch the dump again.")
+            raise OSError(f"member {self.name}: no local header at byte {self.header_offset:,}. Fetch the dump again.")
         behind = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        return Section(path, self.header_offset + _LOCAL_HEADER + behind, self.packed)
+        return archive.part(self.header_offset + _LOCAL_HEADER + behind, self.packed)
 
 
-def zip_entries(path: Path, dump: str, budget: Budget) -> tuple[list[ZipEntry], list[str]]:
+def zip_entries(region: Region, dump: str, budget: Budget) -> tuple[list[ZipEntry], list[str]]:
     """The files of an archive in its own order, and the names of entries that cannot hold a table (links, older twins).
 
     Raises UnreadableDump for a cut or broken directory, unsafe names, encryption, overlaps and unknown methods; LimitExceeded.
     """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with region.open() as window, zipfile.ZipFile(cast(BinaryIO, window)) as archive:
             found = archive.infolist()
             end = archive.start_dir
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
@@ -80,12 +85,27 @@ def zip_entries(path: Path, dump: str, budget: Budget) -> tuple[list[ZipEntry], 
         ) from error
     budget.members(len(found))
     for info in found:
-        _check_name(info, dump)
+        check_name(info.orig_filename, dump)
     _check_overlaps(found, end, dump)
     newest = {info.filename: info for info in found}
     ignored = [info.filename for info in found if newest[info.filename] is not info or _is_link(info)]
     kept = [info for info in found if newest[info.filename] is info and not info.is_dir() and not _is_link(info)]
     return [_entry(info, dump) for info in kept], ignored
+
+
+def is_workbook(archive: Region, entries: Sequence[ZipEntry]) -> bool:
+    """An Office Open XML workbook (ECMA-376 part 2: `[Content_Types].xml`) or an OpenDocument one (part 3 of 1.3, 2.2.4: `mimetype`)."""
+    names = {entry.name for entry in entries}
+    if "[Content_Types].xml" in names and names & {"xl/workbook.xml", "xl/workbook.bin"}:
+        return True
+    kind = next((entry for entry in entries if entry.name == "mimetype"), None)
+    if kind is None or kind.method != zipfile.ZIP_STORED or kind.packed > _MIMETYPE_BYTES:
+        return False
+    section = kind.section(archive)
+    try:
+        return b"".join(section.chunks()).startswith(b"application/vnd.oasis.opendocument.spreadsheet")
+    finally:
+        section.close()
 
 
 def _entry(info: zipfile.ZipInfo, dump: str) -> ZipEntry:
@@ -109,18 +129,6 @@ def _entry(info: zipfile.ZipInfo, dump: str) -> ZipEntry:
 
 def _is_link(info: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(info.external_attr >> 16)
-
-
-def _check_name(info: zipfile.ZipInfo, dump: str) -> None:
-    name = info.orig_filename
-    parts = name.split("/")
-    if name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or _DRIVE.match(name) or not name.strip("/ ."):
-        raise UnreadableDump(
-            f"{dump}: member {name!r} is no plain relative name (absolute, '..', a backslash or a drive letter). "
-            "Nothing of the archive was read; pack it again with relative names.",
-            dump=dump,
-            member=name,
-        )
 
 
 def _check_overlaps(found: list[zipfile.ZipInfo], directory: int, dump: str) -> None:

@@ -19,7 +19,7 @@ import pyarrow.csv as csv
 from psycopg.sql import SQL
 
 from platform_assets.errors import Conflict, PlatformError
-from platform_assets.storage.ahead import ahead
+from platform_assets.formats.ahead import ahead
 from platform_assets.storage.server.sessions import TEXT_FORMS
 from platform_assets.storage.warehouse import copy_binary
 from platform_assets.storage.warehouse.names import qualified, quoted
