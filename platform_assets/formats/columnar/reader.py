@@ -1,11 +1,11 @@
 """The formats `parquet` and `arrow` (IPC file or stream): one table per member, its types those of its columns.
 
-Sources: Apache Parquet format 2.11, Arrow columnar format 1.5. Both are read by pyarrow; here it is seen to that nothing is lost on the way.
+Sources: Apache Parquet format 2.11, Arrow columnar format 1.5. pyarrow reads both; here it is seen to that nothing is lost on the way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -123,7 +123,9 @@ def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _events(schema: pa.Schema, batches: Iterator[pa.RecordBatch], member: Member, name: str, context: Context) -> Iterator[Event]:
+def _events(
+    schema: pa.Schema, batches: Iterator[pa.RecordBatch], member: Member, name: str, context: Context
+) -> Generator[Event, None, int]:
     table_name, notices = context.table_name(name, name, member)
     names, remarks = unique_names(schema.names)
     columns = tuple(_column(new, field) for new, field in zip(names, schema, strict=True))

@@ -29,7 +29,7 @@ class Spooled:
 
 @contextmanager
 def spooled(member: Member) -> Iterator[Spooled]:
-    """Copies a member to a temporary file. Raises OSError when the copy cannot be written, LimitExceeded; a cut stream is told, not raised."""
+    """Copies a member to a temporary file; a cut stream is told, not raised. Raises OSError when the disk is full, and LimitExceeded."""
     number, name = tempfile.mkstemp(prefix="platform-assets-")
     path, named = Path(name), True
     try:

@@ -16,6 +16,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import DumpGone, UnreadableDump
 from platform_assets.formats.base import Dump, Member, Notice
 from platform_assets.formats.containers.unpacking import Budget, Section, UnpackedStream, unpack
+from platform_assets.formats.containers.workbooks import kind_of
 from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, zip_entries
 
 HEAD_BYTES = 64 * 1024
@@ -46,7 +47,7 @@ def _file(path: Path, budget: Budget) -> Dump:
     size = path.stat().st_size
     if size == 0:
         raise UnreadableDump(f"{path.name} is empty (0 bytes). Fetch the dump again.", dump=path.name)
-    if not _is_zip(path):
+    if not _is_zip(path) or kind_of(path):  # a workbook is an archive, but its parts are no files of the dump
         return Dump(path.name, (Member(path.name, size, _opener(path, budget, path.name)),))
     members, ignored = _zip_members(path, budget, prefix="")
     return Dump(path.name, tuple(members), sealed=True, ignored=tuple(ignored))
@@ -63,7 +64,7 @@ def _folder(path: Path, budget: Budget) -> Dump:
             ignored.append(name)
             continue
         _refuse_leaving(file, path)
-        if _is_zip(file):
+        if _is_zip(file) and not kind_of(file):
             inner, inner_ignored = _zip_members(file, budget, prefix=f"{name}/")
             members += inner
             ignored += inner_ignored

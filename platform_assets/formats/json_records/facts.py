@@ -44,9 +44,10 @@ class Facts:
             self.counts[kind] += count
         at = np.flatnonzero(values.kinds == NUMBER)
         if len(at):
-            self._numbers(values.texts if len(at) == len(values.texts) else values.texts.take(pa.array(at)))
+            self.numbers(values.texts if len(at) == len(values.texts) else values.texts.take(pa.array(at)))
 
-    def _numbers(self, texts: pa.StringArray) -> None:
+    def numbers(self, texts: pa.StringArray) -> None:
+        """Counts nothing; looks at the digits."""
         scientific = pc.match_substring_regex(texts, "[eE]")
         if pc.any(scientific).as_py():
             self.exponents, self.only_whole = True, False
@@ -79,10 +80,10 @@ class Facts:
         if kinds == {BOOLEAN}:
             return BOOLEAN_TYPE
         if kinds and kinds <= {NUMBER, WORD}:
-            return self._number(words=WORD in kinds)
+            return self.number_type(words=WORD in kinds)
         return STRING
 
-    def _number(self, *, words: bool) -> pa.DataType:
+    def number_type(self, *, words: bool = False) -> pa.DataType:
         if words:
             return FLOAT64 if self.fits_float else STRING
         if self.only_whole:

@@ -69,7 +69,7 @@ class BadRecord:
 
 @dataclass(frozen=True)
 class Records:
-    """`count` records of one buffer, good and bad. `good` are the indexes of the good ones, `columns` holds theirs, by `rows` into `good`."""
+    """`count` records of one buffer; `good` are the indexes of the readable ones, `columns` has their values, by `rows` into `good`."""
 
     count: int
     good: Int64s
@@ -159,9 +159,9 @@ class _Finding:
         wrong |= (kinds == TEXT) & ~self._quoted(self.value_starts, self.value_stops)
         self._spoil(self.owner[wrong])
         self.kinds = kinds.astype(np.uint8)
-        if not is_utf8(memoryview(data)):
+        if not is_utf8(data.data):
             for index in range(self.count):
-                self.undecodable[index] = not is_utf8(memoryview(data[self.starts[index] : self.stops[index]]))
+                self.undecodable[index] = not is_utf8(data[self.starts[index] : self.stops[index]].data)
             self.bad |= self.undecodable
         self._keep_good()
 
@@ -208,7 +208,7 @@ class _Finding:
         tokens = _spans(self.data, self.value_starts + inner, self.value_stops - inner)
         self._check(tokens, NUMBER, lambda values: pc.match_substring_regex(values, _NUMBER))
         for kind, words in ((BOOLEAN, ["true", "false"]), (NULL, ["null"]), (WORD, _WORDS)):
-            self._check(tokens, kind, lambda values, words=words: pc.is_in(values, pa.array(words)))  # type: ignore[misc]
+            self._check(tokens, kind, lambda values, words=words: pc.is_in(values, pa.array(words)))
         nested = np.flatnonzero(self.kinds == NESTED)
         for at, token in self._doubtful(nested, tokens):
             if json_problem(token):

@@ -20,31 +20,9 @@ from platform_assets.formats.json_records.walk import Batch, BrokenDocument, Lis
 
 MAX_COLUMNS = 1_500
 """PostgreSQL's tables have at most 1,600. More keys than that are data (a dictionary by id), not columns."""
-WRAPPERS = frozenset(
-    [
-        "content",
-        "data",
-        "docs",
-        "documents",
-        "elements",
-        "entities",
-        "entries",
-        "hits",
-        "items",
-        "list",
-        "member",
-        "members",
-        "objects",
-        "payload",
-        "records",
-        "response",
-        "result",
-        "results",
-        "rows",
-        "value",
-        "values",
-    ]
-)
+_WRAPPERS = """content data docs documents elements entities entries hits items list member members objects payload records response
+result results rows value values"""
+WRAPPERS = frozenset(_WRAPPERS.split())
 """Keys under which interfaces put a page of records; they say nothing of what the records are."""
 _FIXTURE = {"model", "pk", "fields"}
 
@@ -145,7 +123,7 @@ class Sorter:
             place = (self._path, model)
             inner = records_of_texts(fields.take(pa.array(at)))
             self.twins += inner.twins
-            columns = {name: values for name, values in inner.columns.items()}
+            columns = dict(inner.columns)
             if "pk" in records.columns:
                 columns = {("pk" if "pk" not in columns else "pk_"): _taken(records.columns["pk"], at, count)} | columns
             first = self.seen[place] + 1

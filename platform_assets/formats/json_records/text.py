@@ -74,7 +74,7 @@ class JsonText:
             if not rest and not self.more():
                 return b""
 
-    def bytes(self) -> Bytes:
+    def rest(self) -> Bytes:
         return np.frombuffer(self.data, np.uint8)[self.start :]
 
     def line_of(self, position: int) -> int:
@@ -83,7 +83,7 @@ class JsonText:
 
     def lines_of(self, positions: Int64s) -> Int64s:
         """The lines of rising positions counted from `start`."""
-        ends = np.flatnonzero(self.bytes() == ord("\n"))
+        ends = np.flatnonzero(self.rest() == ord("\n"))
         return self._line + np.searchsorted(ends, positions)
 
     def offset_of(self, position: int) -> int | None:

@@ -145,7 +145,7 @@ def _after_bracket(text: JsonText) -> bytes:
 def _records(text: JsonText) -> Iterator[Step]:
     """The elements of a list up to its bracket."""
     while True:
-        data = text.bytes()
+        data = text.rest()
         structure = structure_of(data)
         closed = np.flatnonzero(structure.depth < 0)
         end = int(structure.marks[closed[0]]) if len(closed) else None
@@ -243,7 +243,7 @@ def _skip(text: JsonText) -> None:
         return
     depth = 0
     while True:
-        structure = structure_of(text.bytes())
+        structure = structure_of(text.rest())
         closed = np.flatnonzero(structure.depth + depth <= 0)
         if len(closed):
             text.pass_to(text.start + int(structure.marks[closed[0]]) + 1)
@@ -272,13 +272,14 @@ def lines(text: JsonText) -> Iterator[Batch]:
             text.pass_to(stop)
         if text.too_long:
             raise BrokenDocument(f"{text.place()}: the line has no end within reach")
-        if text.ended or not text.more():
-            if text.ended and text.start >= len(text.data):
-                return
+        if not text.ended:
+            text.more()
+        elif text.start >= len(text.data):
+            return
 
 
 def _lines_to(text: JsonText, stop: int) -> Iterator[Batch]:
-    data = text.bytes()[: stop - text.start].copy()
+    data = text.rest()[: stop - text.start].copy()
     ends = np.flatnonzero(data == NEWLINE)
     begins = np.concatenate(([0], ends + 1)).astype(np.int64)
     starts, stops = stripped(data, begins, np.append(ends, len(data)).astype(np.int64))
@@ -292,7 +293,7 @@ def _lines_to(text: JsonText, stop: int) -> Iterator[Batch]:
             data[start:end] = ord("0")  # no object, and without a quote or bracket that would spoil its neighbours
         framed = structure_of(data)
     records = read_records(framed, starts, stops)
-    raw = text.bytes()
+    raw = text.rest()
     texts = tuple(raw[bad.start : bad.stop].tobytes() for bad in records.bad)
     unframed = set(broken.tolist())
     for at, (bad, original) in enumerate(zip(records.bad, texts, strict=True)):
