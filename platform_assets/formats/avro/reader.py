@@ -103,6 +103,9 @@ def _container(stream: _Counting, member: Member, name: str, context: Context) -
         node = read_schema(json.loads(entries.get("avro.schema", b"")))
     except (ValueError, RecursionError) as error:
         raise UnusableSchema(str(error)) from error
+    if node.kind == "record" and not node.inner:
+        yield Notice("no-columns", "its records have no fields: a table without columns.", member.name, table=name)
+        return
     if node.kind != "record":
         node = Node("record", names=("value",), inner=(node,))
     table_name, notices = context.table_name(name, name, member)
@@ -181,9 +184,6 @@ class _Rows:
         if not rows:
             return
         self._pending, self._numbers, self._bytes = [], [], 0
-        if self._names:
-            arrays = [to_array(inner, [row[f"f{at}"] for row in rows]) for at, inner in enumerate(self._node.inner)]
-            batch = pa.RecordBatch.from_arrays(arrays, names=list(self._names))
-        else:
-            batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+        arrays = [to_array(inner, [row[f"f{at}"] for row in rows]) for at, inner in enumerate(self._node.inner)]
+        batch = pa.RecordBatch.from_arrays(arrays, names=list(self._names))
         yield Rows(self._table.name, self._member.name, batch, numbers, numbers)

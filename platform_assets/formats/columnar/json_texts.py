@@ -92,12 +92,17 @@ def _leaves(array: pa.Array) -> Texts:
         return array.cast(pa.int64()).cast(pa.string()).to_pylist()
     if pa.types.is_decimal(arrow):
         return [None if value is None else format(value, "f") for value in array.to_pylist()]
-    if pa.types.is_timestamp(arrow) and arrow.tz:
-        local = array.cast(pa.int64()).cast(pa.timestamp(arrow.unit)).cast(pa.string()).to_pylist()
-        return [None if text is None else json.dumps(text.replace(" ", "T") + "Z") for text in local]
     if pa.types.is_temporal(arrow):
-        return [None if text is None else json.dumps(text.replace(" ", "T")) for text in array.cast(pa.string()).to_pylist()]
+        zone = "Z" if pa.types.is_timestamp(arrow) and arrow.tz else ""
+        local = array.cast(pa.int64()).cast(pa.timestamp(arrow.unit)) if zone else array
+        return [None if text is None else json.dumps(_iso(text) + zone) for text in local.cast(pa.string()).to_pylist()]
     return [None if value is None else _text(value) for value in array.to_pylist()]
+
+
+def _iso(text: str) -> str:
+    """Zeros behind a decimal point come from the unit, not from the value."""
+    text = text.replace(" ", "T")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _float(value: float) -> str:

@@ -126,6 +126,9 @@ def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _events(
     schema: pa.Schema, batches: Iterator[pa.RecordBatch], member: Member, name: str, context: Context
 ) -> Generator[Event, None, int]:
+    if not len(schema):
+        yield Notice("no-columns", "it has no columns, so no rows to keep.", member.name, table=name)
+        return sum(batch.num_rows for batch in batches)
     table_name, notices = context.table_name(name, name, member)
     names, remarks = unique_names(schema.names)
     columns = tuple(_column(new, field) for new, field in zip(names, schema, strict=True))
@@ -145,11 +148,8 @@ def _events(
 
 
 def _rows(part: pa.RecordBatch, names: tuple[str, ...], table: Table, member: Member, numbers: pa.Array) -> Iterator[Event]:
-    if names:
-        arrays = [_fitted(converted(column), table.column(name)) for name, column in zip(names, part.columns, strict=True)]
-        batch = pa.RecordBatch.from_arrays(arrays, names=list(names))
-    else:
-        batch = pa.RecordBatch.from_struct_array(pa.array([{}] * part.num_rows, pa.struct([])))
+    arrays = [_fitted(converted(column), table.column(name)) for name, column in zip(names, part.columns, strict=True)]
+    batch = pa.RecordBatch.from_arrays(arrays, names=list(names))
     yield Rows(table.name, member.name, batch, numbers, numbers)
 
 

@@ -79,7 +79,7 @@ class _JsonFormat:
                 yield from _second_pass(self._steps(JsonText(stream, encoding)), tables, member, context)
         if found.sorter.broken:
             yield lost(member, "document-broken", f"{found.sorter.broken}. What came before was read; fetch the file again.", name)
-        elif not tables and not found.too_wide:
+        elif not tables and not found.columns:
             yield lost(member, "no-records", f"no list of objects is in it{_instead(found)}.", name)
         return self._proof() and not found.sorter.broken
 
@@ -91,6 +91,9 @@ class _JsonFormat:
                 f"its objects have more than {len(found.columns[place]):,} different keys: that is data in the place of names. Not read."
             )
             yield lost(member, "too-many-columns", message, table)
+            return
+        if not found.columns[place]:
+            yield Notice("no-columns", f"its {found.good[place]:,} objects are empty: a table without columns.", member.name, table=table)
             return
         contract = context.dictionary.get(table)
         stated = {column.name: column for column in contract.columns} if contract else {}
@@ -154,12 +157,12 @@ def _second_pass(steps: Iterator[Step], tables: Mapping[Place, Table], member: M
 def _rows(part: Part, table: Table, member: Member, context: Context) -> Iterator[Rows]:
     count = len(part.rows)
     names = [name for name in table.column_names if name in part.columns]
+    if not names:  # this part's objects are all empty
+        part.columns[table.column_names[0]] = Values(np.empty(0, np.int64), np.empty(0, np.uint8), pa.array([], pa.string()))
+        names = [table.column_names[0]]
     arrays = [_cells(part.columns[name], table.column(name), count, context) for name in names]
     rows, line_numbers = pa.array(part.rows, pa.int64()), pa.array(part.lines, pa.int64())
-    if names:
-        batch = pa.RecordBatch.from_arrays(arrays, names=names)
-    else:
-        batch = pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
+    batch = pa.RecordBatch.from_arrays(arrays, names=names)
     for start in range(0, count, BATCH_ROWS):
         cut = slice(start, start + BATCH_ROWS)
         yield Rows(table.name, member.name, batch.slice(start, BATCH_ROWS), rows[cut], line_numbers[cut], strict=True)

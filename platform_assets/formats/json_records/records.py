@@ -133,8 +133,11 @@ class _Finding:
         filled = np.flatnonzero(has_any)
         self.bad[filled] |= marks[first[filled]] != self.starts[filled]
         self.bad[filled] |= marks[first[filled] + counts[filled] - 1] != self.stops[filled] - 1
-        loose = has_any & (counts % 2 == 0) & (counts > 2) & ~self.bad
-        self.lenient = int(loose.sum())
+        even = np.flatnonzero(has_any & (counts % 2 == 0) & ~self.bad)  # an empty object, or a comma before the closing brace
+        closing = first[even] + counts[even] - 1
+        gap_starts, gap_stops = stripped(self.data, marks[closing - 1] + 1, marks[closing])
+        self.bad[even] |= gap_starts != gap_stops
+        self.lenient = int(((counts[even] > 2) & ~self.bad[even]).sum())
         at = np.flatnonzero((kinds == COLON) & ~self.bad[owner])
         self.owner = owner[at]
         self.key_starts, self.key_stops = stripped(self.data, marks[at - 1] + 1, marks[at])
@@ -150,7 +153,7 @@ class _Finding:
         controls = controls[(np.searchsorted(s.quotes, controls) & 1) == 1]
         if len(controls):
             owner = np.searchsorted(self.starts, controls, "right") - 1
-            self._spoil(owner[owner >= 0])
+            self._spoil(owner[(owner >= 0) & (controls < self.stops[np.maximum(owner, 0)])])
         self._spoil(self.owner[~self._quoted(self.key_starts, self.key_stops)])
         kinds = _KIND_OF[data[np.minimum(self.value_starts, len(data) - 1)]] if len(data) else np.empty(0, np.uint8)
         minus_word = (self.value_stops - self.value_starts == 9) & (data[np.minimum(self.value_starts + 1, len(data) - 1)] == ord("I"))

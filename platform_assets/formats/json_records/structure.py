@@ -69,6 +69,8 @@ def _escaped(quotes: Int64s, slashes: Int64s) -> Bools:
 def stripped(data: Bytes, starts: Int64s, stops: Int64s) -> tuple[Int64s, Int64s]:
     """Spans without the white space at their ends; a blank span becomes an empty one."""
     starts, stops = starts.copy(), stops.copy()
+    if not len(data):
+        return starts, stops
     _advance(data, starts, stops)
     _retreat(data, starts, stops)
     return starts, stops

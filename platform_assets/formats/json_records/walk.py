@@ -149,11 +149,12 @@ def _records(text: JsonText) -> Iterator[Step]:
         structure = structure_of(data)
         closed = np.flatnonzero(structure.depth < 0)
         end = int(structure.marks[closed[0]]) if len(closed) else None
-        if end is not None and structure.kinds[closed[0]] != CLOSE_LIST:
-            end_of_good = text.line_of(text.start + end)
-            raise BrokenDocument(f"line {end_of_good:,}: a brace closes a list")
         commas = structure.marks[(structure.depth == 0) & (structure.kinds == COMMA)]
         commas = commas if end is None else commas[commas < end]
+        if end is not None and structure.kinds[closed[0]] != CLOSE_LIST:
+            if len(commas):
+                yield from _elements(text, structure, commas[:-1], int(commas[-1]), last=False)
+            raise BrokenDocument(f"line {text.line_of(text.start + end):,}: a brace closes a list")
         stop = end if end is not None else (int(commas[-1]) if len(commas) else None)
         if stop is not None:
             inner = commas if end is not None else commas[:-1]
