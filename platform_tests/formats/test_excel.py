@@ -252,3 +252,15 @@ def test_a_damaged_old_workbook_is_refused_with_advice(tmp_path: Path) -> None:
     path = stored(tmp_path, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(4000), "old.xls")
     with pytest.raises(UnreadableDump, match=r"save it as \.xlsx"):
         read(Excel(), path)
+
+
+def test_a_large_sheet_is_streamed_in_two_passes_and_a_prefix_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_assets.formats.excel.reader._KEPT_CELLS", 10)
+    rows = [["a", "b"], *[[n, f"text {n}"] for n in range(100)]]
+    data = xlsx({"t": rows})
+    found = read(Excel(), stored(tmp_path, data))
+    assert found.rows["t"] == [{"a": n, "b": f"text {n}"} for n in range(100)]
+    title = Raw(' t="str"', "<v>a</v>")
+    text = sheet_xml({1: [title], 2: [number("7")]}, [])
+    prefixed = text.replace("<", "<x:").replace("<x:/", "</x:").replace("<x:?", "<?").replace("xmlns=", "xmlns:x=")
+    assert read(Excel(), stored(tmp_path, xlsx({"t": prefixed, "u": [["a"]]}))).rows["t"] == [{"a": 7}]

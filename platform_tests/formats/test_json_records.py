@@ -231,6 +231,16 @@ def test_the_dictionary_types_what_it_knows(tmp_path: Path) -> None:
     assert words.batch.to_pylist() == [{"id": "1", "price": "1.5", "day": "24.12.2020", "ok": "ja", "x": "1"}]
 
 
+def test_an_empty_list_is_a_table_where_the_dictionary_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("[]")
+    found = read(Json(), tmp_path / "t.json", APP, {"t": Table("t", (Column("id", INT64),))})
+    assert (found.rows, found.types("t"), found.completeness) == ({"t": []}, {"id": "int64"}, "complete")
+    (tmp_path / "u.json").write_text('{"t": [], "u": [{"a": 1}]}')
+    assert set(read(Json(), tmp_path / "u.json", APP, {"T": Table("T", (Column("id", INT64),))}).tables) == {"T", "u"}
+    with pytest.raises(UnreadableDump, match="no list of objects is in it, only empty list"):
+        read(Json(), tmp_path / "t.json")
+
+
 def test_keys_that_are_data_do_not_become_a_thousand_columns(tmp_path: Path) -> None:
     rows = [{f"key {n} of {m}": 1 for n in range(400)} for m in range(5)]
     (tmp_path / "t.json").write_text(json.dumps({"wide": rows, "t": [{"a": 1}]}))

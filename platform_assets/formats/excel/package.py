@@ -71,7 +71,7 @@ class Workbook:
             if name == "workbookPr":
                 self.epoch_1904 = attributes.get("date1904", "0") in ("1", "true")
             elif name == "sheet":
-                identity = next((value for key, value in attributes.items() if key.rpartition(" ")[2] == "id"), "")
+                identity = next((value for key, value in attributes.items() if key.rpartition(":")[2] == "id"), "")
                 kind, part = targets.get(identity, ("", ""))
                 hidden = attributes.get("state", "visible") != "visible"
                 self.sheets.append(Sheet(attributes.get("name", ""), part if kind == "worksheet" else None, hidden))

@@ -30,6 +30,8 @@ from platform_assets.formats.excel.xml_stream import BadXml
 from platform_assets.formats.members import Context, Reading, claim, lost, read_members
 
 _BATCH = 8_192
+_KEPT_CELLS = 200_000
+"""A sheet of up to so many cells (some 40 MB as Python values) is not parsed a second time."""
 _BROKEN = (BadXml, OldWorkbookError, EOFError, OSError, zlib.error, ValueError)
 _NAMED_ERRORS = 5
 
@@ -138,15 +140,23 @@ def _sheet(sheet: Sheet, open_rows: OpenSheet, member: Member, name: str, contex
         yield Notice("sheet-skipped", f"sheet {sheet.name} holds no cells (a chart or a macro sheet).", member.name)
         return True
     facts, end, broken = SheetFacts(context.source.delimited.header), SheetEnd(), None
+    kept: list[SheetRow] | None = []
+    cells = 0
     try:
         for row in open_rows(sheet, end):
             facts.see(row)
+            cells += len(row.cells)
+            if kept is not None and cells <= _KEPT_CELLS:
+                kept.append(row)
+            else:
+                kept = None
     except _BROKEN as error:
         broken = f"sheet {sheet.name} cannot be read on: {error or type(error).__name__}. What came before was read; fetch the file again."
     if facts.header is None and not facts.rows:
         yield Notice("sheet-empty", f"sheet {sheet.name} is empty.", member.name)
     else:
-        yield from _table(sheet, facts, end, open_rows, member, name, context)
+        again = (lambda sheet, end: iter(kept)) if kept is not None else open_rows
+        yield from _table(sheet, facts, end, again, member, name, context)
     if broken:
         yield lost(member, "sheet-damaged", broken, sheet.name)
     return broken is None

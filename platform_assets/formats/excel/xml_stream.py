@@ -21,14 +21,23 @@ def stream_elements(
     end: Callable[[str], None],
     text: Callable[[str], None],
 ) -> Iterator[None]:
-    """Calls the handlers (names without namespace) and yields after each piece, so that the caller can hand on what it has.
+    """Calls the handlers (names without their prefix) and yields after each piece, so that the caller can hand on what it has.
 
     Raises BadXml, and what the stream raises.
     """
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()
     parser.buffer_text = True
-    parser.StartElementHandler = lambda name, attributes: start(name.rpartition(" ")[2], attributes)
-    parser.EndElementHandler = lambda name: end(name.rpartition(" ")[2])
+
+    def first(name: str, attributes: dict[str, str]) -> None:
+        """Nearly all programs write names without a prefix: then no call is spent on taking it off."""
+        if ":" in name:
+            parser.StartElementHandler = lambda name, attributes: start(name.rpartition(":")[2], attributes)
+            parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
+        else:
+            parser.StartElementHandler, parser.EndElementHandler = start, end
+        parser.StartElementHandler(name, attributes)
+
+    parser.StartElementHandler = first
     parser.CharacterDataHandler = text
 
     def refuse(*_: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -73,13 +73,14 @@ class _JsonFormat:
             table, notices = context.table_name(name_of(place, name, found.places()), name, member)
             yield from notices
             yield from self._described(found, place, table, member, context, tables)
+        empty = yield from _empty_tables(found, member, name, context)
         yield from _remarks(found, member, name)
         if tables:
             with member.open() as stream:
                 yield from _second_pass(self._steps(JsonText(stream, encoding)), tables, member, context)
         if found.sorter.broken:
             yield lost(member, "document-broken", f"{found.sorter.broken}. What came before was read; fetch the file again.", name)
-        elif not tables and not found.columns:
+        elif not empty and not found.columns:
             yield lost(member, "no-records", f"no list of objects is in it{_instead(found)}.", name)
         return self._proof() and not found.sorter.broken
 
@@ -102,6 +103,20 @@ class _JsonFormat:
         tables[place] = with_formats(schema, context.source.delimited.formats)
         yield TableFound(tables[place], member.name)
         yield from _column_remarks(found, place, table, member)
+
+
+def _empty_tables(found: Survey, member: Member, name: str, context: Context) -> Generator[Event, None, int]:
+    """Empty lists under a name that the dictionary knows are tables without rows. Returns how many there were."""
+    count = 0
+    for passed in found.sorter.passed:
+        wanted = passed.path[-1] if passed.path else name
+        known = next((table for known, table in context.dictionary.items() if known.casefold() == wanted.casefold()), None)
+        if passed.kind == "empty list" and known is not None:
+            table, notices = context.table_name(wanted, name, member)
+            yield TableFound(replace(known, name=table), member.name)
+            yield from notices
+            count += 1
+    return count
 
 
 class Json(_JsonFormat):
