@@ -29,9 +29,6 @@ from platform_assets.versions.keys import checked_source, version_key
 TEMPORARY_ENDINGS = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", "~")
 _ENDINGS = "sql txt csv tsv dat json jsonl ndjson avro parquet arrow feather xlsx xlsm xlsb xls ods zip tar tgz gz bz2 xz zst dump bak"
 _SUFFIXES = re.compile(rf"(\.({'|'.join(_ENDINGS.split())}))+$", re.IGNORECASE)
-    r"(\.(sql|txt|csv|tsv|dat|json|jsonl|ndjson|avro|parquet|arrow|feather|xlsx|xlsm|xlsb|xls|ods|zip|tar|tgz|gz|bz2|xz|zst|dump|bak))+$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
