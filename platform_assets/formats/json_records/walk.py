@@ -263,7 +263,10 @@ def _skip(text: JsonText) -> None:
 
 
 def lines(text: JsonText) -> Iterator[Batch]:
-    """The records of JSON lines: one object per line, blank lines apart. A broken line harms no other, since strings hold no line ends."""
+    """The records of JSON lines: one object per line, blank lines apart. A broken line harms no other, since strings hold no line ends.
+
+    Raises BrokenDocument behind the last line of a stream that was cut.
+    """
     while True:
         stop = text.data.rfind(b"\n", text.start) + 1
         if text.ended:
@@ -276,6 +279,8 @@ def lines(text: JsonText) -> Iterator[Batch]:
         if not text.ended:
             text.more()
         elif text.start >= len(text.data):
+            if text.cut:
+                raise BrokenDocument(str(text.cut))
             return
 
 
