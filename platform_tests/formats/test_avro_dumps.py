@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from reading import read
 
 from platform_assets.dictionary.source import Limits, SourceSettings
 from platform_assets.errors import LimitExceeded, UnreadableDump
+from platform_assets.formats.avro.codecs import BadBlock, unpacked
 from platform_assets.formats.avro.container import encode_long
 from platform_assets.formats.avro.reader import Avro
 from platform_assets.formats.containers.opening import open_dump
@@ -262,3 +264,17 @@ def test_a_packed_bomb_is_stopped(tmp_path: Path) -> None:
     assert found.rows["t"] == []
     assert found.completeness == "partial"
     assert any("unpacks to more than" in notice.message for notice in found.notices)
+
+
+def test_zstandard_blocks_are_unpacked_and_bounded(tmp_path: Path) -> None:
+    schema = record(a="string")
+    empty = avro(schema, [])
+    head = empty[:-16].replace(b"\x08null", b"\x12zstandard")
+    assert head != empty[:-16]
+    block = pa.compress(b"\x04hi\x02x", codec="zstd", asbytes=True)
+    data = head + empty[-16:] + encode_long(2) + encode_long(len(block)) + block + empty[-16:]
+    assert read(Avro(), stored(tmp_path, data)).rows["t"] == [{"a": "hi"}, {"a": "x"}]
+    with pytest.raises(BadBlock, match="more than 1,000 bytes"):
+        unpacked("zstandard", pa.compress(bytes(5_000), codec="zstd", asbytes=True), 1_000)
+    with pytest.raises(BadBlock, match="claims"):
+        unpacked("snappy", encode_long(1 << 30) + b"xxxxx", 1_000)

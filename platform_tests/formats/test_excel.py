@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from workbook_files import Raw, number, ods, sheet_xml, xlsx, zipped
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
-from platform_assets.dictionary.types import DATE, INT64, STRING
+from platform_assets.dictionary.types import DATE, INT64, STRING, decimal
 from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
@@ -133,6 +134,9 @@ def test_without_header_the_dictionary_or_numbers_name_the_columns(tmp_path: Pat
 
 
 def test_the_dictionary_types_what_it_knows(tmp_path: Path) -> None:
+    small = {"t": Table("t", (Column("d", decimal(12, 9)), Column("day", DATE)))}
+    rows = [["d", "day"], [1e-7, number("43831", 2)]]
+    assert read(Excel(), stored(tmp_path, xlsx({"t": rows})), APP, small).rows["t"] == [{"d": Decimal("1e-7"), "day": dt.date(2020, 1, 1)}]
     dictionary = {"t": Table("t", (Column("id", INT64), Column("day", DATE, formats=("%d.%m.%Y",))))}
     found = read(Excel(), stored(tmp_path, xlsx({"t": [["id", "day", "more"], ["12", "24.12.2020", 1]]})), APP, dictionary)
     assert found.rows["t"] == [{"id": 12, "day": dt.date(2020, 12, 24), "more": 1}]

@@ -231,6 +231,14 @@ def test_the_dictionary_types_what_it_knows(tmp_path: Path) -> None:
     assert words.batch.to_pylist() == [{"id": "1", "price": "1.5", "day": "24.12.2020", "ok": "ja", "x": "1"}]
 
 
+def test_exponents_are_digits_where_the_dictionary_wants_digits(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('[{"i": 1E3, "d": 25e-1}, {"i": null, "d": 1}, {"i": "1e3", "d": 1e999999}]')
+    columns = (Column("i", INT64), Column("d", decimal(8, 3)))
+    found = read(Json(), tmp_path / "t.json", APP, {"t": Table("t", columns)})
+    assert [list(map(shown, row.values())) for row in found.rows["t"]] == [[1000, "2.500"], [None, "1.000"], [None, None]]
+    assert found.raw["t"][2] == '{"i": "1e3", "d": "1e999999"}'
+
+
 def test_an_empty_list_is_a_table_where_the_dictionary_knows_it(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text("[]")
     found = read(Json(), tmp_path / "t.json", APP, {"t": Table("t", (Column("id", INT64),))})

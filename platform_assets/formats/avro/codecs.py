@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from platform_assets.formats.containers.unpacking import decode_zstd
+_STEP = 1 << 20
 
 
 class BadBlock(ValueError):
@@ -68,7 +68,8 @@ def _whole(decoder: bz2.BZ2Decompressor | lzma.LZMADecompressor, data: bytes, la
 
 def _zstandard(data: bytes, largest: int) -> bytes:
     parts, size = [], 0
-    for part in decode_zstd(iter([data])):
+    stream = pa.CompressedInputStream(pa.BufferReader(data), "zstd")
+    while part := stream.read(_STEP):
         parts.append(part)
         size += len(part)
         if size > largest:

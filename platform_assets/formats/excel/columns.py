@@ -14,7 +14,7 @@ from platform_assets.dictionary.types import STRING, TIMESTAMP
 from platform_assets.dictionary.types import TIME as TIME_TYPE
 from platform_assets.formats.delimited.shape import Remark, unique_names
 from platform_assets.formats.excel.cells import BOOLEAN, DATE, DATETIME, ERROR, KIND_NAMES, NUMBER, TIME, Cell, SheetRow
-from platform_assets.formats.json_records.facts import Facts
+from platform_assets.formats.json_records.facts import Facts, without_exponent
 
 _WAITING = 10_000
 
@@ -144,6 +144,10 @@ def arrays_of(rows: Sequence[SheetRow], shape: SheetShape, booleans: tuple[str, 
                 text = booleans[0] if cell.text == "true" else booleans[1]
             elif cell.kind == DATE and pa.types.is_timestamp(column.type):
                 text = f"{cell.text}T00:00:00"
+            elif cell.kind == DATETIME and column.type == DATE_TYPE:
+                text = cell.text.removesuffix("T00:00:00")
+            elif cell.kind == NUMBER and "e" in cell.text and column.type != STRING:
+                text = without_exponent(cell.text)
             columns[number][at] = text
     return [pa.array(cells, STRING) for cells in columns], errors
 

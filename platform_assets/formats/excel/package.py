@@ -1,4 +1,4 @@
-"""An .xlsx file as parts: its sheets, shared strings and styles, each read as a stream under the limits of archives.
+"""An .xlsx file as parts: its sheets, shared strings and styles, each read as a stream.
 
 Office Open XML, ECMA-376 parts 1 (SpreadsheetML) and 2 (packaging).
 """
@@ -8,14 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, cast
+from collections.abc import Callable
 
-from platform_assets.formats.containers.unpacking import Budget, UnpackedStream
-from platform_assets.formats.containers.zip_container import ZipEntry, zip_entries
 from platform_assets.formats.excel.cells import Sheet
+from platform_assets.formats.excel.parts import Parts
 from platform_assets.formats.excel.styles import NOTHING, Shows, shows_of
 from platform_assets.formats.excel.xml_stream import BadXml, stream_elements
 
@@ -24,47 +20,19 @@ MAX_STRINGS_BYTES = 512 << 20
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
-class Package:
-    """Opens parts by name. Raises UnreadableDump for a broken archive, LimitExceeded."""
-
-    def __init__(self, path: Path, name: str, budget: Budget) -> None:
-        entries, _ = zip_entries(path, name, budget)
-        self._entries: dict[str, ZipEntry] = {entry.name.lower(): entry for entry in entries}
-        self._path = path
-        self._budget = budget
-
-    def __contains__(self, part: str) -> bool:
-        return part.lower() in self._entries
-
-    @contextmanager
-    def open(self, part: str) -> Iterator[BinaryIO]:
-        entry = self._entries.get(part.lower())
-        if entry is None:
-            raise BadXml(f"its part {part} is missing")
-        section = entry.section(self._path)
-        with UnpackedStream(entry.chunks(section), section, self._budget, f"{self._budget.dump}/{part}") as stream:
-            yield cast(BinaryIO, stream)
-
-    def elements(self, part: str, start: Callable[[str, dict[str, str]], None]) -> None:
-        """Calls `start` for every element of a part."""
-        with self.open(part) as stream:
-            for _ in stream_elements(stream, start, lambda name: None, lambda text: None):
-                continue
-
-
 class Workbook:
     """The sheets of a package in their order, whether its days count from 1904, and what its cell styles show."""
 
-    def __init__(self, package: Package) -> None:
-        self.package = package
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
         self.epoch_1904 = False
         self.sheets: list[Sheet] = []
-        targets = _relations(package)
+        targets = _relations(parts)
         self._read_sheets(targets)
         strings = next((part for kind, part in targets.values() if kind == "sharedStrings"), None)
         styles = next((part for kind, part in targets.values() if kind == "styles"), None)
-        self.styles = _styles(package, styles) if styles and styles in package else []
-        self.strings = Strings(package, strings) if strings and strings in package else None
+        self.styles = _styles(parts, styles) if styles and styles in parts else []
+        self.strings = Strings(parts, strings) if strings and strings in parts else None
 
     def _read_sheets(self, targets: dict[str, tuple[str, str]]) -> None:
         def start(name: str, attributes: dict[str, str]) -> None:
@@ -76,14 +44,21 @@ class Workbook:
                 hidden = attributes.get("state", "visible") != "visible"
                 self.sheets.append(Sheet(attributes.get("name", ""), part if kind == "worksheet" else None, hidden))
 
-        self.package.elements("xl/workbook.xml", start)
+        _elements(self.parts, "xl/workbook.xml", start)
 
     def shows(self, style: str | None) -> Shows:
         number = int(style) if style and style.isdecimal() else 0
         return self.styles[number] if number < len(self.styles) else NOTHING
 
 
-def _relations(package: Package) -> dict[str, tuple[str, str]]:
+def _elements(parts: Parts, part: str, start: Callable[[str, dict[str, str]], None]) -> None:
+    """Calls `start` for every element of a part."""
+    with parts.open(part) as stream:
+        for _ in stream_elements(stream, start, lambda name: None, lambda text: None):
+            continue
+
+
+def _relations(parts: Parts) -> dict[str, tuple[str, str]]:
     """Id to kind and part name."""
     found: dict[str, tuple[str, str]] = {}
 
@@ -93,11 +68,11 @@ def _relations(package: Package) -> dict[str, tuple[str, str]]:
             part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
             found[attributes.get("Id", "")] = attributes.get("Type", "").rpartition("/")[2], part
 
-    package.elements("xl/_rels/workbook.xml.rels", start)
+    _elements(parts, "xl/_rels/workbook.xml.rels", start)
     return found
 
 
-def _styles(package: Package, part: str) -> list[Shows]:
+def _styles(parts: Parts, part: str) -> list[Shows]:
     codes: dict[int, str] = {}
     numbers: list[int] = []
     inside = False
@@ -111,7 +86,7 @@ def _styles(package: Package, part: str) -> list[Shows]:
         elif name == "xf" and inside:
             numbers.append(_number(attributes.get("numFmtId")))
 
-    package.elements(part, start)
+    _elements(parts, part, start)
     return [shows_of(number, codes.get(number)) for number in numbers]
 
 
@@ -122,13 +97,13 @@ def _number(text: str | None) -> int:
 class Strings:
     """The shared strings, packed as UTF-8 in one piece."""
 
-    def __init__(self, package: Package, part: str) -> None:
+    def __init__(self, parts: Parts, part: str) -> None:
         self._data = bytearray()
         self._ends = array("Q")
         self._texts: list[str] = []
         self._depth_of_phonetic = 0
         self._inside_text = False
-        with package.open(part) as stream:
+        with parts.open(part) as stream:
             for _ in stream_elements(stream, self._start, self._end, self._text):
                 if len(self._data) > MAX_STRINGS_BYTES:
                     raise BadXml(f"its shared strings are larger than {MAX_STRINGS_BYTES:,} bytes; save it as CSV")

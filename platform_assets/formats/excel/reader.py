@@ -17,14 +17,13 @@ from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump, Event, Member, Notice, Rows, TableFound
 from platform_assets.formats.columnar.spool import Spooled, spooled
 from platform_assets.formats.containers.opening import head
-from platform_assets.formats.containers.unpacking import Budget
 from platform_assets.formats.containers.workbooks import kind_of, looks_like
-from platform_assets.formats.containers.zip_container import zip_entries
 from platform_assets.formats.delimited.shape import with_formats
 from platform_assets.formats.excel.cells import Sheet, SheetEnd, SheetRow
 from platform_assets.formats.excel.columns import SheetFacts, SheetShape, arrays_of, batches
 from platform_assets.formats.excel.old import OldWorkbookError, old_steps
-from platform_assets.formats.excel.package import Package, Workbook
+from platform_assets.formats.excel.package import Workbook
+from platform_assets.formats.excel.parts import Parts
 from platform_assets.formats.excel.worksheet import read_rows
 from platform_assets.formats.excel.xml_stream import BadXml
 from platform_assets.formats.members import Context, Reading, claim, lost, read_members
@@ -80,7 +79,7 @@ def _read(member: Member, name: str, context: Context) -> Reading:
 def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Reading:
     kind = kind_of(copy.path)
     if kind == "xlsx":
-        workbook = Workbook(Package(copy.path, member.name, Budget(member.name, context.source.name, context.source.limits)))
+        workbook = Workbook(Parts(copy.path, member.name, context.source))
 
         def rows(sheet: Sheet, end: SheetEnd) -> Iterator[SheetRow]:
             return read_rows(workbook, sheet.part or "", end)
@@ -90,7 +89,7 @@ def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Rea
             proven &= yield from _sheet(sheet, rows, member, name, context)
         return proven
     if kind in ("xlsb", "ods"):
-        _count_unpacked(copy, member, context)
+        Parts(copy.path, member.name, context.source).prove()
     ends: dict[str, SheetEnd] = {}
     sheets = []
     with closing(old_steps(copy.path, copy.size)) as steps:  # type: ignore[type-var]
@@ -118,20 +117,6 @@ def _old_rows(copy: Spooled, ends: Mapping[str, SheetEnd]) -> OpenSheet:
                     yield step
 
     return rows
-
-
-def _count_unpacked(copy: Spooled, member: Member, context: Context) -> None:
-    """Unpacks all parts once, so that limits and checksums are looked at before another reader does it. Raises LimitExceeded, OSError."""
-    budget = Budget(member.name, context.source.name, context.source.limits)
-    for entry in zip_entries(copy.path, member.name, budget)[0]:
-        section = entry.section(copy.path)
-        size = 0
-        try:
-            for chunk in entry.chunks(section):
-                size += len(chunk)
-                budget.count(entry.name, size, section.consumed)
-        finally:
-            section.close()
 
 
 def _sheet(sheet: Sheet, open_rows: OpenSheet, member: Member, name: str, context: Context) -> Generator[Event, None, bool]:

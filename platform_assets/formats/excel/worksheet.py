@@ -26,7 +26,7 @@ MAX_COLUMNS = 16_384
 def read_rows(workbook: Workbook, part: str, end: SheetEnd) -> Iterator[SheetRow]:
     """Rows that have cells, in order; `end` is filled in on the way. Raises BadXml, EOFError, OSError, LimitExceeded."""
     parser = _Parser(workbook, end)
-    with workbook.package.open(part) as stream:
+    with workbook.parts.open(part) as stream:
         for _ in stream_elements(stream, parser.start, parser.end, parser.text):
             rows, parser.rows = parser.rows, []
             yield from rows

@@ -20,6 +20,7 @@ from platform_assets.formats.json_records.records import BOOLEAN, KIND_NAMES, NE
 
 _SAFE_DIGITS = 15
 """Any number of so many digits survives the way to a float and back."""
+_LONGEST = 60
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -105,6 +106,12 @@ class Facts:
         if len(kinds) < 2 or set(kinds) == {NUMBER, WORD}:
             return None
         return ", ".join(f"{self.counts[kind]:,} x {KIND_NAMES[kind]}" for kind in kinds)
+
+
+def without_exponent(text: str) -> str:
+    """`25e-1` as 2.5, so that a decimal or whole column takes it; as it is where that would be hundreds of digits."""
+    number = Decimal(text)
+    return format(number, "f") if abs(number.adjusted()) < _LONGEST else text
 
 
 def _is_a_float(text: str) -> bool:

@@ -19,8 +19,9 @@ from platform_assets.formats.delimited.look import PACKED_SUFFIXES
 from platform_assets.formats.delimited.shape import with_formats
 from platform_assets.formats.delimited.text import Utf8Source
 from platform_assets.formats.json_records.beginning import kind_of
+from platform_assets.formats.json_records.facts import without_exponent
 from platform_assets.formats.json_records.records import BOOLEAN as BOOLEAN_KIND
-from platform_assets.formats.json_records.records import Values
+from platform_assets.formats.json_records.records import NUMBER, Values
 from platform_assets.formats.json_records.tables import Bad, Part, Place, Sorter, Survey, name_of, survey
 from platform_assets.formats.json_records.text import JsonText, encoding_of
 from platform_assets.formats.json_records.walk import Step, lines, walk
@@ -187,11 +188,22 @@ def _cells(values: Values, column: Column, count: int, context: Context) -> pa.A
     texts = values.texts
     if column.type == BOOLEAN:
         texts = _boolean_words(values, context.source)
+    elif pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
+        texts = _plain_digits(values)
     if len(values.rows) == count:
         return texts
     where = np.full(count, -1, np.int64)
     where[values.rows] = np.arange(len(values.rows))
     return texts.take(pa.array(where, mask=where < 0))
+
+
+def _plain_digits(values: Values) -> pa.Array:
+    """Numbers with an exponent, which a dictionary may want in a whole or decimal column, without it."""
+    scientific = pc.match_substring_regex(values.texts, "[eE]").to_numpy(zero_copy_only=False).astype(bool) & (values.kinds == NUMBER)
+    if not scientific.any():
+        return values.texts
+    texts = [without_exponent(text) for text in values.texts.filter(pa.array(scientific)).to_pylist()]
+    return pc.replace_with_mask(values.texts, pa.array(scientific), pa.array(texts, pa.string()))
 
 
 def _boolean_words(values: Values, source: SourceSettings) -> pa.Array:
