@@ -31,8 +31,8 @@ class Workbook:
         self._read_sheets(targets)
         strings = next((part for kind, part in targets.values() if kind == "sharedStrings"), None)
         styles = next((part for kind, part in targets.values() if kind == "styles"), None)
-        self.styles = _styles(parts, styles) if styles and styles in parts else []
-        self.strings = Strings(parts, strings) if strings and strings in parts else None
+        self.styles = _styles(parts, styles) if styles else []
+        self.strings = Strings(parts, strings) if strings else None
 
     def _read_sheets(self, targets: dict[str, tuple[str, str]]) -> None:
         def start(name: str, attributes: dict[str, str]) -> None:

@@ -109,8 +109,8 @@ class _Parser:
         if self._type == "s":
             strings = self._workbook.strings
             try:
-                return TEXT, strings[int(text)] if strings else ""
-            except (IndexError, ValueError) as error:
+                return TEXT, strings[int(text)]  # type: ignore[index]
+            except (IndexError, ValueError, TypeError) as error:
                 raise BadXml(f"a cell of row {self._number:,} shows the shared string {text!r}, which is not there") from error
         if self._type in ("inlineStr", "str"):
             return TEXT, unescaped(text)
