@@ -8,12 +8,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class DelimitedOptions:
-    """The dialect of a source's delimited files. `null` lists the unquoted tokens that mean NULL; "" is an empty unquoted field."""
+    """The dialect of a source's delimited files. `null` lists the unquoted tokens that mean NULL; "" is an empty unquoted field.
+
+    `null_pattern` is a regular expression (Python's); unquoted tokens that it matches as a whole mean NULL too.
+    """
 
     separator: str = ","
     quote: str | None = '"'
     escape: str | None = None
     null: tuple[str, ...] = ("",)
+    null_pattern: str | None = None
     header: bool = True
     encoding: str = "utf-8"
     formats: tuple[str, ...] = ()

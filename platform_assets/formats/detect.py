@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import SettingsError, UnreadableDump
+from platform_assets.formats.avro.reader import Avro
 from platform_assets.formats.base import Dump, Format
+from platform_assets.formats.columnar.reader import Arrow, Parquet
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
+from platform_assets.formats.excel.reader import Excel
+from platform_assets.formats.json_records.reader import Json, JsonLines
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), Delimited())
+FORMATS: tuple[Format, ...] = (TableArchive(), Excel(), Parquet(), Arrow(), Avro(), MySqlDump(), JsonLines(), Json(), Delimited())
 """Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),
@@ -19,14 +23,11 @@ _KNOWN_BYTES = (
     (b"%PDF", "a PDF document"),
     (b"SQLite format 3", "an SQLite database"),
     (b"PGDMP", "a PostgreSQL custom-format archive (pg_restore -f turns it into SQL text)"),
-    (b"PAR1", "a Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ARROW1", "an Arrow file"),
     (b"PK", "a ZIP archive within the dump"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
     (b"\x1f\x8b", "gzip data within packed data"),
-    (b"\xd0\xcf\x11\xe0", "an old Microsoft Office file"),
+    (b"\xd0\xcf\x11\xe0", "an old Microsoft Office file, but no workbook"),
     (b"\x7fELF", "a program"),
 )
 

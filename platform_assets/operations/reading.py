@@ -58,7 +58,10 @@ class OpenedDump:
 
 
 def opened(path: Path, source: SourceSettings, dictionary: Mapping[str, Table], *, work: Path | None = None) -> OpenedDump:
-    """`work` is the folder for what must be spooled to be read; the system's temporary one when None. Raises DumpGone, UnreadableDump (also LimitExceeded) when there is nothing to read or no format claims it, SettingsError."""
+    """`work` is the folder for what must be spooled, the system's temporary one when None.
+
+    Raises DumpGone, UnreadableDump (also LimitExceeded) when there is nothing to read or no format claims it, SettingsError.
+    """
     dump = open_dump(path, source, work=work)
     chosen, why = choose(dump, source)
     return OpenedDump(dump, chosen, why, source, dictionary)

@@ -27,7 +27,8 @@ from platform_assets.storage.leftovers import working
 from platform_assets.versions.keys import checked_source, version_key
 
 TEMPORARY_ENDINGS = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".swp", "~")
-_SUFFIXES = re.compile(r"(\.(sql|txt|csv|tsv|dat|json|jsonl|zip|tar|tgz|gz|bz2|xz|zst|dump|bak))+$", re.IGNORECASE)
+_ENDINGS = "sql txt csv tsv dat json jsonl ndjson avro parquet arrow feather xlsx xlsm xlsb xls ods zip tar tgz gz bz2 xz zst dump bak"
+_SUFFIXES = re.compile(rf"(\.({'|'.join(_ENDINGS.split())}))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

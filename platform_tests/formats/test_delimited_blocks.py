@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -344,3 +345,27 @@ def test_an_impossible_dialect_is_refused_by_name(options: DelimitedOptions) -> 
 
 def test_an_escape_equal_to_the_quote_means_doubling() -> None:
     assert Dialect.of(DelimitedOptions(escape='"'), "x").escape is None
+
+
+TOKENS = st.sampled_from(["", "NULL1", "NULL22", '"NULL1"', "NULL", "x", "N\n1", '"a,b"', "\\N"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=30), escape=st.sampled_from([None, b"\\"]))
+def test_a_null_pattern_is_the_list_of_all_that_it_matches(rows: list[tuple[str, str]], escape: bytes | None) -> None:
+    data = "".join(f"{left},{right}\n" for left, right in rows).encode()
+    listed = Dialect(b",", b'"', escape, ("", "NULL1", "NULL22"))
+    pattern = replace(listed, null=("",), null_pattern=re.compile("NULL[0-9]+"))
+    assert values_by(data, pattern) == values_by(data, listed)
+
+
+def values_by(data: bytes, dialect: Dialect) -> list[object]:
+    splitter = Splitter(Utf8Source(io.BytesIO(data), "utf-8"), dialect)
+    return [block.batch.to_pylist() if isinstance(block, Block) else (block.code, block.raw) for block in splitter.blocks(2)]
+
+
+def test_a_header_is_no_null_and_a_wrong_pattern_is_named() -> None:
+    dialect = replace(CSV, null_pattern=re.compile("a"))
+    assert Splitter(Utf8Source(io.BytesIO(b"a,b\na,c\n"), "utf-8"), dialect).header() == (("a", "b"), None)
+    with pytest.raises(SettingsError, match=r"app\.null_pattern: '\(' is not a regular expression"):
+        Dialect.of(DelimitedOptions(null_pattern="("), "app")

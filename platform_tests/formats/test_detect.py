@@ -47,6 +47,10 @@ ARCHIVE = zipped({"t.json": b'[{"column_name": "id", "column_type": "int"}]', "t
         ("a.dat", ARCHIVE, "table-archive"),
         ("inner.zip", zipped({"v1.zip": ARCHIVE}), "table-archive"),
         ("one_column.csv", b"name\na\nb\n", "delimited"),
+        ("list.csv", b'[{"a": 1}, {"a": 2}]\n', "json"),
+        ("page.txt", b'{"count": 1, "results": [{"a": 1}]}', "json"),
+        ("events", b'{"a": 1}\n{"a": 2}\n', "json-lines"),
+        ("one.jsonl.gz", gzip.compress(b'{"a": 1}\n', mtime=0), "json-lines"),
         ("accents.csv", "id,name\n1,Müller\n".encode("cp1252"), "delimited"),
         ("sql_in_data.csv", b'id,statement\n1,"CREATE TABLE t (a int);"\n2,"-- INSERT INTO t VALUES (1);"\n', "delimited"),
     ],
@@ -64,7 +68,7 @@ UNKNOWN = {
     "random.csv": (random.Random(2).randbytes(60), "looks like"),
     "backup": (b"SQLite format 3\x00" + bytes(84), "an SQLite database"),
     "prose.txt": (b"Dear all,\nplease find the dump, as agreed, below.\nYours\n", "same number of fields"),
-    "data.json": (b'[{"a": 1}, {"a": 2}]\n', "JSON text"),
+    "answer.json": (b'{"error": "not found", "code": 404}\n', "JSON text"),
     "page.csv": (b"<!DOCTYPE html><html><body>404, not found</body></html>", "XML or HTML"),
     "pg.sql": (b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nCOPY public.t (a, b) FROM stdin;\n1\t2\n", "SQL text"),
     "pipes.csv": (b"id|name|x\n1|a|b\n2|c|d\n", "fields separated by '|', not by ','"),
@@ -82,7 +86,7 @@ def test_an_unknown_format_is_refused_with_what_it_looks_like_and_what_to_do(tmp
     message = caught.value.message
     assert name in message
     assert looks in message
-    assert "table-archive, mysql, delimited" in message
+    assert "table-archive, " in message and ", mysql, " in message and ", delimited" in message
     assert "sources.app.format" in message
 
 
@@ -98,7 +102,7 @@ def test_platform_yaml_overrules_the_content(tmp_path: Path) -> None:
     chosen, reason = choose(open_dump(tmp_path / "list.txt", source), source)
     assert chosen.name == "delimited"
     assert "sources.app.format" in reason
-    with pytest.raises(SettingsError, match=r"sources\.app\.format: 'csv' is none of table-archive, mysql, delimited"):
+    with pytest.raises(SettingsError, match=r"sources\.app\.format: 'csv' is none of table-archive, .*delimited"):
         choose(open_dump(tmp_path / "list.txt", source), SourceSettings("app", format="csv"))
 
 

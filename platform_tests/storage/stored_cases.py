@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP, decimal
+from platform_assets.formats.avro.container import framed, read_blocks, read_header
 from platform_assets.storage.rows.avro import BlockDecoder, encode_block, field_names, file_header
-from platform_assets.storage.rows.avro_container import framed, read_blocks, read_header
 
 _WIDE = Context(prec=60)
 """Python's own context rounds to 28 digits, on a mere change of sign too."""

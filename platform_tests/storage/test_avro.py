@@ -21,8 +21,8 @@ from stored_cases import HOSTILE_NAMES, edge_table, exact, exact_rows, file_of, 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INSTANT, INT64, STRING, TIME, TIMESTAMP
 from platform_assets.errors import StoredFileError
+from platform_assets.formats.avro.container import BrokenContainer, encode_long, read_blocks, read_header
 from platform_assets.storage.rows.avro import Part, PartFile, encode_block, field_names, file_header, part_blocks, proven_file
-from platform_assets.storage.rows.avro_container import BrokenContainer, encode_long, read_blocks, read_header
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -17,8 +17,8 @@ from stored_cases import edge_table, exact_rows, table_of, tables
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import DamagedBackup
+from platform_assets.formats.avro.container import read_header
 from platform_assets.storage.files import TEMPORARY
-from platform_assets.storage.rows.avro_container import read_header
 from platform_assets.storage.rows.backups import (
     Backup,
     BackupWriter,

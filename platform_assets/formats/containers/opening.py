@@ -18,11 +18,11 @@ from platform_assets.formats.base import Dump, Member, Notice
 from platform_assets.formats.containers.budget import Budget
 from platform_assets.formats.containers.gpg import OpenPgp, is_openpgp
 from platform_assets.formats.containers.names import is_junk
-from platform_assets.formats.containers.region import Region, Section, Spool
+from platform_assets.formats.containers.region import Region, Spool
 from platform_assets.formats.containers.stream import Layer, Origin, first_bytes, region_origin
 from platform_assets.formats.containers.tar_container import BLOCK, is_postgres_tar, is_tar, refuse_empty, tar_listing
 from platform_assets.formats.containers.unpacking import packing_of
-from platform_assets.formats.containers.zip_container import MAGICS, ZipEntry, is_workbook, zip_entries
+from platform_assets.formats.containers.zip_container import MAGICS, entry_origin, is_workbook, zip_entries
 
 HEAD_BYTES = 64 * 1024
 MAX_ARCHIVES = 3
@@ -197,7 +197,7 @@ class _Opening:
             if is_junk(entry.name):
                 self.ignored.append(name)
             else:
-                self._inner(_zip_origin(archive, entry, name), archive.depth + 1)
+                self._inner(entry_origin(archive.region, entry, name, inflation=archive.inflation), archive.depth + 1)
         return True
 
     def _tar(self, archive: _Archive) -> bool:
@@ -250,14 +250,6 @@ def _refuse_leaving(file: Path, folder: Path) -> None:
             dump=folder.name,
             member=name,
         )
-
-
-def _zip_origin(archive: _Archive, entry: ZipEntry, name: str) -> Origin:
-    def start() -> tuple[Iterator[bytes], Section]:
-        section = entry.section(archive.region)
-        return entry.chunks(section), section
-
-    return Origin(name, entry.packed, start, inflation=archive.inflation)
 
 
 def _opener(origin: Origin, budget: Budget) -> Callable[[], BinaryIO]:

@@ -18,6 +18,7 @@ from platform_assets.errors import UnreadableDump
 from platform_assets.formats.containers.budget import Budget
 from platform_assets.formats.containers.names import check_name
 from platform_assets.formats.containers.region import Region, Section
+from platform_assets.formats.containers.stream import Origin
 from platform_assets.formats.containers.unpacking import Decoder, ZlibDecoder, decode
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -91,6 +92,16 @@ def zip_entries(region: Region, dump: str, budget: Budget) -> tuple[list[ZipEntr
     ignored = [info.filename for info in found if newest[info.filename] is not info or _is_link(info)]
     kept = [info for info in found if newest[info.filename] is info and not info.is_dir() and not _is_link(info)]
     return [_entry(info, dump) for info in kept], ignored
+
+
+def entry_origin(archive: Region, entry: ZipEntry, name: str, *, inflation: float = 1.0) -> Origin:
+    """An entry's bytes as they are to be read, its own packing taken off."""
+
+    def start() -> tuple[Iterator[bytes], Section]:
+        section = entry.section(archive)
+        return entry.chunks(section), section
+
+    return Origin(name, entry.packed, start, inflation=inflation)
 
 
 def is_workbook(archive: Region, entries: Sequence[ZipEntry]) -> bool:

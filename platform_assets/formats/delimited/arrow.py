@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,8 +56,20 @@ def renumbered(invalid: list[int], undecodable: list[int], count: int) -> list[i
 
 
 def read_block(text: memoryview, dialect: Dialect, width: int, invalid: list[int]) -> pa.Table:
-    """Arrow's parser on whole records of valid UTF-8. 0-based numbers of records of another width go to `invalid`."""
+    """Arrow's parser on whole records of valid UTF-8. 0-based numbers of records of another width go to `invalid`.
 
+    Arrow knows words for NULL but no pattern: the block is read for the words that the pattern matches, then again with them.
+    """
+    if dialect.null_pattern is None:
+        return _read_block(text, dialect, width, invalid, dialect.null)
+    plain = _read_block(text, dialect, width, [], dialect.null)
+    matched: set[str] = set()
+    for column in plain.columns:
+        matched |= dialect.null_tokens(text for text in column.unique().to_pylist() if text is not None)
+    return _read_block(text, dialect, width, invalid, (*dialect.null, *sorted(matched)))
+
+
+def _read_block(text: memoryview, dialect: Dialect, width: int, invalid: list[int], null: Sequence[str]) -> pa.Table:
     def skip(row: Any) -> str:
         invalid.append(row.number - 1)
         return "skip"
@@ -77,8 +89,8 @@ def read_block(text: memoryview, dialect: Dialect, width: int, invalid: list[int
         convert_options=pc.ConvertOptions(
             check_utf8=False,
             column_types=dict.fromkeys(names, pa.string()),
-            null_values=list(dialect.null),
-            strings_can_be_null=bool(dialect.null),
+            null_values=list(null),
+            strings_can_be_null=bool(null),
             quoted_strings_can_be_null=False,
         ),
     )

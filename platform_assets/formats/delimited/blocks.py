@@ -92,7 +92,7 @@ class Splitter:
         if problem:
             line = self._line + self._count_lines(self._start, record.start)
             return None, self._bad(record, row=0, line=line, problem=problem)
-        names = replace(self._dialect, null=()).values(self._buffer[record.start : record.stop].decode())
+        names = replace(self._dialect, null=(), null_pattern=None).values(self._buffer[record.start : record.stop].decode())
         self._pass(record.following)
         return tuple(name or "" for name in names), None
 

@@ -9,6 +9,7 @@ character, where configured, makes the next character data. (RFC 4180, made defi
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,8 @@ class Dialect:
     escape: bytes | None
     null: tuple[str, ...]
     newline: bytes = LF
+    null_pattern: re.Pattern[str] | None = None
+    """Unquoted fields that it matches as a whole mean NULL as well."""
 
     @classmethod
     def of(cls, options: DelimitedOptions, place: str) -> Dialect:
@@ -38,7 +41,7 @@ class Dialect:
             raise SettingsError(
                 f"{place}: the separator {options.separator!r} is the quote or escape character as well. Set three different ones."
             )
-        return cls(separator, quote, escape, options.null)
+        return cls(separator, quote, escape, options.null, null_pattern=_pattern(options.null_pattern, f"{place}.null_pattern"))
 
     @cached_property
     def quoted(self) -> str:
@@ -101,7 +104,7 @@ class Dialect:
     def values(self, record: str) -> list[str | None]:
         """The fields of a well-formed record's text: without quotes and escapes, None for NULL."""
         found = self.fields.findall(record)
-        null, quote = self._null, self.quote.decode() if self.quote else "\n"
+        null, quote = self._null_of(found), self.quote.decode() if self.quote else "\n"
         if self.escape and self.escape.decode() in record:
             return [self._unescaped(field, quote) for field in found]
         doubled = quote * 2
@@ -111,9 +114,18 @@ class Dialect:
     def _null(self) -> frozenset[str]:
         return frozenset(self.null)
 
+    def _null_of(self, fields: Iterable[str]) -> Collection[str]:
+        """The tokens among these fields that mean NULL where they are unquoted."""
+        return self._null if self.null_pattern is None else self._null | self.null_tokens(fields)
+
+    def null_tokens(self, texts: Iterable[str]) -> frozenset[str]:
+        """Those of the texts that null_pattern matches."""
+        pattern = self.null_pattern
+        return frozenset(text for text in texts if pattern.fullmatch(text)) if pattern else frozenset()
+
     def _unescaped(self, field: str, quote: str) -> str | None:
         if field[:1] != quote:
-            return None if field in self._null else self._escaped.sub(r"\1", field)
+            return None if field in self._null_of((field,)) else self._escaped.sub(r"\1", field)
         return self._escaped_or_doubled.sub(lambda found: found[1] or found[2], field[1:-1])
 
     @cached_property
@@ -137,6 +149,13 @@ def _character(text: str, place: str) -> bytes:
             value=text,
         )
     return text.encode("ascii")
+
+
+def _pattern(text: str | None, place: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise SettingsError(f"{place}: {text!r} is not a regular expression: {error}.", value=text) from error
 
 
 def _literal(character: bytes | None) -> str:

@@ -51,15 +51,15 @@ class Verdict:
         self.tables += isinstance(event, TableFound)
         return event
 
-    def finished(self, dump: Dump, tool: str) -> Finished:
-        """Raises UnreadableDump when not a single table came about."""
+    def finished(self, dump: Dump, tool: str, *, proven: bool = False) -> Finished:
+        """`proven`: the members themselves show that they are whole. Raises UnreadableDump when not a single table came about."""
         if not self.tables:
             why = "; ".join(self.reasons[:3]) or "no member is a table."
             raise UnreadableDump(f"{dump.name}: no table can be read. {why}", dump=dump.name)
         facts = {"encoding": ", ".join(self.encodings)} | ({"last_good": "; ".join(self.good)} if self.good else {})
         if self.reasons:
             return Finished("partial", tuple(self.reasons), tool=tool, facts=facts)
-        return Finished("complete" if dump.sealed else "unknown", tool=tool, facts=facts)
+        return Finished("complete" if dump.sealed or proven else "unknown", tool=tool, facts=facts)
 
 
 def dialect_of(source: SourceSettings) -> Dialect:

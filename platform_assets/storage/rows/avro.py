@@ -34,8 +34,8 @@ from platform_assets.dictionary.types import (
     TIMESTAMP,
 )
 from platform_assets.errors import StoredFileError
+from platform_assets.formats.avro.container import Block, BrokenContainer, Header, framed, make_header, read_blocks, read_header
 from platform_assets.storage.files import atomic_file
-from platform_assets.storage.rows.avro_container import Block, BrokenContainer, Header, framed, make_header, read_blocks, read_header
 from platform_assets.storage.rows.avro_decimals import decimals_from_bytes, decimals_to_bytes
 
 CODEC: Literal["snappy"] = "snappy"

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import BINARY, INT64, STRING
 from platform_assets.errors import StoredFileError
+from platform_assets.formats.avro.container import Block, BrokenContainer, Header
 from platform_assets.formats.base import BATCH_ROWS
 from platform_assets.storage.rows.avro import BlockDecoder, Part, PartFile, encode_block, field_names, file_header, part_blocks, proven_file
-from platform_assets.storage.rows.avro_container import Block, BrokenContainer, Header
 
 META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_line": INT64, "_raw": STRING}
 PART_BYTES = 32 << 20

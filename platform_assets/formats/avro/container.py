@@ -1,6 +1,7 @@
 """Avro object container files as bytes: header, blocks, sync markers (Apache Avro 1.11, "Object Container Files").
 
-Here only the container; what the rows in a block mean is avro.py's business. polars writes the container too, but with one sync
+Here only the container, for the store's files and for dumps; what the rows in a block mean is the business of storage.rows.avro and
+of rows.py. polars writes the container too, but with one sync
 marker for all files of the world and a header that cannot say `time-micros`: so its blocks are taken and framed here.
 """
 
@@ -10,12 +11,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
 _LONGEST_VARINT = 10
-_LARGEST_ITEM = 1 << 31
+_LARGEST_ITEM = (1 << 31) - 1
+_MOST_ENTRIES = 10_000
 
 
 class BrokenContainer(ValueError):
@@ -61,28 +63,37 @@ def encode_long(value: int) -> bytes:
     return bytes(out)
 
 
-def read_header(file: BinaryIO) -> tuple[dict[str, bytes], bytes]:
-    """The header's map and the sync marker. Raises BrokenContainer."""
+class Readable(Protocol):
+    """A binary stream that knows how many bytes it gave."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def tell(self) -> int: ...
+
+
+def read_header(file: Readable, *, largest: int = _LARGEST_ITEM) -> tuple[dict[str, bytes], bytes]:
+    """The header's map and the sync marker. No item may be larger than `largest` bytes. Raises BrokenContainer."""
     if file.read(len(MAGIC)) != MAGIC:
         raise BrokenContainer("it does not begin as an Avro file")
     entries: dict[str, bytes] = {}
     while count := _read_long(file):
-        if count < 0:
-            raise BrokenContainer("its header is not readable")
+        if count < 0:  # then its size in bytes stands behind it
+            count, _ = -count, _read_long(file)
         for _ in range(count):
-            key = _read_item(file)
-            entries[key.decode("utf-8", "replace")] = _read_item(file)
+            key = _read_item(file, largest)
+            entries[key.decode("utf-8", "replace")] = _read_item(file, largest)
+            if len(entries) > _MOST_ENTRIES:
+                raise BrokenContainer("its header is not readable")
     return entries, _exactly(file, SYNC_BYTES)
 
 
-def read_blocks(file: BinaryIO, sync: bytes) -> Iterator[Block]:
-    """The blocks from where the file stands to its end, one in memory at a time. Raises BrokenContainer."""
+def read_blocks(file: Readable, sync: bytes, *, largest: int = _LARGEST_ITEM) -> Iterator[Block]:
+    """The blocks from where the file stands to its end, one in memory at a time. Raises BrokenContainer, also for one beyond `largest`."""
     while True:
         rows = _read_long(file, end_is_fine=True)
         if rows is None:
             return
         place = file.tell()
-        data = _read_item(file)
+        data = _read_item(file, largest)
         if rows < 0 or _exactly(file, SYNC_BYTES) != sync:
             raise BrokenContainer(f"the block at byte {place} does not end with the file's sync marker")
         yield Block(rows, data)
@@ -92,21 +103,21 @@ def _counted(data: bytes) -> bytes:
     return encode_long(len(data)) + data
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes:
+def _exactly(file: Readable, size: int) -> bytes:
     data = file.read(size)
     if len(data) != size:
         raise BrokenContainer(f"it ends in the middle of a block, at byte {file.tell()}")
     return data
 
 
-def _read_item(file: BinaryIO) -> bytes:
+def _read_item(file: Readable, largest: int) -> bytes:
     size = _read_long(file)
-    if size is None or not 0 <= size < _LARGEST_ITEM:
-        raise BrokenContainer(f"an impossible length stands before byte {file.tell()}")
+    if size is None or not 0 <= size <= largest:
+        raise BrokenContainer(f"an impossible length ({size}) stands before byte {file.tell()}")
     return _exactly(file, size)
 
 
-def _read_long(file: BinaryIO, *, end_is_fine: bool = False) -> int | None:
+def _read_long(file: Readable, *, end_is_fine: bool = False) -> int | None:
     value = 0
     for position in range(_LONGEST_VARINT):
         byte = file.read(1)

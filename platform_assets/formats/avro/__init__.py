@@ -1,0 +1,1 @@
+"""Avro container files: their container, their schemas, their rows as tables."""

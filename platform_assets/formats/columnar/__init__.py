@@ -1,0 +1,1 @@
+"""Parquet and Arrow files, whose columns carry their types."""
