@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
@@ -13,12 +11,13 @@ from platform_assets.errors import PlatformError
 from platform_assets.formats.ahead import ahead
 from platform_assets.formats.containers.budget import Budget
 from platform_assets.formats.containers.region import Region, Section
-from platform_assets.formats.containers.unpacking import gathered
+from platform_assets.formats.containers.unpacking import STREAM_ERRORS, gathered
 
 _AHEAD = 3
 """Chunks that are unpacked before they are asked for: 3 MiB at most beside the one in work."""
 _GATHERED = 256 << 10
-STREAM_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+_HEAD_BYTES = 64 << 10
+"""So many bytes are made without a thread: most members are only looked at before they are read."""
 
 
 class Layer(Protocol):
@@ -64,7 +63,7 @@ def region_origin(name: str, region: Region, size: int, *, inflation: float = 1.
 
 
 class _Layered:
-    """The chunks of an origin behind all its layers. The first chunk is made at once, the others ahead in a thread of their own."""
+    """The chunks of an origin behind all its layers. The first ones are made when asked for, the others ahead in a thread of their own."""
 
     def __init__(self, chunks: Iterator[bytes], section: Section, origin: Origin, budget: Budget) -> None:
         self._made: list[Iterator[bytes]] = [chunks]
@@ -74,17 +73,21 @@ class _Layered:
                 chunks = budget.counted(chunks, origin.name, section, origin.inflation)
             chunks = layer.decode(chunks)
             self._made.append(chunks)
-        self._chunks = self._ahead(gathered(chunks, _GATHERED)) if packed else chunks
+        self._chunks = self._ahead(chunks) if packed else chunks
         self._made.append(self._chunks)
 
     def _ahead(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        if first := next(chunks, b""):
-            yield first
-            coming = ahead(chunks, _AHEAD)
-            try:
-                yield from coming
-            finally:
-                coming.close()
+        given = 0
+        while given < _HEAD_BYTES:
+            if not (chunk := next(chunks, b"")):
+                return
+            yield chunk
+            given += len(chunk)
+        coming = ahead(gathered(chunks, _GATHERED), _AHEAD)
+        try:
+            yield from coming
+        finally:
+            coming.close()
 
     def next(self) -> bytes:
         return next(self._chunks, b"")

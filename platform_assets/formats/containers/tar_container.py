@@ -157,10 +157,10 @@ def _read(window: Window, at: int, size: int) -> bytes:
 
 def _checksum_fits(header: bytes) -> bool:
     """The sum of all bytes with the checksum's own as blanks; some old writers summed signed bytes."""
-    try:
-        stated = int(header[148:156].strip(b"\0 ") or b"x", 8)
-    except ValueError:
+    digits = header[148:156].strip(b"\0 ")
+    if not digits or digits.strip(b"01234567"):
         return False
+    stated = int(digits, 8)
     total = sum(header) - sum(header[148:156]) + 8 * 32
     return stated == total or stated == total - 256 * sum(byte > 127 for byte in header[:148] + header[156:])
 
@@ -169,10 +169,10 @@ def _number(field_bytes: bytes, at: int) -> int:
     """Octal text, or GNU's base 256 when the first bit is set."""
     if field_bytes[0] & 0x80:
         return int.from_bytes(bytes([field_bytes[0] & 0x7F]) + field_bytes[1:], "big")
-    try:
-        return int(field_bytes.strip(b"\0 ") or b"0", 8)
-    except ValueError as error:
-        raise _Bad(f"the header at byte {at:,} has no size") from error
+    digits = field_bytes.strip(b"\0 ") or b"0"
+    if digits.strip(b"01234567"):
+        raise _Bad(f"the header at byte {at:,} has no size")
+    return int(digits, 8)
 
 
 def _size(header: bytes, own: dict[str, str], at: int) -> int:

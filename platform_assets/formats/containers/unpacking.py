@@ -18,6 +18,8 @@ from platform_assets.formats.containers.frames import LZ4, ZSTD, decode_frames
 FIRST_STEP = 64 << 10
 STEP = 1 << 20
 """Unpacked bytes per step; steps grow from the first to this one: a look at a member's first bytes stays cheap."""
+STREAM_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+"""What a stream that is cut (the first) or damaged (the others) raises."""
 _XZ_MEMORY = 256 << 20
 """Enough for dictionaries of 128 MiB and more; `xz -9` needs 65 MiB."""
 
@@ -40,6 +42,7 @@ class ZlibDecoder:
     def __init__(self, wbits: int) -> None:
         self._zlib = zlib.decompressobj(wbits)
         self._tail = b""
+        self._damage: zlib.error | None = None
         self.needs_input = True
 
     @property
@@ -51,10 +54,32 @@ class ZlibDecoder:
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        out = self._zlib.decompress(self._tail + data if self._tail else data, max(max_length, 0))
+        if self._damage:
+            raise self._damage
+        data = self._tail + data if self._tail else data
+        before = self._zlib.copy()
+        try:
+            out = self._zlib.decompress(data, max(max_length, 0))
+        except zlib.error as error:
+            self._damage, self.needs_input = error, False
+            return _before_damage(before, data)
         self._tail = self._zlib.unconsumed_tail
         self.needs_input = not self._tail and len(out) != max_length
         return out
+
+
+def _before_damage(decoder: zlib._Decompress, data: bytes) -> bytes:
+    """What a step that failed had unpacked; zlib keeps it to itself. Little input at a time, then byte by byte."""
+    parts: list[bytes] = []
+    for size in (64, 1):
+        for at in range(0, len(data), size):
+            before = decoder.copy()
+            try:
+                parts.append(decoder.decompress(data[at : at + size]))
+            except zlib.error:
+                decoder, data = before, data[at : at + size]
+                break
+    return b"".join(parts)
 
 
 def decode(packed: Iterator[bytes], new_decoder: Callable[[], Decoder], magic: bytes) -> Iterator[bytes]:
@@ -136,10 +161,7 @@ def packing_of(first: bytes) -> Packing | None:
 
 
 def gathered(chunks: Iterator[bytes], least: int) -> Iterator[bytes]:
-    """The same bytes in chunks of `least` or more, after a first chunk as it came; an error comes behind the bytes before it."""
-    if not (chunk := next(chunks, b"")):
-        return
-    yield chunk
+    """The same bytes in chunks of `least` or more, the last one fewer; an error of the stream comes behind the bytes before it."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -149,7 +171,7 @@ def gathered(chunks: Iterator[bytes], least: int) -> Iterator[bytes]:
             if size >= least:
                 yield b"".join(parts)
                 parts, size = [], 0
-    except (EOFError, OSError, zlib.error, lzma.LZMAError):
+    except STREAM_ERRORS:
         if parts:
             yield b"".join(parts)
         raise
