@@ -126,15 +126,21 @@ class Evidence:
         return "; ".join(dict.fromkeys(segment.heading for segment in self.segments if segment.heading))
 
     def comment(self, text: str, line: int, *, closed: bool) -> None:
-        """A comment between statements. One that the file's end cuts proves nothing, unless it holds the time in full."""
+        """A comment between statements. One that the file's end cuts proves nothing, unless it holds the time in full.
+
+        Behind an end that is there, such a comment may be the heading of a next dump that is cut: then the file is not proven whole.
+        """
         tool = tool_of(text)
-        if tool and closed:
+        follows = not closed and self.segment.proven
+        if tool and (closed or follows):
             self._heading(tool, text, line)
         self._time(text)
         ending = self.segment.tool.ends.search(text) if self.segment.tool and self.segment.tool.ends else None
         if ending and (closed or ending[1]):
             self.segment.ended = True
             self._keep_time(ending[1] or "")
+        elif follows and not tool:
+            self.segments.append(Segment(line=line))
         self.facts_in(text)
 
     def facts_in(self, text: str) -> None:
