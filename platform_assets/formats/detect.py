@@ -7,10 +7,11 @@ from platform_assets.errors import SettingsError, UnreadableDump
 from platform_assets.formats.base import Dump, Format
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
+from platform_assets.formats.mssql.reader import MsSqlScript
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), Delimited())
+FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), MsSqlScript(), Delimited())
 """Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),
@@ -28,6 +29,7 @@ _KNOWN_BYTES = (
     (b"\x1f\x8b", "gzip data within packed data"),
     (b"\xd0\xcf\x11\xe0", "an old Microsoft Office file"),
     (b"\x7fELF", "a program"),
+    (b"TAPE", "a backup of SQL Server (restore it there, then write it out by Generate Scripts or bcp)"),
 )
 
 
