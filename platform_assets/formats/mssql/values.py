@@ -313,11 +313,14 @@ class Values:
             raise NotLiteral(self.shown())
         if self.token.punct(b"("):
             self._open()
-            text += b"("
+            # As it stands, blank and all: a column is read at once where all of its casts end alike.
+            text, end = text + b"(", self.token.offset + 1
             while not self._next().punct(b")"):
                 if self.token.kind not in (WORD, NUMBER) and not self.token.punct(b","):
                     raise NotLiteral(self.shown(text))
-                text += self.token.text or b""
+                word = self.token.text or b""
+                text += b" " * (self.token.offset > end) + word
+                end = self.token.offset + len(word)
             text += b")"
             self._close()
         return text
