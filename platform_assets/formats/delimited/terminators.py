@@ -66,7 +66,8 @@ class Terminators:
         """Whole rows under terminators of one byte; None when the text leaves no bytes free for that, or separators are line ends."""
         if LF in self.separator:
             return None
-        free = [bytes((byte,)) for byte in _STAND_INS if not self._counts(text)[byte]]
+        counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256)
+        free = [bytes((byte,)) for byte in _STAND_INS if not counts[byte]]
         if len(free) < 4:
             return None
         row, separator, line_feed, carriage_return = free[:4]
@@ -94,7 +95,3 @@ class Terminators:
     def _overlaps(self) -> bool:
         """Whether one terminator can begin within another, as in `||`: then only counting from the left finds them."""
         return any(self.row.startswith(self.row[at:]) for at in range(1, len(self.row)))
-
-    @staticmethod
-    def _counts(text: bytes) -> np.ndarray:
-        return np.bincount(np.frombuffer(text, np.uint8), minlength=256)
