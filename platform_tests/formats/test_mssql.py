@@ -122,6 +122,33 @@ def test_what_a_column_cannot_hold_comes_as_text_for_raw():
     assert typed(reading, "t", "a") == [None]
 
 
+def test_dbcc_checkident_sets_the_next_number():
+    head = "CREATE TABLE [dbo].[t] ([id] int identity(1,2), [a] int)\nGO\n"
+    first = "DBCC CHECKIDENT ('[dbo].[t]', RESEED, 10)\nINSERT t VALUES (0)\n"
+    assert [row[0] for row in read(head + first + "DBCC CHECKIDENT (N't', RESEED, 20);\nINSERT t VALUES (0), (0)\n").rows("t")] == [
+        "10",
+        "22",
+        "24",
+    ]
+
+
+CALLS = [
+    ("EXEC (N'CREATE DATABASE Shop ON PRIMARY (NAME = N''' + @d + N'x'')')", False),
+    ("EXEC sys.sp_executesql N'CREATE OR ALTER VIEW [dbo].[v] AS SELECT 1 AS x'", False),
+    ("EXEC sp_tableoption 't', 'text in row', 'on'", False),
+    ("EXEC (N'INSERT t VALUES (1)')", True),
+    ("EXEC @result = [dbo].[fill] 'CREATE VIEW x'", True),
+    ("EXECUTE sp_executesql N'UPDATE t SET a = 1'", True),
+    ("sp_rename 't', 'u'", True),
+]
+
+
+@pytest.mark.parametrize(("call", "bears"), CALLS)
+def test_a_call_that_may_change_rows_is_told_as_such(call, bears):
+    reading = read(f"CREATE TABLE [dbo].[t] ([a] int)\nGO\n{call}\nPRINT 'x'\nGO\n")
+    assert [(one.data_bearing, one.raw) for one in reading.notices] == [(bears, call)]
+
+
 def test_types_of_platform_yaml_win():
     source = SourceSettings("shop", types=(("bit", "int32"), ("nvarchar(8)", "date"), ("varbinary", "string")))
     script = "CREATE TABLE [dbo].[t] ([a] bit, [b] nvarchar(8), [c] varbinary(3))\nGO\nINSERT [dbo].[t] VALUES (1, '20200102', 0xaa)\n"

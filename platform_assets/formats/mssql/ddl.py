@@ -6,12 +6,12 @@ TABLE, sp_addextendedproperty, sp_addtype.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from platform_assets.dictionary.model import Column, ForeignKey, Table
-from platform_assets.formats.mssql.literals import Refused, native_of, text_of
+from platform_assets.formats.mssql.literals import native_of
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
 from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
@@ -396,46 +396,3 @@ def alter_table(statement: Statement, definition: Definition) -> Altered:
     if statement.word(b"SWITCH"):
         return Altered(definition, "SWITCH")
     return Altered(definition)
-
-
-@dataclass(frozen=True)
-class Call:
-    """EXEC of a procedure: its name, and its arguments by name in lower case without the @, or by position from 0. Texts and bare words."""
-
-    procedure: str
-    named: Mapping[str, str]
-    placed: tuple[str, ...]
-
-    def argument(self, name: str, position: int) -> str | None:
-        return self.named.get(name, self.placed[position] if position < len(self.placed) else None)
-
-
-def call(statement: Statement) -> Call | None:
-    """The procedure call behind EXEC; None for what calls no procedure by name, as EXEC ('...')."""
-    if statement.here is not None and (statement.here.text or b"")[:1] == b"@":
-        statement.skip()
-        if not statement.punct(b"="):
-            return None
-    try:
-        name = statement.qualified().table
-    except DdlError:
-        return None
-    named: dict[str, str] = {}
-    placed: list[str] = []
-    for part in split_commas(statement.tokens[statement.at :]):
-        first = part[0].text or b""
-        if first[:1] == b"@" and len(part) > 2 and part[1].punct(b"="):
-            named[first[1:].decode("utf-8", "backslashreplace").lower()] = _argument(part[2:])
-        else:
-            placed.append(_argument(part))
-    return Call(name.lower(), named, tuple(placed))
-
-
-def _argument(tokens: Sequence[Token]) -> str:
-    try:
-        cell = literal_of(tokens)
-        if cell is not None and cell[:1] in (b"'", b"N"):
-            return text_of(cell)
-    except (NotLiteral, Refused):
-        pass
-    return " ".join(name_of(token) for token in tokens)

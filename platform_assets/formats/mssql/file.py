@@ -92,7 +92,7 @@ class FileReading:
         return self.tokens.buffer[at : at + RAW_BYTES]
 
     def _shown(self, head: bytes, first: Token) -> str:
-        return head[: max(self.tokens.offset - first.offset, 0)].decode("utf-8", "backslashreplace").strip()
+        return head[: max(self.tokens.reached[1] - first.offset, 0)].decode("utf-8", "backslashreplace").strip()
 
     def _rest(self, first: Token) -> list[Token]:
         """The statement's tokens without its end. The first token of the next statement, or GO, is given back.

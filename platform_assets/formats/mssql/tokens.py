@@ -34,6 +34,11 @@ class TsqlTokens(Tokens):
         """Whether a token was given back: then `position` stands behind it."""
         return self._back is not None
 
+    @property
+    def reached(self) -> tuple[int, int]:
+        """Line and byte behind the last token that was taken and not given back."""
+        return (self._back.line, self._back.offset) if self._back is not None else (self.line, self.offset)
+
     def back(self, token: Token) -> None:
         assert self._back is None
         self._back = token
