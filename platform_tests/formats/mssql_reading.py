@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 import sql_cases
 from mysql_reading import Reading, dump
 
@@ -30,8 +31,6 @@ def one_column(native: str, *literals: str, head: str = "") -> list[Any]:
 
 def typed(reading: Reading, table: str, name: str) -> list[Any]:
     """A column after the cast."""
-    import pyarrow as pa
-
     column = reading.tables[table].column(name)
     values = [row.get(name) for row in reading.dicts[table]]
     given = pa.array(values) if any(value is not None for value in values) else pa.nulls(len(values), column.type)

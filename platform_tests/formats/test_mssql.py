@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
+import mysql_reading
 import pytest
+import sql_cases
 from mssql_reading import READER, one_column, read, typed
 from mysql_reading import dump, member
 
@@ -174,7 +176,7 @@ def test_an_encoding_of_platform_yaml_decides_without_a_look():
     assert reading.codes() == []
 
 
-def test_bytes_that_the_declared_encoding_does_not_have_are_rejected():
+def test_g10_bytes_that_the_declared_encoding_does_not_have_are_rejected():
     data = b"CREATE TABLE [dbo].[t] ([a] nvarchar(9))\nGO\nINSERT [dbo].[t] VALUES (N'\x81')\nINSERT [dbo].[t] VALUES (N'b')\n"
     for source in (SHOP, SourceSettings("shop", encoding="utf-8")):
         reading = read(data, source=source)
@@ -183,7 +185,7 @@ def test_bytes_that_the_declared_encoding_does_not_have_are_rejected():
         assert reading.verdict.completeness == "partial"
 
 
-def test_two_members_keep_their_own_session_and_a_bcp_file_is_told():
+def test_g5_two_members_keep_their_own_session_and_a_bcp_file_is_told():
     one = member("a.sql", b"SET DATEFORMAT dmy\nCREATE TABLE [dbo].[t] ([a] date)\nGO\nINSERT [dbo].[t] VALUES ('1/2/2020')\n")
     two = member("b.sql", b"USE [x]\nGO\nINSERT [dbo].[t] VALUES ('1/2/2020')\n")
     other = member("t.bcp", b"\x04\0\0\0\x01")
@@ -193,9 +195,7 @@ def test_two_members_keep_their_own_session_and_a_bcp_file_is_told():
 
 
 def read_given(given: Dump):
-    from sql_cases import read_with
-
-    return read_with(READER, given)
+    return sql_cases.read_with(READER, given)
 
 
 def test_nothing_that_can_be_read_is_an_error():
@@ -221,6 +221,14 @@ def test_a_stream_that_breaks_off_is_partial_with_the_last_good_place():
     assert len(reading.rows("t")) == 2
     assert reading.verdict.completeness == "partial"
     assert "EOFError: cut" in reading.verdict.reasons[0]
+
+
+def test_g11_one_statement_of_many_rows_comes_in_batches():
+    rows = ",\n".join(f"({number}, N'x{number}')" for number in range(70_000))
+    reading = read(f"CREATE TABLE [dbo].[t] ([a] int, [b] nvarchar(9))\nGO\nINSERT [dbo].[t] VALUES {rows}\nGO\n")
+    assert reading.rows("t")[-1] == ("69999", "x69999")
+    assert reading.batches == 2
+    assert reading.places["t"][-1] == (70_000, 70_002)
 
 
 def test_ms6_a_line_of_thousands_of_characters_is_one_row():
@@ -260,7 +268,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_of_another_kind_is_not_claimed(name):
+def test_g14_what_is_of_another_kind_is_not_claimed(name):
     assert READER.recognize(dump(FOREIGN[name]), SHOP) is None
 
 
@@ -279,7 +287,7 @@ def test_a_script_of_its_own_is_chosen(name):
     assert choose(dump(OWN[name]), SHOP)[0].name == "mssql"
 
 
-def test_no_real_dump_of_another_kind_is_claimed(realdata):
+def test_g14_no_real_dump_of_another_kind_is_claimed(realdata):
     others = ("mysql/*.sql", "postgres/*.sql", "edge/*.sql", "sqlite/*", "seeds/*/*", "delimited/*")
     claimed = [path.name for pattern in others for path in sorted(realdata.glob(pattern)) if READER.recognize(file_dump(path), SHOP)]
     assert claimed == []
@@ -290,8 +298,6 @@ def file_dump(path: Path) -> Dump:
 
 
 def test_chinook_is_the_same_in_two_dialects(realdata):
-    import mysql_reading
-
     ours = read_given(file_dump(realdata / "mssql" / "chinook.sql"))
     theirs = mysql_reading.read_dump(file_dump(realdata / "mysql" / "chinook.sql"))
     assert set(ours.tables) == set(theirs.tables)

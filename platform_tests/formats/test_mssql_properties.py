@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mssql_reading import read, typed
 
+from platform_assets.dictionary.model import Column
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats import sql_tokens
 from platform_assets.formats.cast import cast_column
@@ -166,8 +167,6 @@ forms = st.sampled_from(
 @given(given_cells=st.lists(st.none() | forms, min_size=1, max_size=3), same=st.booleans())
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_a_whole_column_at_once_gives_what_cell_by_cell_gives(native, given_cells, same):
-    from platform_assets.dictionary.model import Column
-
     given_cells = [given_cells[0]] * 3 if same else given_cells
     target = arrow_type(native)
     column = Column("v", target)

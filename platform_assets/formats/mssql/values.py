@@ -326,16 +326,12 @@ class Values:
         return text
 
     def _character(self) -> bytes:
-        """CHAR(13) or NCHAR(8364)."""
-        national = (self.token.text or b"") and self._next()
-        number = national.text or b"" if isinstance(national, Token) else b""
-        if not number.isdigit() or not 0 < int(number[:7]) < 0x110000:
+        """CHAR(13) or NCHAR(8364); `token` is the parenthesis."""
+        number = self._next().text or b""
+        if not number.isdigit() or not 0 < int(number[:7]) < 0x110000 or not self._next().punct(b")"):
             raise NotLiteral(self.shown(b"CHAR("))
         self._next()
-        if not self.token.punct(b")"):
-            raise NotLiteral(self.shown(b"CHAR("))
-        self._next()
-        value = int(number)
+        value = int(number[:7])
         try:
             text = bytes((value,)).decode("cp1252") if value < 256 else chr(value)
             return b"N'" + text.replace("'", "''").encode("utf-8") + b"'"
