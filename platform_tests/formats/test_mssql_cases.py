@@ -13,6 +13,8 @@ import sql_cases
 from mssql_reading import READER, read
 from mysql_reading import dump
 
+from platform_assets.formats.detect import FORMATS
+
 CASES = Path(__file__).parent / "cases" / "mssql"
 
 
@@ -22,8 +24,10 @@ def test_a_script_is_read_as_expected(path):
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.sql")), ids=lambda path: path.stem)
-def test_every_case_is_recognized(path):
-    assert READER.recognize(dump(path.read_bytes()), sql_cases.SOURCE)
+def test_every_case_is_recognized_by_one_reader_alone(path):
+    """By this reader and by none that is asked before or after it."""
+    given = dump(path.read_bytes())
+    assert [known.name for known in FORMATS if known.recognize(given, sql_cases.SOURCE)] == [READER.name]
 
 
 def test_every_case_has_an_expectation_and_every_expectation_a_case():
