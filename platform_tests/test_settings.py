@@ -111,3 +111,10 @@ def test_an_empty_variable_is_no_variable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = Settings.load(environment={"PLATFORM_HOME": "", "PLATFORM_DATABASE_URL": ""})
     assert (settings.home, settings.database_url) == (tmp_path.resolve() / "data", None)
+
+
+def test_terminators_of_bcp_can_be_said(tmp_path):
+    text = "sources:\n  erp:\n    delimited: {separator: '+|', row_terminator: \"&|\\n\", quote: null, header: false}\n"
+    (tmp_path / "platform.yaml").write_text(text, encoding="utf-8")
+    options = Settings.load(tmp_path, {}).source("erp").delimited
+    assert (options.separator, options.row_terminator, options.quote, options.header) == ("+|", "&|\n", None, False)

@@ -24,6 +24,8 @@ class DelimitedOptions:
     """strptime patterns for dates and times, tried in order before ISO 8601."""
     true: tuple[str, ...] = ("1", "true", "t")
     false: tuple[str, ...] = ("0", "false", "f")
+    row_terminator: str = "\n"
+    """What ends a row. Another than a line end, or a separator of several characters, is bcp's way: without quotes and escapes."""
 
 
 @dataclass(frozen=True)

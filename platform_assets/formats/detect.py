@@ -11,10 +11,22 @@ from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
 from platform_assets.formats.excel.reader import Excel
 from platform_assets.formats.json_records.reader import Json, JsonLines
+from platform_assets.formats.mssql.reader import MsSqlScript
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (TableArchive(), Excel(), Parquet(), Arrow(), Avro(), MySqlDump(), JsonLines(), Json(), Delimited())
+FORMATS: tuple[Format, ...] = (
+    TableArchive(),
+    Excel(),
+    Parquet(),
+    Arrow(),
+    Avro(),
+    MySqlDump(),
+    MsSqlScript(),
+    JsonLines(),
+    Json(),
+    Delimited(),
+)
 """Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),
@@ -29,6 +41,7 @@ _KNOWN_BYTES = (
     (b"\x1f\x8b", "gzip data within packed data"),
     (b"\xd0\xcf\x11\xe0", "an old Microsoft Office file, but no workbook"),
     (b"\x7fELF", "a program"),
+    (b"TAPE", "a backup of SQL Server (restore it there, then write it out by Generate Scripts or bcp)"),
 )
 
 

@@ -64,6 +64,7 @@ class Lexis:
     backslash: bool = True
     ansi_quotes: bool = False
     hash_comments: bool = True
+    nested_comments: bool = False
     delimiter: bytes = b";"
     lead: bytes = b""
     conditional: Callable[[bytes, int | None], bool] | None = None
@@ -293,7 +294,8 @@ class Tokens:
 
     def _comment_body(self) -> bool:
         """A comment that is not read. One that is a condition not met may hold comments of its own."""
-        nests, level = self.buffer[self.position + 2 : self.position + 4].lstrip(b"M")[:1] == b"!", 1
+        condition = self.buffer[self.position + 2 : self.position + 4].lstrip(b"M")[:1] == b"!"
+        nests, level = condition or self.lexis.nested_comments, 1
         line, begun = self.line, self.offset
         head = self.buffer[self.position + 2 : self.position + 2 + _COMMENT_BYTES].partition(b"*/")[0]
         self.position += 2

@@ -17,7 +17,7 @@ from platform_assets.formats.base import Dump, Event, Member, Notice, TableFound
 from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.delimited.exact import exact_records
 from platform_assets.formats.delimited.look import PACKED_SUFFIXES
-from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, text_head
+from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, terminators_of, text_head
 from platform_assets.formats.delimited.reader import governed_names, name_notice, plan_for, refused, table_names
 from platform_assets.formats.delimited.shape import headed_shape, positional_shape, with_formats
 from platform_assets.formats.json_schema import BadSchema, is_schema, read_schema
@@ -110,7 +110,7 @@ def _refused(pair: Pair, source: SourceSettings) -> Notice | None:
 def _check_dialect(dump: Dump, pairs: Sequence[Pair], source: SourceSettings) -> None:
     """A wrong separator makes one column of everything; rather than NULL in all columns, it is said before the first event."""
     dialect = dialect_of(source)
-    if not source.delimited.header:
+    if not source.delimited.header or terminators_of(source) is not None:
         return
     hints = []
     for pair in pairs:

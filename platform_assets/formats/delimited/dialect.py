@@ -110,6 +110,11 @@ class Dialect:
         doubled = quote * 2
         return [field[1:-1].replace(doubled, quote) if field[:1] == quote else None if field in null else field for field in found]
 
+    def plain_values(self, fields: list[str]) -> list[str | None]:
+        """Fields of text without quotes and escapes, None for NULL."""
+        null = self._null_of(fields)
+        return [None if field in null else field for field in fields]
+
     @cached_property
     def _null(self) -> frozenset[str]:
         return frozenset(self.null)
@@ -144,8 +149,8 @@ class Dialect:
 def _character(text: str, place: str) -> bytes:
     if len(text) != 1 or not text.isascii() or text in "\r\n\0":
         raise SettingsError(
-            f"{place}: {text!r} cannot be used: it must be one ASCII character and no line end. Separators of several characters are "
-            "not read yet; convert the file first.",
+            f"{place}: {text!r} cannot be used: it must be one ASCII character and no line end. A separator of several characters "
+            "needs quote: null.",
             value=text,
         )
     return text.encode("ascii")

@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from platform_assets.formats.delimited.bcp_format import NATIVE
 from platform_assets.formats.delimited.dialect import Dialect
 from platform_assets.formats.delimited.exact import exact_records, newline_of
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".psv")
-"""Files of these names are tables by their name, if their content is text; .dat needs two columns, any other name two even rows of them."""
+"""Files of these names are tables by their name, if their content is text; .dat and .bcp need two columns,
+any other name two even rows of them."""
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
 SEPARATORS = (b",", b";", b"\t", b"|", b"^")
 _LOOKED_AT = 100
@@ -46,7 +48,8 @@ def look_at(name: str, head: bytes, dialect: Dialect, *, whole: bool) -> Look:
     """Looks at a member's first bytes as UTF-8 (`whole`: they are all of it)."""
     kind = other_kind(head)
     if kind:
-        return Look(None, kind)
+        native = kind == "binary data" and PurePosixPath(name.lower()).suffix == ".bcp"
+        return Look(None, f"{kind}: {NATIVE}" if native else kind)
     dialect = replace(dialect, newline=newline_of(head))
     widths = _widths(head, dialect, whole=whole)
     separator = dialect.separator.decode()
@@ -58,7 +61,7 @@ def look_at(name: str, head: bytes, dialect: Dialect, *, whole: bool) -> Look:
     suffix = table_suffix(name)
     if suffix in (".tsv", ".tab") and width < 2 and separator != "\t":
         return Look(None, f"text named {suffix} whose lines have no {separator!r}; its separator may be a tab")
-    if suffix in TABLE_SUFFIXES or (suffix == ".dat" and width >= 2):
+    if suffix in TABLE_SUFFIXES or (suffix in (".dat", ".bcp") and width >= 2):
         return Look(f"text named {suffix}, {found}")
     if width >= 2 and share >= 0.9 and len(widths) >= 2:
         return Look(found)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
@@ -13,9 +14,11 @@ from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.containers.opening import HEAD_BYTES
 from platform_assets.formats.delimited.blocks import BadRow, Block, Splitter
-from platform_assets.formats.delimited.dialect import CR, Dialect
+from platform_assets.formats.delimited.dialect import CR, LF, Dialect
 from platform_assets.formats.delimited.exact import newline_of
 from platform_assets.formats.delimited.shape import Shape, with_formats
+from platform_assets.formats.delimited.terminated import TerminatedSplitter
+from platform_assets.formats.delimited.terminators import Terminators
 from platform_assets.formats.delimited.text import Utf8Source, declared_encoding
 
 
@@ -63,8 +66,19 @@ class Verdict:
 
 
 def dialect_of(source: SourceSettings) -> Dialect:
-    """Raises SettingsError."""
-    return Dialect.of(source.delimited, f"sources.{source.name}.delimited")
+    """Raises SettingsError. Where terminators_of gives some, fields end with them, not with this dialect's separator."""
+    terminators = terminators_of(source)
+    return terminators.dialect if terminators else Dialect.of(source.delimited, f"sources.{source.name}.delimited")
+
+
+def terminators_of(source: SourceSettings) -> Terminators | None:
+    """Terminators of several characters, None where fields and rows end in the usual way. Raises SettingsError."""
+    return Terminators.of(source.delimited, f"sources.{source.name}.delimited")
+
+
+def _splitter(text: Utf8Source, source: SourceSettings, newline: bytes) -> Splitter | TerminatedSplitter:
+    terminators = terminators_of(source)
+    return TerminatedSplitter(text, terminators) if terminators else Splitter(text, replace(dialect_of(source), newline=newline))
 
 
 def text_head(member: Member, source: SourceSettings, size: int = HEAD_BYTES) -> bytes:
@@ -76,14 +90,14 @@ def text_head(member: Member, source: SourceSettings, size: int = HEAD_BYTES) ->
 def read_member(member: Member, table: str, source: SourceSettings, plan: Plan, verdict: Verdict) -> Iterator[Event]:
     """Yields TableFound, Rows, Unreadable and Notice of one table; never raises for bad data, only LimitExceeded and SettingsError."""
     try:
-        newline = newline_of(text_head(member, source))
+        newline = newline_of(text_head(member, source)) if terminators_of(source) is None else LF
         stream = member.open()
     except (EOFError, OSError) as error:
         yield verdict.watch(_lost(member, table, "stream-cut", str(error)))
         return
     with stream:
         text = Utf8Source(stream, declared_encoding(source))
-        splitter = Splitter(text, replace(dialect_of(source), newline=newline))
+        splitter = _splitter(text, source, newline)
         for event in _table_events(member, table, source, plan, splitter):
             yield verdict.watch(event)
         verdict.encodings[text.encoding] = None
@@ -99,7 +113,9 @@ def read_member(member: Member, table: str, source: SourceSettings, plan: Plan, 
         yield verdict.watch(event)
 
 
-def _table_events(member: Member, table: str, source: SourceSettings, plan: Plan, splitter: Splitter) -> Iterator[Event]:
+def _table_events(
+    member: Member, table: str, source: SourceSettings, plan: Plan, splitter: Splitter | TerminatedSplitter
+) -> Iterator[Event]:
     shape = None
     if source.delimited.header:
         header, bad = splitter.header()
@@ -118,10 +134,12 @@ def _table_events(member: Member, table: str, source: SourceSettings, plan: Plan
     for code, message in shape.remarks:
         yield Notice(code, message, member.name, table=table)
     for found in splitter.blocks(len(shape.fields)):
-        yield _rows(found, shape, member) if isinstance(found, Block) else _unreadable(found, table, member, row=found.row)
+        yield _rows(found, shape, member, source) if isinstance(found, Block) else _unreadable(found, table, member, row=found.row)
 
 
-def _nothing_read(member: Member, table: str, plan: Plan, splitter: Splitter, source: SourceSettings) -> Iterator[Event]:
+def _nothing_read(
+    member: Member, table: str, plan: Plan, splitter: Splitter | TerminatedSplitter, source: SourceSettings
+) -> Iterator[Event]:
     """No header, or no readable row to count the fields of."""
     if plan.empty:
         yield TableFound(with_formats(plan.empty, source.delimited.formats), member.name)
@@ -142,9 +160,16 @@ def _nothing_read(member: Member, table: str, plan: Plan, splitter: Splitter, so
         yield Notice("empty-member", message, member.name, table=table, data_bearing=wants_header)
 
 
-def _rows(block: Block, shape: Shape, member: Member) -> Rows:
-    batch = pa.RecordBatch.from_arrays(block.batch.columns, names=list(shape.fields))
+def _rows(block: Block, shape: Shape, member: Member, source: SourceSettings) -> Rows:
+    columns = block.batch.columns if source.delimited.quote else [_without_nul(column) for column in block.batch.columns]
+    batch = pa.RecordBatch.from_arrays(columns, names=list(shape.fields))
     return Rows(shape.table.name, member.name, batch, pa.array(block.rows), pa.array(block.lines), strict=True)
+
+
+def _without_nul(column: pa.Array) -> pa.Array:
+    """Without quotes an empty field is NULL, so bcp writes one NUL for an empty text."""
+    nul = pc.equal(column, "\0")
+    return pc.if_else(nul, "", column) if pc.any(nul).as_py() else column
 
 
 def _unreadable(bad: BadRow, table: str, member: Member, *, row: int | None) -> Unreadable:
@@ -156,7 +181,7 @@ def _lost(member: Member, table: str, code: str, message: str, line: int | None 
     return Notice(code, message, member.name, line=line, table=table, data_bearing=True)
 
 
-def _closing(member: Member, table: str, splitter: Splitter, source: SourceSettings) -> Iterator[Event]:
+def _closing(member: Member, table: str, splitter: Splitter | TerminatedSplitter, source: SourceSettings) -> Iterator[Event]:
     """What can be said only when the member was read to its end."""
     findings = splitter.findings
     if findings.cut is not None:

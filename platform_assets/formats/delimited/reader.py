@@ -10,8 +10,9 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Dump, Event, Member, Notice
 from platform_assets.formats.containers.opening import HEAD_BYTES, ignored_notices
+from platform_assets.formats.delimited.bcp_format import BadFormatFile, BcpFormat, format_beside, is_format_file, read_format, with_format
 from platform_assets.formats.delimited.look import PACKED_SUFFIXES, Look, look_at, table_suffix
-from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, text_head
+from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, terminators_of, text_head
 from platform_assets.formats.delimited.shape import headed_shape, positional_shape, unique_names, unnamed_shape
 
 _DOCUMENTS = (".md", ".pdf", ".html", ".htm", ".rst", ".log")
@@ -26,7 +27,10 @@ class Delimited:
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why at least one member is delimited text, by content; None when none is."""
         for member in dump.members:
-            reason = look(member, source).reason
+            beside = format_beside(member, dump.members)
+            if beside is not None:
+                return f"{member.name}: {beside.name} is its format file of bcp"
+            reason = None if is_format_file(member) else look(member, source).reason
             if reason:
                 return f"{member.name}: {reason}"
         return None
@@ -39,8 +43,17 @@ class Delimited:
         for notice in ignored_notices(dump):
             yield verdict.watch(notice)
         members = []
+        formats: dict[str, BcpFormat] = {}
         for member in dump.members:
+            if is_format_file(member):
+                continue
             refusal = None if source.format == self.name else refused(member, source)
+            beside = format_beside(member, dump.members)
+            if beside is not None:
+                try:
+                    formats[member.name], refusal = read_format(beside), None
+                except BadFormatFile as error:
+                    refusal = Notice("member-ignored", f"it was not read: {error}.", member.name, data_bearing=True)
             if refusal:
                 yield verdict.watch(refusal)
             else:
@@ -49,7 +62,11 @@ class Delimited:
         for member, name, table in zip(members, names, governed_names(names, dictionary), strict=True):
             if table != name:
                 yield name_notice(member, name, table)
-            yield from read_member(member, table, source, plan_for(table, dictionary), verdict)
+            described = formats.get(member.name)
+            if described is None:
+                yield from read_member(member, table, source, plan_for(table, dictionary), verdict)
+            else:
+                yield from read_member(member, table, with_format(source, described), described_plan(table, described, dictionary), verdict)
         yield verdict.finished(dump, self.name)
 
 
@@ -59,7 +76,12 @@ def look(member: Member, source: SourceSettings) -> Look:
         data = text_head(member, source)
     except (EOFError, OSError) as error:
         return Look(None, f"unreadable ({error})")
-    return look_at(member.name, data, dialect_of(source), whole=len(data) < HEAD_BYTES)
+    dialect, whole = dialect_of(source), len(data) < HEAD_BYTES
+    terminators = terminators_of(source)
+    if terminators is not None:
+        translated = terminators.translated(data)
+        data, dialect = (translated.text, translated.dialect) if translated else (data, dialect)
+    return look_at(member.name, data, dialect, whole=whole)
 
 
 def refused(member: Member, source: SourceSettings) -> Notice | None:
@@ -82,6 +104,17 @@ def plan_for(table: str, dictionary: Mapping[str, Table]) -> Plan:
         from_width=lambda width: positional_shape(schema) if schema else unnamed_shape(table, width),
         columns=len(schema.columns) if schema else None,
         empty=schema,
+    )
+
+
+def described_plan(table: str, described: BcpFormat, dictionary: Mapping[str, Table]) -> Plan:
+    """The columns that a format file names, under the dictionary's types."""
+    schema = dictionary.get(table) or Table(table, ())
+    return Plan(
+        from_header=lambda header: headed_shape(header, schema, keep_missing=False),
+        from_width=lambda width: headed_shape(described.names, schema, keep_missing=False),
+        columns=len(described.names),
+        empty=headed_shape(described.names, schema, keep_missing=False).table,
     )
 
 

@@ -1,0 +1,186 @@
+"""Rows of an INSERT into the buffer of their table: columns that the table has, what an INSERT leaves out, the server's own numbers.
+
+How an INSERT is read is mssql.inserts'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from platform_assets.formats.base import Event, Notice, Unreadable
+from platform_assets.formats.mssql.ddl import DdlError, Name
+from platform_assets.formats.mssql.file import FileReading
+from platform_assets.formats.mssql.rows import shown_raw
+from platform_assets.formats.mssql.tables import KnownTable
+from platform_assets.formats.mssql.values import DEFAULT, Cells, Problem, Rows
+from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+
+
+@dataclass
+class Insert:
+    """An INSERT whose rows are being read."""
+
+    table: KnownTable
+    rows: Rows
+    names: tuple[str, ...] | None
+    head: bytes | None = None
+    """Its text up to the first tuple; the next statement mostly begins with the same."""
+
+
+class RowTaking(FileReading):
+    """Takes rows into the tables' buffers."""
+
+    def _opened(self, insert: Insert, first: Token) -> Generator[Event, None, bool]:
+        """Makes the table's buffer ready. False when the INSERT names a column that the table has not."""
+        table = insert.table
+        try:
+            yield from self.tables.buffered(table, insert.names, self.session, self.member)
+        except KeyError:
+            return False
+        assert table.buffer is not None
+        plan = table.buffer.plan
+        insert.rows.width = len(plan.columns)
+        if self.flow.condition and "condition" not in table.said:
+            table.said.add("condition")
+            message = "Rows stand behind IF NOT EXISTS: whether the server would add them cannot be told; they are taken."
+            yield Notice("conditional-rows", message, self.member, first.line, table.name, data_bearing=True)
+        if "filled" not in table.said:
+            yield from self._filled(insert, first)
+        return True
+
+    def _filled(self, insert: Insert, first: Token) -> Iterator[Event]:
+        """Which columns get what the INSERT does not say."""
+        table = insert.table
+        assert table.buffer is not None
+        plan = table.buffer.plan
+        listed = {column.name for column in plan.columns}
+        computed = [one.name for one in table.definition.columns if one.computed_default and one.name not in listed and one.default is None]
+        parts = [f"{', '.join(one.name for one in plan.filled)}: the default of the table"] if plan.filled else []
+        parts += [f"{', '.join(computed)}: NULL, since only the server computes it"] if computed else []
+        if plan.identity is not None:
+            parts.append(f"{plan.identity.name}: numbered as the server does in an empty table")
+        if parts:
+            table.said.add("filled")
+            message = f"Rows come without some columns ({'; '.join(parts)})."
+            yield Notice("columns-filled", message, self.member, first.line, table.name)
+
+    def _orphan(self, key: Name, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
+        """A table for rows without a CREATE TABLE. Without names its columns are counted in the first row, looked at in advance."""
+        told = "those of its column list"
+        if names is None and self.tables.name_of(key) not in self.tables.dictionary:
+            names = tuple(f"c{number + 1}" for number in range(self._first_width()))
+            told = "made up"
+        table = self.tables.orphan(key, names or (), self.member)
+        told = "the dictionary's" if table.dictionary is not None else told
+        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, values are kept as texts."
+        yield Notice("no-create-table", message, self.member, first.line, table.name)
+        return table
+
+    def _first_width(self) -> int:
+        """How many values the next row has; the place stays. Raises DdlError when that cannot be told."""
+        self.tokens.mark()
+        depth, width = 0, 1
+        token = self.tokens.next()
+        selects = not token.punct(b"(")
+        while token.kind not in (END, EOF):
+            if token.kind == PUNCT:
+                depth += (token.text == b"(") - (token.text == b")")
+                width += token.text == b"," and depth == (0 if selects else 1)
+            if depth <= 0 and (not selects or token.is_(b"UNION", b"FROM", b"INSERT", b"SELECT")):
+                break
+            token = self.tokens.next()
+        if not self.tokens.rewind():
+            raise DdlError("the first row is too long to count its values")
+        return width
+
+    def _plain_rows(self, insert: Insert) -> Iterator[Event]:
+        """Rows in the buffer that are plain."""
+        table = insert.table
+        assert table.buffer is not None
+        begun, full = self.tokens.offset, True
+        while full:
+            buffer = table.buffer
+            before, limit = len(buffer.cells), len(buffer.cells) + buffer.room
+            insert.rows.plain(insert.head, buffer.cells, buffer.lines, limit)
+            full = len(buffer.cells) == limit
+            added = len(buffer.cells) - before
+            if not added:
+                return
+            self._counted(table, added)
+            self.statements += insert.rows.heads
+            if insert.rows.heads:
+                self._good = (buffer.lines[-1], begun)
+                insert.rows.heads = 0
+            size, begun = self.tokens.offset - begun, self.tokens.offset
+            yield from self.tables.grown(table, size, self.session)
+
+    def _counted(self, table: KnownTable, added: int) -> None:
+        """Numbers for rows that stand in the buffer already."""
+        buffer = table.buffer
+        assert buffer is not None
+        buffer.rows.extend(range(table.rows + 1, table.rows + added + 1))
+        table.rows += added
+        self.flow.rows_in_batch += added
+        if buffer.plan.identity is not None:
+            buffer.numbers.extend(self._numbers(table, added))
+
+    def _numbers(self, table: KnownTable, count: int) -> range:
+        identity = table.identity
+        assert identity is not None and identity.identity is not None
+        seed, step = identity.identity
+        start = seed if table.next_number is None else table.next_number
+        table.next_number = start + step * count
+        return range(start, start + step * count, step) if step else range(start, start + count)
+
+    def _take(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
+        """One row that was read token by token."""
+        table, buffer = insert.table, insert.table.buffer
+        assert buffer is not None
+        if isinstance(row, Problem):
+            table.rows += 1
+            self.flow.rows_in_batch += 1
+            if buffer.plan.identity is not None:
+                self._numbers(table, 1)
+            yield from self.tables.announce(table, self.session)
+            raw = shown_raw(row.raw)
+            yield Unreadable(table.name, self.member, row.line, table.rows, raw, row.code, row.message, row.offset)
+            return
+        # The other way of reading tuples gives a group more, for the next statement's head.
+        buffer.cells.append((*row, None))
+        buffer.lines.append(opening.line)
+        self._counted(table, 1)
+        computed = [column.name for column, cell in zip(buffer.plan.columns, row, strict=True) if cell == DEFAULT and column.computed]
+        if computed and "default" not in table.said:
+            table.said.add("default")
+            message = f"DEFAULT stands for values that only the server computes ({', '.join(computed)}); they are NULL."
+            yield Notice("columns-filled", message, self.member, opening.line, table.name)
+        yield from self.tables.grown(table, self.tokens.offset - opening.offset, self.session)
+
+    def _refuse(self, insert: Insert, first: Token) -> Iterator[Event]:
+        """Rows for columns that the table has not: each is told, none is taken."""
+        yield from self.tables.announce(insert.table, self.session)
+        known = {column.name.lower() for column in insert.table.definition.columns if not column.computed}
+        strange = [name for name in insert.names or () if name.lower() not in known] or ["one of them twice"]
+        reason = f"the INSERT names columns that the table has not: {', '.join(strange)}"
+        rows = Rows(self.tokens, len(insert.names or ()))
+        while True:
+            self.tokens.mark()
+            opening = self.tokens.next()
+            if not opening.punct(b"("):
+                self.tokens.raw()
+                self.tokens.back(opening)
+                return
+            row = rows.tuple(opening)
+            raw = row.raw if isinstance(row, Problem) else self.tokens.raw()
+            insert.table.rows += 1
+            code = row.code if isinstance(row, Problem) else "extra-cell"
+            yield Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, shown_raw(raw), code, reason, opening.offset)
+            if isinstance(row, Problem) and (row.cut or row.ended):
+                if row.cut:
+                    self._cut(first)
+                return
+            following = self.tokens.next()
+            if not following.punct(b","):
+                self.tokens.back(following)
+                return

@@ -1,0 +1,8 @@
+CREATE TABLE [dbo].[t]([dt] [datetime], [d] [date], [t] [time](7), [d2] [datetime2](7), [o] [datetimeoffset](7), [s] [smalldatetime], [n] [decimal](18, 2), [m] [money], [x] [varbinary](max), [v] [nvarchar](10))
+GO
+INSERT [dbo].[t] ([dt], [d], [t], [d2], [o], [s], [n], [m], [x], [v]) VALUES (CAST(0x0000A31500000000 AS DateTime), CAST(0x681B0B00 AS Date), CAST(0x070040230E430000 AS Time), CAST(0x0700A8E76F4F681B0B AS DateTime2), CAST(0x0700A8E76F4F681B0B3C00 AS DateTimeOffset), CAST(0x9C600001 AS SmallDateTime), CAST(10.50 AS Decimal(18, 2)), CAST(0x0000000000002710 AS Money), 0x151C2F00020000, CAST(N'x' AS nvarchar(10)))
+INSERT [dbo].[t] ([dt], [d], [t], [d2], [o], [s], [n], [m], [x], [v]) VALUES (CAST(N'2017-05-06T07:08:09.123' AS DateTime), CAST(N'2017-05-06' AS Date), CAST(N'07:08:09.1234567' AS Time), CAST(N'2017-05-06T07:08:09.1200000' AS DateTime2), CAST(N'2017-05-06T07:08:09.0000000+02:00' AS DateTimeOffset), CAST(N'2017-05-06T07:08:00' AS SmallDateTime), CAST(-0.005 AS Decimal(18, 2)), 12.3456, 0x, convert(nvarchar(3), N'abcdef'))
+INSERT [dbo].[t] ([dt], [d], [t], [d2], [o], [s], [n], [m], [x], [v]) VALUES (CONVERT(datetime, '06/05/2017', 103), CONVERT([date],'20170506',112), NULL, NULL, NULL, CAST(CAST(N'2017-05-06' AS date) AS datetime), CONVERT([decimal](18,2), (7)), $1,  CAST('ab' AS varbinary(10)), CAST(NULL AS nvarchar(10)))
+INSERT [dbo].[t] ([dt], [d], [t], [d2], [o], [s], [n], [m], [x], [v]) VALUES (getdate(), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+INSERT [dbo].[t] ([dt], [d], [t], [d2], [o], [s], [n], [m], [x], [v]) VALUES (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'text', NULL)
+GO
