@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
+from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings, TabOptions
 from platform_assets.errors import SettingsError
 from platform_assets.versions.keys import checked_source
 
@@ -103,6 +103,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> S
     checked_source(name)
     body = dict(body)
     delimited = _fill(DelimitedOptions, body.pop("delimited", None) or {}, f"{place}.delimited")
+    tab = _fill(TabOptions, body.pop("mysql_tab", None) or {}, f"{place}.mysql_tab")
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     order = tuple(str(item) for item in body.pop("order", None) or ())
@@ -116,4 +117,4 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str) -> S
             raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
         if not groups & {"instance", "label"}:
             raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
-    return SourceSettings(name, delimited=delimited, limits=limits, types=types, order=order, **body)
+    return SourceSettings(name, delimited=delimited, mysql_tab=tab, limits=limits, types=types, order=order, **body)
