@@ -7,11 +7,13 @@ from platform_assets.errors import SettingsError, UnreadableDump
 from platform_assets.formats.base import Dump, Format
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
+from platform_assets.formats.mydumper.reader import MyDumper
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
+from platform_assets.formats.mysql_xml.reader import MySqlXml
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (TableArchive(), MySqlTab(), MySqlDump(), Delimited())
+FORMATS: tuple[Format, ...] = (TableArchive(), MyDumper(), MySqlTab(), MySqlXml(), MySqlDump(), Delimited())
 """Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),

@@ -13,7 +13,7 @@ import numpy as np
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats.base import BATCH_ROWS, Dump, Event, Finished, Member, Notice, Unreadable
+from platform_assets.formats.base import BATCH_ROWS, Dump, Event, Member, Notice, Unreadable
 from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.mysql.bodies import BodyRows, body_events
 from platform_assets.formats.mysql.ddl import Definition
@@ -134,7 +134,7 @@ class _Reading:
             mark = table is None or table.definition.columns[0].native.kind not in (Kind.TEXT, Kind.BYTES, Kind.BITS)
             session, dialect = self._session(table), self.dialect
             lines = TabStream(
-                stream,  # type: ignore[arg-type]
+                stream,
                 replace(dialect, lead=session.lexis.lead),
                 lambda width: _bits(table.definition, width) if table is not None else (),
                 settled=bool(self.source.mysql_tab.lines_terminated_by),
