@@ -1,4 +1,4 @@
-"""The file `metadata` of mydumper: when the dump began and ended, where the log stood, and (newer versions) how many rows each table has."""
+"""The file `metadata` of mydumper: when the dump began and ended, where the log stood, in newer versions each table's rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ _FINISHED = re.compile(r"^(?:# )?Finished dump at: (\d{4}-\d\d-\d\d \d\d:\d\d:\d
 _SECTION = re.compile(r"\[(.*)\]\s*")
 _TABLE = re.compile(r"([`\"])((?:(?!\1).|\1\1)*)\1\.\1((?:(?!\1).|\1\1)*)\1")
 _ROWS = re.compile(r"rows *= *([0-9]+)\s*")
-_POSITION = re.compile(r"^\s*(?:Log|File|SOURCE_LOG_FILE)\s*[:=] *\"?([^\s\"]+)\"?\s+(?:Pos|Position|SOURCE_LOG_POS)\s*[:=] *([0-9]+)", re.MULTILINE)
+_POSITION = re.compile(
+    r"^\s*(?:Log|File|SOURCE_LOG_FILE)\s*[:=] *\"?([^\s\"]+)\"?\s+(?:Pos|Position|SOURCE_LOG_POS)\s*[:=] *([0-9]+)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

@@ -135,16 +135,16 @@ class _Reading:
         finally:
             opened.close()
         if watched.last != b"\n":
-            self.verdict.reasons.append(f"{member.name}: it does not end with a line feed, as all files of mydumper do; byte {watched.total}")
+            self.verdict.reasons.append(f"{member.name}: it does not end with a line feed, as files of mydumper do; byte {watched.total}")
         packed = file.packed and watched.total != member.size
         if not (packed or self.dump.sealed):
             self.unproven.append(file)
         if file.kind in (Kind.TABLE, Kind.VIEW, Kind.SEQUENCE):
             created = self._defined() - before
             if created or file.kind is not Kind.TABLE:
-                self.counted |= {file.stem: key for key in created}
+                self.counted.update((file.stem, key) for key in created)
             else:
-                message = f"{member.name!r} creates no table: mydumper failed at it, or the file is cut. Rows of {file.stem!r} may be missing."
+                message = f"{member.name!r} creates no table: mydumper failed at it, or it is cut. Rows may be missing."
                 yield Notice("schema-missing", message, member.name, data_bearing=True)
 
     def _defined(self) -> set[QualifiedName]:

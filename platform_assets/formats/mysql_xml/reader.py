@@ -6,7 +6,6 @@ Source of the format: client/mysqldump.c (get_table_structure, dump_table) and c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings

@@ -1,4 +1,4 @@
-"""`<table_structure>` -> a definition as CREATE TABLE gives it. The attributes are the columns of SHOW FIELDS, SHOW KEYS, SHOW TABLE STATUS."""
+"""`<table_structure>` -> a definition as CREATE TABLE gives it. Its attributes are columns of SHOW FIELDS, KEYS and TABLE STATUS."""
 
 from __future__ import annotations
 
