@@ -54,7 +54,8 @@ def outfile(cell: bytes | None, dialect: TabDialect, *, quoted: bool) -> bytes:
     if cell is None:
         # With one character for both, the server writes a NULL ("N) that it cannot read back itself: other programs write the word.
         return dialect.escaped + b"N" if dialect.escaped not in (b"", dialect.enclosed) else b"NULL"
-    special = {dialect.escaped, dialect.enclosed, b"\0"} | (set() if quoted else {dialect.field_end[:1], dialect.line_end[:1]}) - {b""}
+    null = b"" if dialect.escaped == dialect.enclosed else b"\0"
+    special = {dialect.escaped, dialect.enclosed, null} | (set() if quoted else {dialect.field_end[:1], dialect.line_end[:1]}) - {b""}
     written = b""
     for byte in (bytes((one,)) for one in cell):
         escape = dialect.escaped or (dialect.enclosed if byte == dialect.enclosed else b"")
@@ -75,7 +76,7 @@ DIALECTS = {
 @pytest.mark.parametrize("name", DIALECTS)
 @given(given_rows=rows, optionally=st.booleans(), block=st.sampled_from([7, 64, 1 << 20]))
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_MY18_rows_written_by_tab_are_read_back_equal(name, given_rows, optionally, block):
+def test_my18_rows_written_by_tab_are_read_back_equal(name, given_rows, optionally, block):
     dialect = tab_dialect(DIALECTS[name], "shop")
     lines = b""
     for row in given_rows:
@@ -97,7 +98,7 @@ def test_MY18_rows_written_by_tab_are_read_back_equal(name, given_rows, optional
 
 @given(data=st.lists(st.sampled_from([b"\\", b"\t", b"\n", b"N", b"a", b"0", b"\r"]), max_size=40).map(b"".join), windows=st.booleans())
 @settings(max_examples=2 * EXAMPLES, deadline=None)
-def test_MY18_the_fast_splitter_gives_what_the_exact_one_gives(data, windows):
+def test_my18_the_fast_splitter_gives_what_the_exact_one_gives(data, windows):
     dialect = TabDialect(line_end=b"\r\n" if windows else b"\n")
     expected, at = [], 0
     while (row := next_row(data, at, dialect, final=True)) is not None:
@@ -123,7 +124,7 @@ def xml_text(data: bytes) -> bytes:
 
 @given(given_rows=rows, hexadecimal=st.booleans(), structure=st.booleans())
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_MY19_rows_written_as_xml_are_read_back_equal(given_rows, hexadecimal, structure):
+def test_my19_rows_written_as_xml_are_read_back_equal(given_rows, hexadecimal, structure):
     types = (("a", "text"), ("b", "blob"), ("n", "decimal(20,5)"), ("i", "bigint(20)"))
     fields = "".join(f'<field Field="{name}" Type="{native}" Null="YES" />' for name, native in types)
     data = b'<?xml version="1.0"?>\n<mysqldump xmlns:xsi="x">\n<database name="d">\n'
@@ -152,7 +153,7 @@ def literal(cell: str | bytes | None) -> bytes:
 
 @given(given_rows=rows.filter(bool), size=st.integers(1, 4))
 @settings(max_examples=EXAMPLES, deadline=None)
-def test_MY24_rows_written_by_mydumper_are_read_back_equal(given_rows, size):
+def test_my24_rows_written_by_mydumper_are_read_back_equal(given_rows, size):
     head = b"/*!40101 SET NAMES binary*/;\n"
     metadata = f"# Started dump at: 2024-01-01 00:00:00\n[`d`.`t`]\nrows = {len(given_rows)}\n# Finished dump at: 2024-01-01 00:00:01\n"
     members = {"metadata": metadata.encode(), "d.t-schema.sql": head + f"{DDL};\n".encode()}
@@ -168,7 +169,7 @@ CUT = [path for path in cases.PATHS if cases.reading(path).verdict.completeness 
 
 
 @pytest.mark.parametrize("path", CUT, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_G4_a_dump_cut_at_any_byte_of_any_file_is_never_complete(path):
+def test_g4_a_dump_cut_at_any_byte_of_any_file_is_never_complete(path):
     """Of long files, every seventh byte; the last 80 all."""
     members = {member.name: member.open().read() for member in cases.dump_of(path).members}
     for name, data in members.items():
@@ -187,7 +188,7 @@ ALL = [(path, {member.name: member.open().read() for member in cases.dump_of(pat
 
 @given(st.sampled_from(ALL), st.integers(0, 50), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=5))
 @settings(max_examples=2 * EXAMPLES, deadline=5000)
-def test_G10_a_damaged_dump_gives_a_verdict_and_nothing_worse(case, which, changes):
+def test_g10_a_damaged_dump_gives_a_verdict_and_nothing_worse(case, which, changes):
     path, members = case
     name = sorted(members)[which % len(members)]
     damaged = bytearray(members[name])
@@ -203,7 +204,7 @@ def test_G10_a_damaged_dump_gives_a_verdict_and_nothing_worse(case, which, chang
 
 @given(st.binary(max_size=200))
 @settings(max_examples=EXAMPLES, deadline=5000)
-def test_G10_any_bytes_forced_upon_a_reader_give_a_verdict(data):
+def test_g10_any_bytes_forced_upon_a_reader_give_a_verdict(data):
     for form, name in ((MySqlTab(), "t.txt"), (MySqlXml(), "t.xml"), (MyDumper(), "d.t.sql")):
         try:
             reading = read(form, {name: data})
@@ -218,7 +219,7 @@ def test_a_dialect_that_cannot_be_split_is_refused_with_its_key(options):
         read(MySqlTab(), {"t.sql": DDL.encode(), "t.txt": b"1\n"}, SourceSettings("shop", mysql_tab=options))
 
 
-def test_G3_a_stream_that_dies_leaves_the_rows_before_it(tmp_path: Path):
+def test_g3_a_stream_that_dies_leaves_the_rows_before_it(tmp_path: Path):
     (tmp_path / "t.sql").write_text("CREATE TABLE `t` (`a` text) ENGINE=InnoDB;\n")
     packed = gzip.compress(b"".join(b"%d some text\n" % number for number in range(50_000)), mtime=0)
     (tmp_path / "t.txt.gz").write_bytes(packed[: len(packed) // 2])

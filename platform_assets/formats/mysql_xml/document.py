@@ -52,7 +52,7 @@ class XmlFile:
             self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.markup.broken}); {place}")
         elif self.markup.stopped:
             self.reasons.insert(0, f"{self.member}: a text is longer than can be held; {place}")
-        elif self._open or not self._closed:
+        elif self._open or self._closed < max(self.markup.declarations, 1):
             name = self._open[-1].decode("utf-8", "backslashreplace") if self._open else "the root"
             self.reasons.append(f"{self.member}: the file ends before <{name}> does; {place}")
         if self.markup.doctype:

@@ -65,7 +65,7 @@ class Markup:
     """The pieces of a stream. `broken` says what the stream died of, `stopped` that a text was longer than can be held.
 
     Whoever knows what comes may take bytes from `buffer` at `position` and set `position` behind them. From `mark` on, everything is
-    held until `raw` takes it.
+    held until `raw` takes it. `declarations` counts `<?xml ...?>`, of which each begins a document.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -74,6 +74,7 @@ class Markup:
         self.broken: str | None = None
         self.stopped = False
         self.doctype = False
+        self.declarations = 0
         self._stream = stream
         self._base = 0
         self._ended = False
@@ -176,6 +177,7 @@ class Markup:
             if buffer.startswith(begins, start):
                 at = buffer.find(ends, start + len(begins))
                 self.position = at + len(ends) if at >= 0 else start
+                self.declarations += at >= 0 and buffer.startswith(b"<?xml", start)
                 return b"" if at >= 0 else None
         if buffer.startswith(b"<![CDATA[", start):
             at = buffer.find(b"]]>", start)
