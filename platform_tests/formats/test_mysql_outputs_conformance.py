@@ -97,9 +97,8 @@ def test_my18_an_export_of_ensembl_is_read_whole(realdata, release):
     counted = {name: len(reading.rows(name)) + bad.get(name, 0) for name in reading.tables}
     assert counted == {name: count for name, count in lines.items() if name in counted}
     assert {name for name in lines if name not in counted and lines[name]} == set()
-    assert {one.table: len(reading.rows(one.table)) for one in reading.notices if one.code == "orphan-rows" and one.table} == ORPHANS[
-        release
-    ]
+    orphans = [one.table for one in reading.notices if one.code == "orphan-rows" and one.table]
+    assert {name: len(reading.rows(name)) for name in orphans} == {"variation_feature_bak": 30}
     # Rows of four fields for five columns: LOAD DATA of a strict server refuses them as well.
     assert bad == ({"phenotype": 3} if release == 100 else {})
     assert reading.verdict.completeness == ("partial" if release == 100 else "complete")
