@@ -231,3 +231,17 @@ def test_g3_a_stream_that_dies_leaves_the_rows_before_it(tmp_path: Path):
     assert 10_000 < len(reading.rows("t")) < 50_000
     assert reading.verdict.completeness == "partial"
     assert "the stream breaks off" in reading.verdict.reasons[0]
+
+
+@pytest.mark.parametrize(("packed", "completeness"), [(True, "complete"), (False, "unknown")])
+def test_my24_packed_files_prove_their_end_where_metadata_counts_no_rows(tmp_path: Path, packed, completeness):
+    head = b"/*!40101 SET NAMES binary*/;\n"
+    files = {"d.t-schema.sql": head + f"{DDL};\n".encode(), "d.t.00000.sql": head + b'INSERT INTO `t` VALUES\n("a","b",1,2);\n'}
+    (tmp_path / "metadata").write_text("Started dump at: 2024-01-01 00:00:00\nFinished dump at: 2024-01-01 00:00:01\n")
+    for name, data in files.items():
+        (tmp_path / (f"{name}.gz" if packed else name)).write_bytes(gzip.compress(data, mtime=0) if packed else data)
+    reading = mysql_reading.Reading()
+    for event in MyDumper().read(open_dump(tmp_path, mysql_reading.SOURCE), mysql_reading.SOURCE, {}):
+        reading.take(event)
+    assert reading.rows("t") == [("a", b"b", "1", "2")]
+    assert reading.verdict.completeness == completeness
