@@ -95,9 +95,7 @@ def _ignored(member: Member, dump: Dump) -> Notice:
     beside = name.endswith(".txt") and any(other.name == f"{stem}.sql" for other in dump.members)
     message = f"{name!r} is not SQL of MySQL; it was not read."
     if beside:
-        message = (
-            f"{name!r} holds rows that mysqldump --tab wrote; this reader takes them from INSERT statements only, mysql-tab reads them."
-        )
+        message = f"{name!r} holds rows of mysqldump --tab; they are not read here (the format mysql-tab reads them)."
     return Notice("member-ignored", message, name, data_bearing=beside or name.lower().endswith(".sql"))
 
 
