@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from platform_assets.dictionary.source import DelimitedOptions, GpgOptions, Limits, SourceSettings
+from platform_assets.dictionary.source import DelimitedOptions, GpgOptions, Limits, SourceSettings, TabOptions
 from platform_assets.errors import SettingsError
 from platform_assets.versions.keys import checked_source
 
@@ -122,6 +122,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     checked_source(name)
     body = dict(body)
     delimited = _fill(DelimitedOptions, body.pop("delimited", None) or {}, f"{place}.delimited")
+    tab = _fill(TabOptions, body.pop("mysql_tab", None) or {}, f"{place}.mysql_tab")
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     gpg = _gpg(body.pop("gpg", None) or {}, f"{place}.gpg", home, environment)
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
@@ -138,4 +139,4 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
             raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
         if not groups & {"instance", "label"}:
             raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
-    return SourceSettings(name, delimited=delimited, limits=limits, types=types, order=order, gpg=gpg, **body)
+    return SourceSettings(name, delimited=delimited, mysql_tab=tab, limits=limits, types=types, order=order, gpg=gpg, **body)

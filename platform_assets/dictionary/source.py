@@ -29,6 +29,18 @@ class DelimitedOptions:
 
 
 @dataclass(frozen=True)
+class TabOptions:
+    """The clauses with which `mysqldump --tab` wrote a source's .txt files; `\\t`, `\\n`, `\\r` and `\\0` may be written so."""
+
+    fields_terminated_by: str = "\t"
+    fields_enclosed_by: str = ""
+    fields_escaped_by: str = "\\"
+    lines_starting_by: str = ""
+    lines_terminated_by: str = ""
+    """Empty: a line feed, or CR LF where every line of a file ends so."""
+
+
+@dataclass(frozen=True)
 class Limits:
     """Bounds that stop bombs. Bytes are counted while streaming, never taken from headers."""
 
@@ -65,6 +77,7 @@ class SourceSettings:
     """Forces a format by its name instead of recognizing it by content."""
     encoding: str | None = None
     delimited: DelimitedOptions = field(default_factory=DelimitedOptions)
+    mysql_tab: TabOptions = field(default_factory=TabOptions)
     types: tuple[tuple[str, str], ...] = ()
     """Native type names (lower case) to ours, before the built-in map: (("flag", "boolean"),)."""
     order: tuple[str, ...] = ()

@@ -12,7 +12,10 @@ from platform_assets.formats.delimited.reader import Delimited, look
 from platform_assets.formats.excel.reader import Excel
 from platform_assets.formats.json_records.reader import Json, JsonLines
 from platform_assets.formats.mssql.reader import MsSqlScript
+from platform_assets.formats.mydumper.reader import MyDumper
 from platform_assets.formats.mysql.reader import MySqlDump
+from platform_assets.formats.mysql_tab.reader import MySqlTab
+from platform_assets.formats.mysql_xml.reader import MySqlXml
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
@@ -21,6 +24,9 @@ FORMATS: tuple[Format, ...] = (
     Parquet(),
     Arrow(),
     Avro(),
+    MyDumper(),
+    MySqlTab(),
+    MySqlXml(),
     MySqlDump(),
     MsSqlScript(),
     JsonLines(),

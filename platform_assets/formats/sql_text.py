@@ -114,7 +114,7 @@ class Losses:
         if isinstance(event, Unreadable):
             self._count(f"rows that cannot be read ({event.code})", f"{event.member} line {event.line}")
         elif isinstance(event, Notice) and event.data_bearing:
-            self._count(event.code, f"{event.member} line {event.line}")
+            self._count(event.code, event.member if event.line is None else f"{event.member} line {event.line}")
         return event
 
     def _count(self, what: str, place: str) -> None:

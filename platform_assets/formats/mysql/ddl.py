@@ -67,6 +67,8 @@ class Definition:
     like: QualifiedName | None = None
     selects: bool = False
     """CREATE TABLE ... SELECT: rows that no literal gives."""
+    sequence: bool = False
+    """A sequence of MariaDB that a program took for a table (SEQUENCE=1)."""
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of that name, else the one whose name differs in case alone: to the server they are the same."""
@@ -274,6 +276,9 @@ def _options(statement: Statement, definition: Definition) -> Definition:
         elif statement.word(b"COLLATE"):
             statement.punct(b"=")
             definition = replace(definition, charset=definition.charset or statement.name().lower().partition("_")[0])
+        elif statement.word(b"SEQUENCE"):
+            statement.punct(b"=")
+            definition = replace(definition, sequence=_number(statement) == 1)
         elif statement.word(b"SELECT", b"AS"):
             return replace(definition, selects=True)
         else:

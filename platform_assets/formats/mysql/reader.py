@@ -32,7 +32,7 @@ class MySqlDump:
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is a dump of MySQL: a program's heading, or backticks and options that only MySQL has. Never by file names."""
         for member in dump.members:
-            reason = _reason(head_of(member))
+            reason = reason_in(head_of(member))
             if reason:
                 return f"{member.name}: {reason}"
         return None
@@ -49,7 +49,7 @@ class MySqlDump:
         on-duplicate-key, row-outside-statement, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
         unknown-charset, member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
-        verdict, losses = _Verdict(), Losses()
+        verdict, losses = Verdict(), Losses()
         tables = Tables(source, dictionary)
         last = Session()
         ignored: list[Event] = []
@@ -60,12 +60,12 @@ class MySqlDump:
                 verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
                 continue
             try:
-                if len(dump.members) > 1 and source.format is None and _reason(shown_head(opened.head)) is None:
+                if len(dump.members) > 1 and source.format is None and reason_in(shown_head(opened.head)) is None:
                     ignored.append(losses.saw(_ignored(member, dump)))
                     continue
                 last = Session(charset=source.encoding or "utf8mb4", fixed="utf8mb4" if opened.recoded else None)
                 verdict.session(last, MARKS.get(opened.head[:2]))
-                for event in _member_events(opened.stream, member, last, tables, verdict):
+                for event in member_events(opened.stream, member, last, tables, verdict):
                     yield losses.saw(event)
             finally:
                 opened.close()
@@ -81,7 +81,7 @@ class MySqlDump:
         yield verdict.finished(losses)
 
 
-def _member_events(text: BinaryIO, member: Member, session: Session, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
+def member_events(text: BinaryIO, member: Member, session: Session, tables: Tables, verdict: Verdict) -> Iterator[Event]:
     evidence = Evidence()
     tokens = Tokens(text, session.lexis, lambda *comment: file.comment(*comment))
     file = SqlFile(tokens, member.name, session, tables, evidence)
@@ -96,11 +96,11 @@ def _ignored(member: Member, dump: Dump) -> Notice:
     beside = name.endswith(".txt") and any(other.name == f"{stem}.sql" for other in dump.members)
     message = f"{name!r} is not SQL of MySQL; it was not read."
     if beside:
-        message = f"{name!r} holds rows that mysqldump --tab wrote; this reader takes them from INSERT statements only."
+        message = f"{name!r} holds rows of mysqldump --tab; they are not read here (the format mysql-tab reads them)."
     return Notice("member-ignored", message, name, data_bearing=beside or name.lower().endswith(".sql"))
 
 
-def _reason(head: bytes) -> str | None:
+def reason_in(head: bytes) -> str | None:
     """What in the first bytes tells MySQL; None when nothing does, or when another server's marks stand there."""
     comments: list[str] = []
     lexis = Lexis(conditional=lambda marker, version: True)
@@ -139,7 +139,7 @@ def _mark(statement: list[Token]) -> str | None:
     return None
 
 
-class _Verdict:
+class Verdict:
     """What was seen on the way that decides whether the dump is whole."""
 
     def __init__(self) -> None:

@@ -216,6 +216,10 @@ class SqlFile(InsertReading):
         key = self._key(definition.name)
         if stand_in:
             self._is_view(key)
+        elif definition.sequence:
+            self.tables.sequences.add(key)
+            message = f"The sequence {key[1]!r} is not a table; it was skipped."
+            yield from self._skipped("sequence", first, "skipped-statement", message, raw)
         else:
             lenient = any(one.is_(b"EXISTS") for one in tokens[:6])
             yield from self._create_table(key, definition, first, replaces=tokens[1].is_(b"OR"), lenient=lenient)

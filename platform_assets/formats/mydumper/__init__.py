@@ -1,0 +1,1 @@
+"""Folders of mydumper: one logical dump in many SQL files."""

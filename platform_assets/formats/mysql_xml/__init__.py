@@ -1,0 +1,1 @@
+"""XML of `mysqldump --xml` and `mysql --xml`."""

@@ -1,0 +1,4 @@
+/*!40101 SET NAMES binary*/;
+DROP TABLE IF EXISTS `v`;
+DROP VIEW IF EXISTS `v`;
+CREATE ALGORITHM=UNDEFINED VIEW `v` AS select `t`.`id` AS `id` from `t`;

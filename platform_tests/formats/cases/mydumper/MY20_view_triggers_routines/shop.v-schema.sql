@@ -1,0 +1,4 @@
+/*!40101 SET NAMES binary*/;
+CREATE TABLE `v`(
+`id` int
+)ENGINE=MyISAM;

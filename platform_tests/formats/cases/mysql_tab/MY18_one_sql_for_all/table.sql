@@ -1,0 +1,13 @@
+CREATE TABLE `a` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `v` text,
+  PRIMARY KEY (`id`)
+) ENGINE=MyISAM  ;
+
+CREATE TABLE `b` (
+  `x` int(11) DEFAULT NULL
+) ENGINE=MyISAM ;
+
+CREATE TABLE `c` (
+  `x` int(11) DEFAULT NULL
+) ENGINE=MyISAM ;
