@@ -112,6 +112,10 @@ class Tokens:
         """Bytes of the stream before `position`."""
         return self._base + self.position
 
+    def go_to(self, offset: int) -> None:
+        """Goes on at a later place that is in the buffer."""
+        self.position = offset - self._base
+
     @property
     def line(self) -> int:
         """The 1-based line on which `position` stands. Positions only go forward, so each byte is counted once."""
