@@ -50,7 +50,8 @@ def _fast(literals: pa.Array, reading: Reading, target: pa.DataType) -> Converte
     kind = reading.native.kind
     wants_bytes = pa.types.is_binary(target)
     if firsts <= _NUMBER_FIRST and not has_prefix and kind is Kind.NUMBER and not wants_bytes:
-        return Converted(literals.cast(pa.string()))
+        numbers = literals.cast(pa.string())
+        return Converted(numbers) if all_match(numbers, CANONICAL[kind]) else None
     if firsts != {_QUOTE} or kind is Kind.BITS:
         return None
     body = _unquoted(literals, reading)

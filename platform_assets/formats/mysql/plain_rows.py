@@ -39,6 +39,7 @@ class Found:
     `edges`: per row the places of its opening parenthesis, of its commas, of its closing one and of the comma or semicolon behind it.
     `plain`: whether all its values are. `joints`: places of the semicolons behind which the next INSERT goes on with rows.
     `escaped`: bytes behind a backslash; `dropped`: backslashes and second quotes that are no part of what a string stands for.
+    `size`: bytes of all rows, with what is behind the last one up to where the next can begin. `ended`: the statement ended with them.
     `stopped`: something else than the text's end ended the rows.
     """
 
@@ -48,13 +49,9 @@ class Found:
     escaped: Places
     dropped: Places
     blanks: bool
+    size: int
     ended: bool
     stopped: bool
-
-    @property
-    def size(self) -> int:
-        """Bytes of all rows, with the comma or semicolon behind the last one."""
-        return int(self.edges[-1, -1]) + 1 if len(self.edges) else 0
 
 
 @dataclass
@@ -104,11 +101,8 @@ def find_rows(text: Octets, form: Form) -> Found:
     places, doubled = _without_points(text, separator, points)
     places = places[: np.searchsorted(places, ended_at, side="right")]
     edges = _regular(text, places, width)
-    wrong = np.concatenate((places_of(bad), doubled)) if len(doubled) else places_of(bad)
-    lexical = wrong[_LEXICAL[text[wrong]]]
-    count = len(edges)
-    if len(lexical) and count:
-        count = int(np.searchsorted(edges[:, -1], lexical.min()))
+    wrong = np.sort(np.concatenate((places_of(bad), doubled))) if len(doubled) else places_of(bad)
+    count = _provable(text, edges, wrong)
     stopped = count < len(places) // (width + 2)
     edges = edges[:count]
     last = int(edges[-1, -1]) if count else -1
@@ -125,6 +119,7 @@ def find_rows(text: Octets, form: Form) -> Found:
         bits.escaped[: np.searchsorted(bits.escaped, last)],
         dropped[: np.searchsorted(dropped, last)],
         blanks,
+        last + (len(form.joint) if len(joints) and joints[-1] == last else 1),
         ended,
         stopped,
     )
@@ -139,6 +134,16 @@ def _joints(text: Octets, semicolons: Places, joint: bytes) -> tuple[Places, int
         return semicolons, len(text)
     first = int(np.argmin(again))
     return semicolons[:first], int(semicolons[first])
+
+
+def _provable(text: Octets, edges: Places, wrong: Places) -> int:
+    """How many rows there are before the first byte that is wrong between two rows, or may open what is neither a string nor a value."""
+    wrong = wrong[: np.searchsorted(wrong, edges[-1, -1])] if len(edges) else wrong[:0]
+    if not len(wrong):
+        return len(edges)
+    rows = np.searchsorted(edges[:, -1], wrong)
+    fatal = _LEXICAL[text[wrong]] | (wrong <= edges[rows, 0]) | (wrong > edges[rows, -2])
+    return int(rows[np.argmax(fatal)]) if fatal.any() else len(edges)
 
 
 def _dropped(text: Octets, escaped: Places) -> Places:

@@ -33,8 +33,8 @@ _TOLD = b"'\"\\"
 class Pace:
     """How the next rows are read: `single` of them one by one, then `look` bytes at once. `penalty` grows while looks find little."""
 
-    single: int = FIRST_ROWS
-    look: int = LEAST_LOOK
+    single: int = field(default_factory=lambda: FIRST_ROWS)
+    look: int = field(default_factory=lambda: LEAST_LOOK)
     penalty: int = 1
 
     def looked(self, taken: int, *, stopped: bool) -> None:
@@ -156,7 +156,9 @@ class RowReading(FileReading):
             tokens.go_to(begun + int(found.edges[at, 0]))
             self._joined(insert, found.joints[found.joints < found.edges[at, 0]], begun, line, newlines)
             table.rows = before + at
-            row = yield from self._odd_row(insert)
+            if self._single_row(insert):
+                continue
+            row = yield from self._row(insert)
             if tokens.offset != begun + int(found.edges[at, -2]) + 1:
                 # A row that only looked regular, such as ('a' COLLATE): the tokens are right.
                 buffer.blocks.append(block.only(found.plain & (rows <= before + at)))
@@ -182,19 +184,29 @@ class RowReading(FileReading):
 
     def _next_row(self, insert: Insert) -> Generator[Event, None, bool | None]:
         """One row of any form, and what stands behind it. True: the statement ended; None: it ended and no row follows it."""
-        self.tokens.mark()
-        begun, opening = self.tokens.offset, self.tokens.next()
-        row: Cells | Problem | None = None
-        if opening.punct(b"("):
-            insert.pace.single -= 1
-            row = insert.tuples.one(opening, self._defaults(insert))
-            yield from self._take(insert, row, opening)
-            yield from self.tables.grown(insert.table, self.tokens.offset - begun, self.session)
-            return (yield from self._behind_row(insert, row))
-        return (yield from self._behind(insert, opening))
+        begun = self.tokens.offset
+        if self.tokens.peek_byte() != ord("("):
+            self.tokens.mark()
+            return (yield from self._behind(insert, self.tokens.next()))
+        insert.pace.single -= 1
+        row = yield from self._row(insert)
+        yield from self.tables.grown(insert.table, self.tokens.offset - begun, self.session)
+        return (yield from self._behind_row(insert, row))
 
-    def _odd_row(self, insert: Insert) -> Generator[Event, None, Cells | Problem]:
-        """One row as _next_row takes it."""
+    def _single_row(self, insert: Insert) -> bool:
+        """Takes one plain row if there is one."""
+        buffer = insert.table.buffer
+        assert buffer is not None
+        before = len(buffer.cells)
+        insert.tuples.plain(buffer.cells, buffer.lines, before + 1)
+        if len(buffer.cells) == before:
+            return False
+        insert.table.rows += 1
+        buffer.rows.append(insert.table.rows)
+        return True
+
+    def _row(self, insert: Insert) -> Generator[Event, None, Cells | Problem]:
+        """One row token by token; the next token is its parenthesis."""
         self.tokens.mark()
         opening = self.tokens.next()
         row = insert.tuples.one(opening, self._defaults(insert))

@@ -48,6 +48,9 @@ class Plan:
     filled: tuple[PlannedColumn, ...] = ()
 
 
+Shown = Callable[[int], bytes]
+
+
 @dataclass(frozen=True)
 class _Piece:
     """Converted rows. `bad`: by position, why a row cannot be read; `raw` shows such a row."""
@@ -56,7 +59,7 @@ class _Piece:
     rows: npt.NDArray[np.int64]
     lines: npt.NDArray[np.int64]
     bad: dict[int, str]
-    raw: Callable[[int], bytes]
+    raw: Shown
 
 
 @dataclass
@@ -107,9 +110,7 @@ class RowBuffer:
         rows, lines = np.array(self.rows, np.int64), np.array(self.lines, np.int64)
         return self._piece(converted, rows, lines, lambda at: _tuple_text(cells[at][:width]))
 
-    def _piece(
-        self, converted: dict[str, Converted], rows: npt.NDArray[np.int64], lines: npt.NDArray[np.int64], raw: Callable[[int], bytes]
-    ) -> _Piece:
+    def _piece(self, converted: dict[str, Converted], rows: npt.NDArray[np.int64], lines: npt.NDArray[np.int64], raw: Shown) -> _Piece:
         for column in self.plan.filled:
             once = convert([column.default], column.reading, column.target)
             values = once.values.take(pa.array(np.zeros(len(rows), np.int32)))
