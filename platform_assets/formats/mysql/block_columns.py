@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.formats.cells import Octets, cut, fixed_cells, high_cells, is_high
+from platform_assets.formats.cells import Flags, Octets, cut, fixed_cells, high_cells, is_high
 from platform_assets.formats.mysql.blocks import Forms, RowBlock
 from platform_assets.formats.mysql.columns import CANONICAL, Converted, all_match, one_by_one
 from platform_assets.formats.mysql.literals import Reading
@@ -26,29 +26,29 @@ _DIGIT[list(b"abcdef")] = _DIGIT[list(b"ABCDEF")] = np.arange(10, 16)
 def convert_block(block: RowBlock, column: int, reading: Reading, target: pa.DataType) -> Converted:
     """What mysql_columns.convert gives for the block's literals."""
     forms = block.forms(column)
+    wants_bytes = pa.types.is_binary(target)
     if not forms.count:
-        return Converted(pa.nulls(len(block), target if pa.types.is_binary(target) else pa.string()))
-    quick = _quick(block, column, reading, pa.types.is_binary(target))
-    return _distinct(block.literals(column), reading, target) if quick is None else quick
+        return Converted(pa.nulls(len(block), target if wants_bytes else pa.string()))
+    quick = _quick(block, column, forms, reading, wants_bytes)
+    return _distinct(block.literals(forms), reading, target) if quick is None else quick
 
 
-def _quick(block: RowBlock, column: int, reading: Reading, wants_bytes: bool) -> Converted | None:
+def _quick(block: RowBlock, column: int, forms: Forms, reading: Reading, wants_bytes: bool) -> Converted | None:
     """None when the column's cells are not all of plain forms."""
-    forms, kind = block.forms(column), reading.native.kind
+    kind = reading.native.kind
     if kind is Kind.BYTES:
-        return _bytes(block, column, reading) if wants_bytes else None
+        return _bytes(block, column, forms, reading) if wants_bytes and not forms.numbers else None
     if wants_bytes or kind is Kind.BITS:
         return None
-    if forms.all_numbers:
+    if forms.numbers == forms.count:
         plain = kind is Kind.NUMBER or (kind is Kind.YEAR and _longer(forms, 2))
-        return Converted(_ascii(block.literals(column))) if plain else None
-    if not forms.all_in(forms.quoted):
-        return None
-    return _text(block, column, reading)
+        return Converted(_ascii(block.literals(forms))) if plain else None
+    return _text(block, column, forms, reading) if forms.quoted == forms.count else None
 
 
 def _longer(forms: Forms, size: int) -> bool:
-    return bool((forms.stops - forms.starts)[forms.valid].min() > size)
+    lengths = forms.stops - forms.starts
+    return bool((lengths if forms.valid is None else lengths[forms.valid]).min() > size)
 
 
 def _ascii(cells: pa.Array) -> pa.Array:
@@ -56,15 +56,15 @@ def _ascii(cells: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(cells), cells.buffers(), cells.null_count)
 
 
-def _text(block: RowBlock, column: int, reading: Reading) -> Converted | None:
-    cells, kind = block.text(column), reading.native.kind
-    found = _decoded(cells, block, column, reading)
+def _text(block: RowBlock, column: int, forms: Forms, reading: Reading) -> Converted | None:
+    cells, kind = block.text(column, forms), reading.native.kind
+    found = _decoded(cells, block, forms, reading)
     if kind not in CANONICAL:
         return found
     return None if found.bad or reading.shift or not _canonical(found.values, cells, kind) else found
 
 
-def _decoded(cells: pa.Array, block: RowBlock, column: int, reading: Reading) -> Converted:
+def _decoded(cells: pa.Array, block: RowBlock, forms: Forms, reading: Reading) -> Converted:
     """Text of its charset. What is not ASCII, and not UTF-8 all through, is decoded cell by cell."""
     if block.ascii or not _is_high(cells):
         return Converted(_ascii(cells))
@@ -74,7 +74,7 @@ def _decoded(cells: pa.Array, block: RowBlock, column: int, reading: Reading) ->
         except pa.ArrowInvalid:
             pass  # some cells are no UTF-8: the slow way tells which
     places = high_cells(cells)
-    slow = _distinct(block.literals(column).take(pa.array(places)), reading, pa.string())
+    slow = _distinct(block.literals(forms).take(pa.array(places)), reading, pa.string())
     mask = np.zeros(len(cells), bool)
     mask[places] = True
     values = pc.replace_with_mask(cells, pa.array(mask), slow.values.cast(pa.binary()))
@@ -101,29 +101,23 @@ def _canonical(text: pa.Array, cells: pa.Array, kind: Kind) -> bool:
 
 def _like(matrix: Octets, form: bytes) -> bool:
     """Whether all rows have digits where the form has zeros, and its own bytes elsewhere."""
-    digits = [at for at, byte in enumerate(form) if byte == 0x30]
-    others = [at for at, byte in enumerate(form) if byte != 0x30]
-    wanted = np.frombuffer(form, np.uint8)[others]
-    return bool((matrix[:, others] == wanted).all() and ((matrix[:, digits] - np.uint8(0x30)) < 10).all())
+    lowest = np.frombuffer(form, np.uint8)
+    return bool((matrix - lowest <= np.where(lowest == 0x30, np.uint8(9), np.uint8(0))).all())
 
 
-def _bytes(block: RowBlock, column: int, reading: Reading) -> Converted | None:
-    forms = block.forms(column)
-    if not forms.all_in(forms.quoted, forms.introduced, forms.hexadecimal):
-        return None
-    if not forms.hexadecimal.any():
-        return Converted(_padded(block.text(column), reading.native.padded))
-    decoded = _from_hexadecimal(block, forms)
-    if decoded is None:
-        return None
-    if not forms.all_in(forms.hexadecimal):
-        decoded = pc.replace_with_mask(block.text(column), pa.array(forms.hexadecimal), decoded.filter(pa.array(forms.hexadecimal)))
-    return Converted(_padded(decoded, reading.native.padded))
+def _bytes(block: RowBlock, column: int, forms: Forms, reading: Reading) -> Converted | None:
+    width = reading.native.padded
+    if not forms.hexadecimal:
+        return Converted(_padded(block.text(column, forms), width))
+    places = block.hexadecimal(forms)
+    decoded = _from_hexadecimal(block, forms, places)
+    if decoded is not None and forms.hexadecimal < forms.count:
+        decoded = pc.replace_with_mask(block.text(column, forms), pa.array(places), decoded.filter(pa.array(places)))
+    return None if decoded is None else Converted(_padded(decoded, width))
 
 
-def _from_hexadecimal(block: RowBlock, forms: Forms) -> pa.Array | None:
+def _from_hexadecimal(block: RowBlock, forms: Forms, places: Flags) -> pa.Array | None:
     """The bytes of the cells 0x.., nothing for the others; None when one has an odd number of digits."""
-    places = forms.hexadecimal
     starts = np.where(places, forms.starts + 2, forms.starts)
     stops = np.where(places, forms.stops, forms.starts)
     if ((stops - starts) & 1).any():
@@ -132,8 +126,8 @@ def _from_hexadecimal(block: RowBlock, forms: Forms) -> pa.Array | None:
     edges, data = np.frombuffer(cells.buffers()[1], np.int32)[: len(cells) + 1], cells.buffers()[2]
     halves = _DIGIT[np.frombuffer(data or b"", np.uint8)[: edges[-1]]]
     octets = (halves[0::2] << np.uint8(4)) | halves[1::2]
-    bits = pa.py_buffer(np.packbits(forms.valid, bitorder="little")) if forms.has_null else None
-    return pa.Array.from_buffers(pa.binary(), len(cells), [bits, pa.py_buffer((edges >> 1).astype(np.int32)), pa.py_buffer(octets)])
+    bits = None if forms.valid is None else pa.py_buffer(np.packbits(forms.valid, bitorder="little"))
+    return pa.Array.from_buffers(pa.binary(), len(cells), [bits, pa.py_buffer(edges >> 1), pa.py_buffer(octets)])
 
 
 def _padded(cells: pa.Array, width: int | None) -> pa.Array:

@@ -49,6 +49,7 @@ class Found:
     escaped: Places
     dropped: Places
     blanks: bool
+    hexadecimal: bool
     size: int
     ended: bool
     stopped: bool
@@ -97,7 +98,7 @@ def find_rows(text: Octets, form: Form) -> Found:
         bits.outside &= ~spans(joints + 1, heads, size)
     opening, closing, comma = bits.of(b"("), bits.of(b")"), bits.of(b",")
     separator = opening | closing | comma | bits.of(b";")
-    bad, points, blanks = _odd_bytes(bits, opening, closing, comma, separator, behind_joint)
+    bad, points, blanks, hexadecimal = _odd_bytes(bits, opening, closing, comma, separator, behind_joint)
     places, doubled = _without_points(text, separator, points)
     places = places[: np.searchsorted(places, ended_at, side="right")]
     edges = _regular(text, places, width)
@@ -119,6 +120,7 @@ def find_rows(text: Octets, form: Form) -> Found:
         bits.escaped[: np.searchsorted(bits.escaped, last)],
         dropped[: np.searchsorted(dropped, last)],
         blanks,
+        hexadecimal,
         last + (len(form.joint) if len(joints) and joints[-1] == last else 1),
         ended,
         stopped,
@@ -154,8 +156,8 @@ def _dropped(text: Octets, escaped: Places) -> Places:
 
 def _odd_bytes(
     bits: _Bits, opening: Words, closing: Words, comma: Words, separator: Words, behind_joint: Words
-) -> tuple[Words, Words, bool]:
-    """The bytes that are no part of a plain value where they stand; points and exponents, one of each to a value; whether blanks occur."""
+) -> tuple[Words, Words, bool, bool]:
+    """The bytes that are no part of a plain value where they stand; points and exponents, one of each to a value; whether there are blanks, and 0x.."""
     blank = (bits.within(b"\t", b"\r") | bits.of(b" ")) if _any_blank(bits) else np.zeros_like(separator)
     leading = _leading(blank, separator, behind_joint)
     start = (behind(separator | leading) | behind_joint) & ~blank
@@ -166,7 +168,8 @@ def _odd_bytes(
     null |= behind(behind(null))
     opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
     other = bits.outside & ~(separator | digit | point | minus | leading | null)
-    may_open, exponent, sign = start | behind(closes), np.zeros_like(other), np.zeros_like(other)
+    nothing = np.zeros_like(other)
+    may_open, exponent, sign, hexadecimal = start | behind(closes), nothing, nothing, nothing
     if other.any():
         covered, after = _prefixed(bits, start, other)
         may_open |= after
@@ -185,7 +188,7 @@ def _odd_bytes(
     bad |= (comma | closing) & start & ~behind(closing)
     bad |= opening & ~start
     bad |= behind(closing) & ~(separator & ~(opening | closing))
-    return bad & bits.whole, point | exponent, bool(leading.any())
+    return bad & bits.whole, point | exponent, bool(leading.any()), bool(hexadecimal.any())
 
 
 def _any_blank(bits: _Bits) -> bool:

@@ -64,30 +64,36 @@ class _Piece:
 
 @dataclass
 class RowBuffer:
-    """Rows of one table that wait for their batch: those read one by one in `cells`, `rows` and `lines`, and blocks of plain ones."""
+    """Rows of one table that wait for their batch: those read one by one in `cells`, `rows` and `lines`, and converted blocks of plain ones."""
 
     plan: Plan
     member: str
     cells: list[Cells] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    blocks: list[RowBlock] = field(default_factory=list)
     bytes: int = 0
+    _pieces: list[_Piece] = field(default_factory=list)
+    _in_pieces: int = 0
 
     @property
     def room(self) -> int:
-        return BATCH_ROWS - len(self.cells) - sum(map(len, self.blocks))
+        return BATCH_ROWS - len(self.cells) - self._in_pieces
 
     @property
     def empty(self) -> bool:
-        return not (self.cells or self.blocks)
+        return not (self.cells or self._pieces)
+
+    def add(self, block: RowBlock) -> None:
+        """Takes a block of plain rows. It is converted at once, while its text is in the processor's cache."""
+        if len(block):
+            self._pieces.append(self._converted_block(block))
+            self._in_pieces += len(block)
 
     def flush(self) -> Iterator[Event]:
         """Rows events with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
-        pieces = [self._converted_block(block) for block in self.blocks if len(block)]
-        if self.cells:
-            pieces.append(self._converted_cells())
-        self.cells, self.rows, self.lines, self.blocks, self.bytes = [], [], [], [], 0
+        pieces = [*self._pieces, self._converted_cells()] if self.cells else self._pieces
+        self.cells, self.rows, self.lines, self.bytes = [], [], [], 0
+        self._pieces, self._in_pieces = [], 0
         if not pieces:
             return
         yield from self._readable(pieces)
