@@ -39,6 +39,20 @@ def words_at(places: Places, size: int) -> Words:
     return words_of(flags)
 
 
+def first_bytes(count: int, size: int) -> Words:
+    """Words over `size` bytes with the bits of the first `count`."""
+    words = np.zeros(-(-size // 64), np.uint64)
+    words[: count // 64] = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+    if count % 64:
+        words[count // 64] = np.uint64((1 << count % 64) - 1)
+    return words
+
+
+def count_of(words: Words) -> int:
+    """How many bits are set."""
+    return int(np.bitwise_count(words).sum())
+
+
 def places_of(words: Words) -> npt.NDArray[np.int64]:
     """The places of the bits, ascending."""
     if not words.any():
@@ -129,11 +143,12 @@ def cut(text: pa.Buffer, starts: Places, stops: Places, valid: Flags | None = No
     return pa.Array.from_buffers(kind or pa.binary(), count, [bits, offsets, data])
 
 
-def without(text: Octets, dropped: Places) -> Octets:
+def without(text: Octets, dropped: Places) -> pa.Buffer:
     """The text without the bytes at these places."""
-    kept = np.ones(len(text), bool)
-    kept[dropped] = False
-    return text[kept]
+    size = len(text)
+    kept = pa.BooleanArray.from_buffers(pa.bool_(), size, [None, pa.py_buffer(~words_at(dropped, size))])
+    octets = pa.Array.from_buffers(pa.uint8(), size, [None, pa.py_buffer(text)])
+    return octets.filter(kept).buffers()[1]
 
 
 def moved_places(places: Places, dropped: Places) -> npt.NDArray[np.int32]:

@@ -26,68 +26,18 @@ texts = st.sampled_from(["text", "varchar(20)", "enum('a','b')", "blob", "binary
 numbers = st.sampled_from(["int", "decimal(10,2)", "double", "bigint unsigned", "year", "bit(9)", "varchar(9)"])
 others = st.sampled_from(["date", "datetime(3)", "timestamp", "varbinary(9)", "text", "float"])
 
-plain = st.sampled_from(
-    ["NULL", "0", "7", "-2.50", "007", "1e5", "1.5E-7", "-3e+2", "2020", "''", "'a'", "'b'", "'it\\'s'", "'x''y'", "''''", "'(,)'", "'),('"]
-    + [
-        "'\\\\'",
-        "'\\\\\\''",
-        "'\n'",
-        "'a\r\nb'",
-        "'2020-01-02'",
-        "'2020-01-02 03:04:05'",
-        "'0000-00-00'",
-        "'12'",
-        "'100%\\%'",
-        "'\\0\\Z\\n'",
-    ]
-    + [
-        "0x",
-        "0x41",
-        "0xaBc",
-        "0x00ff",
-        "_binary 'b\\'\\0'",
-        "_binary ''",
-        "'é'",
-        "'😀\\n'",
-        "';\nINSERT INTO `t` VALUES ('",
-        "'-- '",
-        "'/*'",
-    ]
+PLAIN = (
+    "NULL¦0¦7¦-2.50¦007¦1e5¦1.5E-7¦-3e+2¦2020¦''¦'a'¦'b'¦'it\\'s'¦'x''y'¦''''¦'(,)'¦'),('¦'\\\\'¦'\\\\\\''"
+    "¦'\n'¦'a\r\nb'¦'2020-01-02'¦'2020-01-02 03:04:05'¦'0000-00-00'¦'12'¦'100%\\%'¦'\\0\\Z\\n'¦0x¦0x41¦0xaBc"
+    "¦0x00ff¦_binary 'b\\'\\0'¦_binary ''¦'é'¦'😀\\n'¦';\nINSERT INTO `t` VALUES ('¦'-- '¦'/*'"
 )
-rare = st.sampled_from(
-    ["null", "TRUE", "DEFAULT", "NOW()", "1+1", "1.2.3", "1e5.2", "1e5e5", "-", "--1", "- 1", "+1", ".5", "1.", "0x4g", "0x1.5", "x'41'"]
-    + [
-        "b'101'",
-        "N'n'",
-        "_utf8'é'",
-        "_latin1 0xe9",
-        '"d\'q"',
-        '"a""b"',
-        "'a' 'b'",
-        "'a' COLLATE utf8_bin",
-        "'a' COLLATE",
-        "/* c */ 1",
-        "1 -- x\n",
-    ]
-    + [
-        "/*!50705 0x00,*/ 1",
-        "",
-        "1 2",
-        "'a'b",
-        "a'b'",
-        "NULLX",
-        "NUL",
-        "1,2",
-        "\\N",
-        "`x`",
-        "# x\n1",
-        "(1)",
-        "'\\",
-        "'",
-        "_binary  'x'",
-        "\x00 1",
-    ]
+plain = st.sampled_from(PLAIN.split("¦"))
+RARE = (
+    "null¦TRUE¦DEFAULT¦NOW()¦1+1¦1.2.3¦1e5.2¦1e5e5¦-¦--1¦- 1¦+1¦.5¦1.¦0x4g¦0x1.5¦x'41'¦b'101'¦N'n'"
+    "¦_utf8'é'¦_latin1 0xe9¦\"d'q\"¦\"a\"\"b\"¦'a' 'b'¦'a' COLLATE utf8_bin¦'a' COLLATE¦/* c */ 1¦1 -- x\n"
+    "¦/*!50705 0x00,*/ 1¦¦1 2¦'a'b¦a'b'¦NULLX¦NUL¦1,2¦\\N¦`x`¦# x\n1¦(1)¦'\\¦'¦_binary  'x'¦\x00 1"
 )
+rare = st.sampled_from(RARE.split("¦"))
 cells = st.one_of(plain, plain, plain, plain, plain, plain, rare)
 betweens = st.sampled_from([",", ",", ",\n", ", ", " ,", ",\r\n\t", ",/* ( */", ",-- ;\n", ",,", ""])
 commas = st.sampled_from([",", ",", ", ", " , ", ",\n"])

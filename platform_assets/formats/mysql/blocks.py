@@ -22,6 +22,15 @@ _QUOTE, _N, _ZERO, _X, _UNDERSCORE = b"'N0x_"
 _INTRODUCED = len(b"_binary '")
 
 
+def _counts(firsts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """How often each byte occurs; mostly it is one alone."""
+    if len(firsts) and firsts.min() == firsts.max():
+        counts = np.zeros(256, np.int64)
+        counts[firsts[0]] = len(firsts)
+        return counts
+    return np.bincount(firsts, minlength=256)
+
+
 @dataclass(frozen=True)
 class Forms:
     """One column's cells by their form: where they are, their first bytes, how many are NULL, quoted, _binary '..' and 0x..
@@ -83,7 +92,7 @@ class RowBlock:
             while (blank := BLANK[firsts]).any():
                 starts += blank
                 firsts = self._text[starts]
-        counts = np.bincount(firsts, minlength=256)
+        counts = _counts(firsts)
         hexadecimal = self._hexadecimal(starts, firsts) if self._found.hexadecimal and counts[_ZERO] else None
         found = 0 if hexadecimal is None else int(np.count_nonzero(hexadecimal))
         return Forms(starts, stops, firsts, int(counts[_N]), int(counts[_QUOTE]), int(counts[_UNDERSCORE]), found)
@@ -126,7 +135,7 @@ class RowBlock:
         meant[escaped] = _MEANT[meant[escaped]]
         edges = np.ascontiguousarray(self._edges.T)
         edges = edges - moved_places(edges.reshape(-1), self._found.dropped).reshape(edges.shape)
-        return pa.py_buffer(without(meant, self._found.dropped)), np.ascontiguousarray(edges.T)
+        return without(meant, self._found.dropped), np.ascontiguousarray(edges.T)
 
     def raw(self, row: int) -> bytes:
         """The row as it is shown: its literals between commas."""

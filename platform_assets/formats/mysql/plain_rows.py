@@ -11,8 +11,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from platform_assets.formats.cells import Flags, Octets, Places, Words, before, behind, escapes, odd, places_of, spans, stands_at, words_at
-from platform_assets.formats.cells import words_of as words
+from platform_assets.formats.cells import (
+    Flags,
+    Octets,
+    Places,
+    Words,
+    before,
+    behind,
+    count_of,
+    escapes,
+    first_bytes,
+    odd,
+    places_of,
+    spans,
+    stands_at,
+    words_at,
+    words_of,
+)
 
 _BINARY = b"_binary '"
 _LEXICAL = np.zeros(256, bool)
@@ -21,6 +36,7 @@ _LEXICAL[list(b'"`#/*\\-')] = True
 BLANK = np.zeros(256, bool)
 BLANK[list(b" \t\n\v\f\r")] = True
 _MOST_BLANKS = 64
+_FULL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @dataclass(frozen=True)
@@ -66,23 +82,33 @@ class _Bits:
     inside: Words = field(init=False)
     whole: Words = field(init=False)
     outside: Words = field(init=False)
+    _octets: Octets = field(init=False)
+    _flags: Flags = field(init=False)
 
     def __post_init__(self) -> None:
-        quote = self.text == 0x27
-        marks = np.flatnonzero(self.text == 0x5C) if self.form.backslash else np.empty(0, np.int64)
+        # Arrays as long as the text are made once: fresh ones for each kind of byte would be fresh pages for the kernel to fill.
+        self._octets, self._flags = np.empty_like(self.text), np.empty(len(self.text), bool)
+        marks = np.flatnonzero(np.equal(self.text, 0x5C, out=self._flags)) if self.form.backslash else np.empty(0, np.int64)
         self.escaped = escapes(marks) + 1
         self.escaped = self.escaped[self.escaped < len(self.text)]
-        quote[self.escaped] = False
-        self.quote = words(quote)
+        np.equal(self.text, 0x27, out=self._flags)
+        self._flags[self.escaped] = False
+        self.quote = words_of(self._flags)
         self.inside = odd(self.quote)
-        self.whole = words(np.ones(len(self.text), bool))
+        self.whole = first_bytes(len(self.text), len(self.text))
         self.outside = self.whole & ~(self.inside | self.quote)
 
+    def end_at(self, size: int) -> None:
+        """Only the first bytes count from here on."""
+        self.whole = first_bytes(size, len(self.text))
+        self.outside &= self.whole
+
     def of(self, char: bytes) -> Words:
-        return words(self.text == char[0]) & self.outside
+        return words_of(np.equal(self.text, char[0], out=self._flags)) & self.outside
 
     def within(self, first: bytes, last: bytes) -> Words:
-        return words((self.text - np.uint8(first[0])) <= np.uint8(last[0] - first[0])) & self.outside
+        np.subtract(self.text, np.uint8(first[0]), out=self._octets)
+        return words_of(np.less_equal(self._octets, np.uint8(last[0] - first[0]), out=self._flags)) & self.outside
 
 
 def find_rows(text: Octets, form: Form) -> Found:
@@ -91,18 +117,19 @@ def find_rows(text: Octets, form: Form) -> Found:
     size, width = len(text), form.width
     semicolons = places_of(bits.of(b";"))
     joints, ended_at = _joints(text, semicolons, form.joint)
-    behind_joint = words_at(np.zeros(1, np.int64), size)
+    behind_joint = first_bytes(1, size)
     if len(joints):
         heads = joints + len(form.joint)
         behind_joint |= words_at(heads[heads < size], size)
         bits.outside &= ~spans(joints + 1, heads, size)
-    opening, closing, comma = bits.of(b"("), bits.of(b")"), bits.of(b",")
-    separator = opening | closing | comma | bits.of(b";")
-    bad, points, blanks, hexadecimal = _odd_bytes(bits, opening, closing, comma, separator, behind_joint)
-    places, doubled = _without_points(text, separator, points)
+    opening, closing = bits.of(b"("), bits.of(b")")
+    separator = opening | closing | bits.of(b",") | bits.of(b";")
+    places = places_of(separator)
     places = places[: np.searchsorted(places, ended_at, side="right")]
     edges = _regular(text, places, width)
-    wrong = np.sort(np.concatenate((places_of(bad), doubled))) if len(doubled) else places_of(bad)
+    bits.end_at(int(edges[-1, -1]) + 1 if len(edges) else 0)
+    bad, blanks, hexadecimal = _odd_bytes(bits, _Marks(opening, closing, separator, behind_joint))
+    wrong = places_of(bad)
     count = _provable(text, edges, wrong)
     stopped = count < len(places) // (width + 2)
     edges = edges[:count]
@@ -112,7 +139,9 @@ def find_rows(text: Octets, form: Form) -> Found:
     joints = joints[: np.searchsorted(joints, last, side="right")]
     ended = count > 0 and last == ended_at
     doubled_quotes = places_of(bits.quote & bits.inside & behind(bits.quote & ~bits.inside))
-    dropped = np.sort(np.concatenate((_dropped(text, bits.escaped), doubled_quotes)))
+    dropped = _dropped(text, bits.escaped)
+    if len(doubled_quotes):
+        dropped = np.sort(np.concatenate((dropped, doubled_quotes)))
     return Found(
         edges,
         plain,
@@ -140,7 +169,6 @@ def _joints(text: Octets, semicolons: Places, joint: bytes) -> tuple[Places, int
 
 def _provable(text: Octets, edges: Places, wrong: Places) -> int:
     """How many rows there are before the first byte that is wrong between two rows, or may open what is neither a string nor a value."""
-    wrong = wrong[: np.searchsorted(wrong, edges[-1, -1])] if len(edges) else wrong[:0]
     if not len(wrong):
         return len(edges)
     rows = np.searchsorted(edges[:, -1], wrong)
@@ -154,54 +182,98 @@ def _dropped(text: Octets, escaped: Places) -> Places:
     return escaped[(after != 0x25) & (after != 0x5F)] - 1
 
 
-def _odd_bytes(
-    bits: _Bits, opening: Words, closing: Words, comma: Words, separator: Words, behind_joint: Words
-) -> tuple[Words, Words, bool, bool]:
-    """The bytes that are no part of a plain value where they stand; points and exponents, one of each to a value; whether there are blanks, and 0x.."""
-    blank = (bits.within(b"\t", b"\r") | bits.of(b" ")) if _any_blank(bits) else np.zeros_like(separator)
-    leading = _leading(blank, separator, behind_joint)
-    start = (behind(separator | leading) | behind_joint) & ~blank
+@dataclass(frozen=True)
+class _Marks:
+    """Where rows and values begin and end."""
+
+    opening: Words
+    closing: Words
+    separator: Words
+    """These, commas and semicolons."""
+    behind_joint: Words
+
+
+def _odd_bytes(bits: _Bits, marks: _Marks) -> tuple[Words, bool, bool]:
+    """The bytes that are no part of a plain value where they stand; whether there are blanks before values, and values 0x.."""
+    opening, closing, separator = marks.opening, marks.closing, marks.separator
     digit, point, minus = bits.within(b"0", b"9"), bits.of(b"."), bits.of(b"-")
-    ell = bits.of(b"L")
-    null = start & bits.of(b"N") & before(bits.of(b"U") & before(ell & before(ell & before(separator))))
-    null |= behind(null)
-    null |= behind(behind(null))
+    start, leading = behind(separator) | marks.behind_joint, None
+    other = bits.outside & ~(separator | digit | point | minus)
+    if other.any() and (other & ~_nulls(bits, start, separator)).any():
+        blank = bits.within(b"\t", b"\r") | bits.of(b" ")
+        leading = _leading(blank, start)
+        start = (start | behind(leading)) & ~blank
+        other &= ~(leading | _nulls(bits, start, separator))
+    elif other.any():
+        other = np.zeros_like(other)
     opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
-    other = bits.outside & ~(separator | digit | point | minus | leading | null)
-    nothing = np.zeros_like(other)
-    may_open, exponent, sign, hexadecimal = start | behind(closes), nothing, nothing, nothing
+    behind_quote, behind_digit, behind_row = behind(closes), behind(digit), behind(closing)
+    may_open = start | behind_quote
+    hexadecimal = exponent = np.zeros(0, np.uint64)
+    bad = other
     if other.any():
         covered, after = _prefixed(bits, start, other)
         may_open |= after
         hexadecimal = _hexadecimal(bits, start & digit, separator)
-        exponent = other & (bits.of(b"e") | bits.of(b"E")) & behind(digit) & ~hexadecimal
-        sign = behind(exponent) & (minus | bits.of(b"+")) & before(digit)
-        exponent &= before(digit | sign)
-        other &= ~(covered | hexadecimal | exponent | sign)
+        exponent = other & (bits.of(b"e") | bits.of(b"E")) & behind_digit & ~hexadecimal
+        sign = behind(exponent) & (minus | bits.of(b"+"))
+        bad = other & ~(covered | hexadecimal | exponent | sign)
+        exponent |= sign
         digit, minus = digit & ~(hexadecimal & ~start), minus & ~sign
-    bad = other
+    signs = point | minus | exponent if len(exponent) else point | minus
+    behind_sign = behind(signs)
+    if len(exponent):
+        behind_sign &= ~exponent
+        bad |= _second(digit, exponent, point | exponent)
+    bad |= _second(digit, point, point)
     bad |= opens & ~may_open
-    bad |= closes & ~before(separator | opens)
-    bad |= digit & ~(start | behind(digit | point | minus | exponent | sign))
-    bad |= point & ~(behind(digit) & before(digit))
-    bad |= minus & ~(start & before(digit))
-    bad |= (comma | closing) & start & ~behind(closing)
+    bad |= behind_quote & ~(separator | opens)
+    bad |= digit & ~(start | behind_digit | behind_sign)
+    bad |= behind_sign & ~digit
+    bad |= point & ~behind_digit
+    bad |= minus & ~start
+    bad |= (separator & ~opening) & start & ~behind_row
     bad |= opening & ~start
-    bad |= behind(closing) & ~(separator & ~(opening | closing))
-    return bad & bits.whole, point | exponent, bool(leading.any()), bool(hexadecimal.any())
+    bad |= behind_row & (~separator | opening | closing)
+    return bad & bits.whole, leading is not None and bool(leading.any()), bool(hexadecimal.any())
 
 
-def _any_blank(bits: _Bits) -> bool:
-    return bool((bits.text <= 0x20).any())
+def _second(digit: Words, first: Words, second: Words) -> Words:
+    """Where the digits behind a byte of the first kind end at one of the second. A number of 64 digits and more counts as such as well."""
+    begun = behind(first) & digit
+    sums = digit + begun
+    carries = sums < digit
+    sums[1:] += carries[:-1]
+    ends = sums & ~digit & second
+    whole = digit == _FULL
+    return ends | whole if whole.any() else ends
 
 
-def _leading(blank: Words, separator: Words, behind_joint: Words) -> Words:
+def _nulls(bits: _Bits, start: Words, separator: Words) -> Words:
+    """The bytes of the values NULL."""
+    first = bits.of(b"N") & start
+    if not first.any():
+        return first
+    ell = bits.of(b"L")
+    second = bits.of(b"U") & behind(first)
+    third = ell & behind(second)
+    fourth = ell & behind(third)
+    ends = separator & behind(fourth)
+    if count_of(ends) == count_of(first):
+        return first | second | third | fourth
+    fourth = before(ends)
+    third = before(fourth)
+    second = before(third)
+    return before(second) | second | third | fourth
+
+
+def _leading(blank: Words, start: Words) -> Words:
     """Blanks that follow a separator or one another up to it."""
-    leading = blank & (behind(separator) | behind_joint)
-    fresh, steps = leading, 0
+    fresh = leading = blank & start
+    steps = 0
     while fresh.any() and steps < _MOST_BLANKS:
         fresh = blank & behind(fresh)
-        leading |= fresh
+        leading = leading | fresh
         steps += 1
     return leading
 
@@ -231,18 +303,6 @@ def _hexadecimal(bits: _Bits, first: Words, separator: Words) -> Words:
     return spans(candidates[clean], stops[clean], len(bits.text))
 
 
-def _without_points(text: Octets, separator: Words, points: Words) -> tuple[Places, Places]:
-    """The places of separators, and of points and exponents that follow another one within their value."""
-    places = places_of(separator | points)
-    if not points.any():
-        return places, np.empty(0, np.int64)
-    kinds = text[places]
-    point = (kinds == 0x2E) | ((kinds | 0x20) == 0x65)
-    pairs = np.flatnonzero(point[1:] & point[:-1])
-    wrong = pairs[(kinds[pairs] != 0x2E) | (kinds[pairs + 1] == 0x2E)]
-    return places[~point], places[wrong + 1]
-
-
 def _regular(text: Octets, places: Places, width: int) -> Places:
     """The separators row by row, as far as each row has those of `width` values."""
     count = len(places) // (width + 2)
@@ -250,6 +310,6 @@ def _regular(text: Octets, places: Places, width: int) -> Places:
     if not count:
         return edges
     kinds = text[edges]
-    expected = np.frombuffer(b"(" + b"," * (width - 1) + b")", np.uint8)
-    regular = (kinds[:, :-1] == expected).all(axis=1) & ((kinds[:, -1] == 0x2C) | (kinds[:, -1] == 0x3B))
-    return edges if regular.all() else edges[: int(np.argmin(regular))]
+    regular = kinds == np.frombuffer(b"(" + b"," * (width - 1) + b"),", np.uint8)
+    regular[:, -1] |= kinds[:, -1] == 0x3B
+    return edges if regular.all() else edges[: int(np.argmin(regular.all(axis=1)))]

@@ -64,7 +64,7 @@ class _Piece:
 
 @dataclass
 class RowBuffer:
-    """Rows of one table that wait for their batch: those read one by one in `cells`, `rows` and `lines`, and converted blocks of plain ones."""
+    """Rows of one table that wait for their batch: those read one by one in `cells`, `rows` and `lines`, and blocks, converted already."""
 
     plan: Plan
     member: str
