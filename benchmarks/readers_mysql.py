@@ -1,4 +1,4 @@
-"""MySQL dumps: from the file to the finished snapshot, beside `mariadb < dump` and `psql \\copy`; and the memory for every odd shape of dump.
+"""MySQL dumps: from the file to the finished snapshot, beside `mariadb < dump` and `psql \\copy`; and memory for every odd shape of dump.
 
     python benchmarks/readers_mysql.py                           the table of 20 columns, against its peers
     python benchmarks/readers_mysql.py --shapes [--megabytes 200] [--shape tiny-inserts ...]
