@@ -233,7 +233,7 @@ class Tokens:
         text = self.buffer[begun - self._base : self.position] if self._mark is not None and begun >= self._base else None
         if not outer:
             self._mark = None
-        return text
+        return text if text is None or len(text) <= MAX_TOKEN else None
 
     def _skip_trivia(self) -> None:
         while True:
