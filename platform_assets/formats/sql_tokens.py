@@ -113,6 +113,10 @@ class Tokens:
         """Bytes of the stream before `position`."""
         return self._base + self.position
 
+    def go_to(self, offset: int) -> None:
+        """Goes on at a later place that is in the buffer."""
+        self.position = offset - self._base
+
     @property
     def line(self) -> int:
         """The 1-based line on which `position` stands. Positions only go forward, so each byte is counted once."""
@@ -230,7 +234,7 @@ class Tokens:
         text = self.buffer[begun - self._base : self.position] if self._mark is not None and begun >= self._base else None
         if not outer:
             self._mark = None
-        return text
+        return text if text is None or len(text) <= MAX_TOKEN else None
 
     def _skip_trivia(self) -> None:
         while True:

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 
 from platform_assets.formats.base import Event, Notice, Unreadable
 from platform_assets.formats.mysql.ddl import DdlError, QualifiedName, Statement
-from platform_assets.formats.mysql.file import MAX_TOKENS, RAW_BYTES, FileReading
+from platform_assets.formats.mysql.file import MAX_TOKENS, RAW_BYTES
+from platform_assets.formats.mysql.row_reading import Insert, RowReading
 from platform_assets.formats.mysql.rows import RowBuffer, shown_raw
 from platform_assets.formats.mysql.tables import KnownTable
-from platform_assets.formats.mysql.values import DEFAULT, Cells, NotLiteral, Problem, Tuples
+from platform_assets.formats.mysql.values import DEFAULT, NotLiteral, Problem, Tuples
 from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
 
 _INSERT_WORDS = (b"LOW_PRIORITY", b"DELAYED", b"HIGH_PRIORITY", b"IGNORE", b"INTO")
 
 
-@dataclass
-class Insert:
-    """An INSERT or REPLACE whose rows are being read."""
-
-    table: KnownTable
-    tuples: Tuples
-    names: tuple[str, ...] | None
-    head: bytes | None = None
-    """Its text up to the first tuple; the next statement mostly begins with the same."""
-
-
-class InsertReading(FileReading):
-    """Reads rows into the tables' buffers. `last_insert` is the INSERT that the statement before was, if it was one."""
-
-    last_insert: Insert | None = None
+class InsertReading(RowReading):
+    """Reads statements that carry rows."""
 
     def _insert_statement(self, first: Token) -> Iterator[Event]:
         self.last_insert, self.standing_in = None, False
@@ -106,13 +93,13 @@ class InsertReading(FileReading):
         except DdlError as error:
             yield from self._not_understood(first, error)
             return
-        insert = Insert(table, Tuples(self.tokens, -1), names, head)
+        insert = Insert(table, Tuples(self.tokens, -1), names, first, head)
         try:
             yield from self._buffered(insert, first)
         except KeyError as error:
             yield from self._refuse(insert, first, f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice")
             return
-        yield from self._rows(insert, first)
+        yield from self._rows(insert)
 
     def _orphan(self, key: QualifiedName, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
         """A table for rows without a CREATE TABLE. Without names its columns are counted in the first tuple, looked at in advance."""
@@ -179,112 +166,6 @@ class InsertReading(FileReading):
         message = f"Rows come without some columns ({'; '.join(parts)})."
         yield Notice("columns-filled", message, self.member, first.line, table.name)
 
-    def _rows(self, insert: Insert, first: Token) -> Iterator[Event]:
-        """All rows of this INSERT, and of those right behind that begin with the same text."""
-        tokens = self.tokens
-        while True:
-            ended: bool | None = yield from self._plain_rows(insert)
-            if not ended:
-                ended = yield from self._next_row(insert, first)
-            if ended is None:
-                return
-            if ended:
-                self.last_insert = insert
-                self._good = (tokens.line, tokens.offset)
-                again = self._again(insert, first)
-                if again is None:
-                    return
-                first = again
-
-    def _again(self, insert: Insert, first: Token) -> Token | None:
-        """Goes behind the head of the next statement when it is that of this one; the next one's first token."""
-        tokens = self.tokens
-        self._between = True
-        if insert.head is None or tokens.depth or tokens.peek_byte() < 0:
-            return None
-        self._between = False
-        if not tokens.buffer.startswith(insert.head, tokens.position):
-            return None
-        again = first._replace(offset=tokens.offset, line=tokens.line)
-        tokens.position += len(insert.head)
-        self.statements += 1
-        return again
-
-    def _plain_rows(self, insert: Insert) -> Generator[Event, None, bool]:
-        """Rows in the buffer that are plain; True when the statement ended with them."""
-        table, buffer = insert.table, insert.table.buffer
-        assert buffer is not None
-        before, begun = len(buffer.cells), self.tokens.offset
-        ended = insert.tuples.plain(buffer.cells, buffer.lines, before + buffer.room)
-        added = len(buffer.cells) - before
-        if added:
-            buffer.rows.extend(range(table.rows + 1, table.rows + added + 1))
-            table.rows += added
-            yield from self.tables.grown(table, self.tokens.offset - begun, self.session)
-        return ended
-
-    def _next_row(self, insert: Insert, first: Token) -> Generator[Event, None, bool | None]:
-        """One row of any form, and what stands behind it. True: the statement ended; None: it ended and no row follows it."""
-        self.tokens.mark()
-        opening = self.tokens.next()
-        if opening.punct(b"("):
-            row = insert.tuples.one(opening, self._defaults(insert))
-            yield from self._take(insert, row, opening)
-            if isinstance(row, Problem) and (row.cut or row.ended):
-                if row.cut:
-                    self._cut(first)
-                return None if row.cut else True
-            opening = self.tokens.next()
-        self.tokens.raw()
-        if opening.punct(b","):
-            return False
-        return (yield from self._tail(insert, opening, first))
-
-    def _tail(self, insert: Insert, token: Token, first: Token) -> Generator[Event, None, bool | None]:
-        """What stands behind the last row."""
-        if token.kind == END:
-            return True
-        if token.kind == EOF:
-            self._cut(first)
-            return None
-        head = self._excerpt(token)
-        self._skip(first)
-        if not token.is_(b"ON", b"AS", b"RETURNING"):
-            message = f"What stands behind a row of {insert.table.name!r} is no SQL; the rest of the statement was skipped."
-            yield Notice(
-                "not-a-statement", message, self.member, token.line, insert.table.name, raw=self._raw(head, token), data_bearing=True
-            )
-        elif "conflict" not in insert.table.said:
-            insert.table.said.add("conflict")
-            message = "INSERT ... ON DUPLICATE KEY UPDATE: its rows are taken as they stand; the merge decides between two with one key."
-            yield Notice("on-duplicate-key", message, self.member, token.line, insert.table.name)
-        return None
-
-    def _defaults(self, insert: Insert) -> list[bytes | None]:
-        """What the word DEFAULT stands for, by position; DEFAULT itself where only the server could tell."""
-        assert insert.table.buffer is not None
-        return [DEFAULT if column.computed else column.default for column in insert.table.buffer.plan.columns]
-
-    def _take(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
-        """One row that was read token by token."""
-        table, buffer = insert.table, insert.table.buffer
-        assert buffer is not None
-        table.rows += 1
-        if isinstance(row, Problem):
-            yield from self.tables.announce(table, self.session)
-            raw = shown_raw(row.raw)
-            yield Unreadable(table.name, self.member, row.line, table.rows, raw, row.code, row.message, row.offset)
-            return
-        if DEFAULT in row and "computed" not in table.said:
-            table.said.add("computed")
-            message = "DEFAULT stands for values that only the server computes; they are NULL."
-            yield Notice("columns-filled", message, self.member, opening.line, table.name)
-        # The other way of reading tuples gives a group more, for the semicolon.
-        buffer.cells.append((*(None if cell == DEFAULT else cell for cell in row), None))
-        buffer.lines.append(opening.line)
-        buffer.rows.append(table.rows)
-        yield from self.tables.grown(table, self.tokens.offset - opening.offset, self.session)
-
     def _stray_rows(self, insert: Insert, opening: Token) -> Iterator[Event]:
         """Rows behind the semicolon that ended their INSERT: the native client refuses them, here they are recovered."""
         first = opening
@@ -301,6 +182,7 @@ class InsertReading(FileReading):
                     self._skip(first)
                 return
             yield from self._take(insert, row, opening)
+            yield from self.tables.grown(insert.table, self.tokens.offset - opening.offset, self.session)
             message = (
                 "This row stands behind the semicolon that ended its INSERT. The native client would have refused it; it is among the rows."
             )
@@ -360,7 +242,7 @@ class InsertReading(FileReading):
         known = self.tables.find(key)
         if known is None:
             known = yield from self._orphan(key, names, first)
-        insert = Insert(known, tuples, names)
+        insert = Insert(known, tuples, names, first)
         try:
             yield from self._buffered(insert, first)
         except KeyError as error:
@@ -372,5 +254,6 @@ class InsertReading(FileReading):
             return
         row_cells = tuple(default if cell == DEFAULT else cell for cell, default in zip(cells, self._defaults(insert), strict=True))
         yield from self._take(insert, row_cells, first)
+        yield from self.tables.grown(known, self.tokens.offset - first.offset, self.session)
         self.tokens.raw()
         yield from self._tail(insert, tuples.token, first)

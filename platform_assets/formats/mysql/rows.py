@@ -5,13 +5,16 @@ Not here: how tuples are found in the text (mysql_values), what a literal means 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from platform_assets.formats.base import BATCH_ROWS, Event, Rows, Unreadable
+from platform_assets.formats.mysql.block_columns import convert_block
+from platform_assets.formats.mysql.blocks import RowBlock
 from platform_assets.formats.mysql.columns import Converted, convert
 from platform_assets.formats.mysql.literals import Reading
 from platform_assets.formats.mysql.values import Cells
@@ -45,9 +48,23 @@ class Plan:
     filled: tuple[PlannedColumn, ...] = ()
 
 
+Shown = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Converted rows. `bad`: by position, why a row cannot be read; `raw` shows such a row."""
+
+    arrays: dict[str, pa.Array]
+    rows: npt.NDArray[np.int64]
+    lines: npt.NDArray[np.int64]
+    bad: dict[int, str]
+    raw: Shown
+
+
 @dataclass
 class RowBuffer:
-    """Rows of one table that wait for their batch."""
+    """Rows of one table that wait for their batch: those read one by one in `cells`, `rows` and `lines`, and blocks, converted already."""
 
     plan: Plan
     member: str
@@ -55,48 +72,82 @@ class RowBuffer:
     rows: list[int] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     bytes: int = 0
+    _pieces: list[_Piece] = field(default_factory=list)
+    _in_pieces: int = 0
 
     @property
     def room(self) -> int:
-        return BATCH_ROWS - len(self.cells)
+        return BATCH_ROWS - len(self.cells) - self._in_pieces
+
+    @property
+    def empty(self) -> bool:
+        return not (self.cells or self._pieces)
+
+    def add(self, block: RowBlock) -> None:
+        """Takes a block of plain rows. It is converted at once, while its text is in the processor's cache."""
+        if len(block):
+            self._pieces.append(self._converted_block(block))
+            self._in_pieces += len(block)
 
     def flush(self) -> Iterator[Event]:
-        """One Rows event with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
-        cells, rows, lines = self.cells, self.rows, self.lines
+        """Rows events with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
+        pieces = [*self._pieces, self._converted_cells()] if self.cells else self._pieces
         self.cells, self.rows, self.lines, self.bytes = [], [], [], 0
-        if not cells:
+        self._pieces, self._in_pieces = [], 0
+        if not pieces:
             return
-        by_column = list(zip(*cells, strict=True)) if self.plan.columns else []
-        arrays: dict[str, Converted] = {
+        yield from self._readable(pieces)
+        problems = [(int(piece.rows[at]), piece, at) for piece in pieces for at in piece.bad]
+        for row, piece, at in sorted(problems, key=lambda problem: problem[0]):
+            raw, reason = shown_raw(piece.raw(at)), piece.bad[at]
+            yield Unreadable(self.plan.table, self.member, int(piece.lines[at]), row, raw, "encoding-error", reason)
+
+    def _converted_block(self, block: RowBlock) -> _Piece:
+        converted = {column.name: convert_block(block, at, column.reading, column.target) for at, column in enumerate(self.plan.columns)}
+        return self._piece(converted, block.rows, block.lines, block.raw)
+
+    def _converted_cells(self) -> _Piece:
+        cells, width = self.cells, len(self.plan.columns)
+        by_column = list(zip(*cells, strict=True)) if width else []
+        converted = {
             column.name: convert(values, column.reading, column.target)
             for column, values in zip(self.plan.columns, by_column, strict=False)
         }
-        for column in self.plan.filled:
-            arrays[column.name] = convert([column.default] * len(cells), column.reading, column.target)
-        bad: dict[int, str] = {}
-        for name, converted in arrays.items():
-            for position, reason in converted.bad.items():
-                bad.setdefault(position, f"column {name}: {reason}")
-        yield from self._readable(arrays, rows, lines, bad)
-        for position, reason in sorted(bad.items()):
-            raw = shown_raw(_tuple_text(cells[position][: len(self.plan.columns)]))
-            yield Unreadable(self.plan.table, self.member, lines[position], rows[position], raw, "encoding-error", reason)
+        rows, lines = np.array(self.rows, np.int64), np.array(self.lines, np.int64)
+        return self._piece(converted, rows, lines, lambda at: _tuple_text(cells[at][:width]))
 
-    def _readable(self, arrays: dict[str, Converted], rows: list[int], lines: list[int], bad: dict[int, str]) -> Iterator[Event]:
-        if len(bad) == len(rows):
-            return
-        columns = {name: converted.values for name, converted in arrays.items()}
-        numbers, places = pa.array(rows, pa.int64()), pa.array(lines, pa.int64())
-        if bad:
-            kept = np.ones(len(rows), dtype=bool)
-            kept[list(bad)] = False
-            mask = pa.array(kept)
-            columns = {name: array.filter(mask) for name, array in columns.items()}
-            numbers, places = numbers.filter(mask), places.filter(mask)
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-        if not columns:
-            batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(numbers), pa.struct([])))
-        yield Rows(self.plan.table, self.member, batch, numbers, places, strict=False)
+    def _piece(self, converted: dict[str, Converted], rows: npt.NDArray[np.int64], lines: npt.NDArray[np.int64], raw: Shown) -> _Piece:
+        for column in self.plan.filled:
+            once = convert([column.default], column.reading, column.target)
+            values = once.values.take(pa.array(np.zeros(len(rows), np.int32)))
+            converted[column.name] = Converted(values, dict.fromkeys(range(len(rows)), once.bad[0]) if once.bad else {})
+        bad: dict[int, str] = {}
+        for name, column_of in converted.items():
+            for position, reason in column_of.bad.items():
+                bad.setdefault(position, f"column {name}: {reason}")
+        return _Piece({name: one.values for name, one in converted.items()}, rows, lines, bad, raw)
+
+    def _readable(self, pieces: list[_Piece]) -> Iterator[Event]:
+        """The rows that can be read, in their order."""
+        rows, lines = (np.concatenate([getattr(piece, what) for piece in pieces]) for what in ("rows", "lines"))
+        columns = {name: pa.concat_arrays([piece.arrays[name] for piece in pieces]) for name in pieces[0].arrays}
+        kept = np.ones(len(rows), bool)
+        kept[[start + at for start, piece in zip(_starts(pieces), pieces, strict=True) for at in piece.bad]] = False
+        order = np.argsort(rows, kind="stable")[kept[np.argsort(rows, kind="stable")]]
+        if len(order) < len(rows) or (np.diff(rows) < 0).any():
+            chosen = pa.array(order)
+            columns = {name: array.take(chosen) for name, array in columns.items()}
+            rows, lines = rows[order], lines[order]
+        for start in range(0, len(rows), BATCH_ROWS):
+            numbers, places = rows[start : start + BATCH_ROWS], lines[start : start + BATCH_ROWS]
+            batch = pa.RecordBatch.from_arrays([array.slice(start, len(numbers)) for array in columns.values()], names=list(columns))
+            if not columns:
+                batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(numbers), pa.struct([])))
+            yield Rows(self.plan.table, self.member, batch, pa.array(numbers), pa.array(places), strict=False)
+
+
+def _starts(pieces: list[_Piece]) -> list[int]:
+    return np.cumsum([0, *(len(piece.rows) for piece in pieces)])[:-1].tolist()
 
 
 def _tuple_text(cells: Cells) -> bytes:

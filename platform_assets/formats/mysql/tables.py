@@ -139,7 +139,7 @@ class Tables:
 
     def flush(self, table: KnownTable, session: Session) -> Iterator[Event]:
         """The rows that wait."""
-        if table.buffer is not None and table.buffer.cells:
+        if table.buffer is not None and not table.buffer.empty:
             self.waiting -= table.buffer.bytes
             yield from self.announce(table, session)
             yield from table.buffer.flush()

@@ -18,7 +18,7 @@ from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NUMBER, PUNC
 DEFAULT = b"D"
 """Stands for the word DEFAULT where a value may be; no literal begins with it."""
 _TYPED = (b"DATE", b"TIME", b"TIMESTAMP")
-_BARE = re.compile(rb"0x[0-9a-fA-F]+|0b[01]+")
+_BARE = re.compile(rb"0x[0-9a-fA-F]*|0b[01]+")
 
 Cells = tuple[bytes | None, ...]
 
