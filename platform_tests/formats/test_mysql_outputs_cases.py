@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mysql_reading
 import pytest
-import test_mysql_cases as written
+import sql_cases as written
 
 from platform_assets.formats.base import Dump, Format
 from platform_assets.formats.detect import FORMATS, choose
