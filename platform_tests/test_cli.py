@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,11 +136,9 @@ def test_a_command_and_its_options_have_help(name):
     assert [parameter.name for parameter in command.params if not getattr(parameter, "help", "")] == []
 
 
-def test_a_second_ingest_finds_nothing_new_and_is_quick(ingested):
-    started = time.monotonic()
+def test_a_second_ingest_finds_nothing_new_and_does_nothing(ingested):
     again = run("ingest", "--home", str(ingested))
     assert "Nothing new: 9 dumps are known" in again.stdout, again.stderr
-    assert time.monotonic() - started < 8
     assert "heavy: \n" in again.stderr + "\n", "what does not run assets does not import Dagster"
 
 
@@ -149,17 +146,6 @@ def test_a_second_ingest_finds_nothing_new_and_is_quick(ingested):
 def test_a_command_that_runs_no_assets_imports_no_dagster(arguments, backed_up):
     heavy = run(*arguments, "--home", str(backed_up)).stderr.rpartition("heavy: ")[2]
     assert "dagster" not in heavy
-
-
-def test_a_listing_answers_within_a_second(ingested):
-    run("tables", "--home", str(ingested))
-    times = []
-    for _ in range(3):
-        started = time.monotonic()
-        done = run("tables", "--home", str(ingested))
-        times.append(time.monotonic() - started)
-    assert done.stderr.endswith("heavy: ")
-    assert min(times) < 1
 
 
 def test_a_table_is_found_by_its_name_alone(ingested, call):

