@@ -205,6 +205,12 @@ def test_a_table_named_like_a_tools_comment_is_a_table_all_the_same():
     assert reading.rows(name) == [("1",)]
 
 
+def test_a_damaged_date_in_a_heading_is_no_date():
+    """A flipped letter of a month once ended the whole reading."""
+    text = "-- phpMyAdmin SQL Dump\n-- Generation Time: Fov 02, 2020 at 10:30 PM\nCREATE TABLE `t` (`id` int);\n"
+    assert read(text).verdict.dump_time is None
+
+
 def test_facts_of_the_header_and_the_high_water_marks_are_kept():
     text = (
         f"{HEADING}--\n-- Host: localhost    Database: shop\n-- Server version\t8.0.36\n"
