@@ -223,6 +223,7 @@ def test_facts_of_the_header_and_the_high_water_marks_are_kept():
         "server_version": "8.0.36",
         "log_position": "MASTER_LOG_FILE='bin.000003', MASTER_LOG_POS=157",
         "auto_increment.t": "42",
+        "encoding": "utf8mb4",
     }
     assert finished.dump_time == datetime(2024, 5, 6, 7, 8, 9)
     assert finished.tool == "MySQL dump 10.13 Distrib 8.0.36, for Linux (x86_64)"
