@@ -228,6 +228,6 @@ def test_the_real_archives_are_read_to_the_last_row(name: str, counts: dict[str,
     found = list(TableArchive().read(dump, LMS, {}))
     assert {table: len(rows_of(found, table)) for table in tables(found)} == counts
     assert notices(found) == ["lenient-json"] * lenient
-    assert finished(found) == Finished("complete", tool="table-archive")
+    assert finished(found) == Finished("complete", tool="table-archive", facts={"encoding": "utf-8"})
     assert not [event for event in found if isinstance(event, Unreadable)]
     assert tables(found)["users"].column("created_stamp").formats == DIALECT.formats
