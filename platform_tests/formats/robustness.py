@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import resource
 import sys
 import time
@@ -28,6 +29,7 @@ from platform_assets.formats.detect import FORMATS
 from platform_assets.settings import Settings
 
 CASES = Path(__file__).parent / "cases"
+_COMPLETED = re.compile(rb"^-- Dump completed on \d.*$", re.MULTILINE)
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
@@ -38,6 +40,8 @@ class Sample:
     name: str
     members: tuple[tuple[str, bytes], ...]
     source: SourceSettings = field(default_factory=lambda: SourceSettings("app"))
+    joints: tuple[int, ...] = ()
+    """Where one whole dump ends and the next begins in its only member: cut there, it is a whole file."""
 
     def dump(self, place: int = 0, data: bytes | None = None) -> Dump:
         """The dump, with other bytes in one of its members."""
@@ -51,7 +55,8 @@ def _opener(content: bytes) -> Callable[[], io.BytesIO]:
 
 def _mysql() -> list[Sample]:
     files = [*sorted((DATA / "dumps" / "shop").glob("*.sql")), *sorted((CASES / "mysql").glob("*.sql"))]
-    return [Sample(path.name, ((path.name, path.read_bytes()),)) for path in files]
+    read = [(path.name, path.read_bytes()) for path in files]
+    return [Sample(name, ((name, data),), joints=tuple(found.end() for found in _COMPLETED.finditer(data))) for name, data in read]
 
 
 def _delimited() -> list[Sample]:

@@ -205,6 +205,12 @@ def test_a_table_named_like_a_tools_comment_is_a_table_all_the_same():
     assert reading.rows(name) == [("1",)]
 
 
+def test_a_damaged_date_in_a_heading_is_no_date():
+    """A flipped letter of a month once ended the whole reading."""
+    text = "-- phpMyAdmin SQL Dump\n-- Generation Time: Fov 02, 2020 at 10:30 PM\nCREATE TABLE `t` (`id` int);\n"
+    assert read(text).verdict.dump_time is None
+
+
 def test_facts_of_the_header_and_the_high_water_marks_are_kept():
     text = (
         f"{HEADING}--\n-- Host: localhost    Database: shop\n-- Server version\t8.0.36\n"
@@ -218,6 +224,7 @@ def test_facts_of_the_header_and_the_high_water_marks_are_kept():
         "server_version": "8.0.36",
         "log_position": "MASTER_LOG_FILE='bin.000003', MASTER_LOG_POS=157",
         "auto_increment.t": "42",
+        "encoding": "utf8mb4",
     }
     assert finished.dump_time == datetime(2024, 5, 6, 7, 8, 9)
     assert finished.tool == "MySQL dump 10.13 Distrib 8.0.36, for Linux (x86_64)"

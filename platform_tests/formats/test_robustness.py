@@ -59,7 +59,9 @@ def wrongly_complete(format_name: str, sample: Sample) -> list[str]:
         f"{name} cut before byte {place}: complete without {data[place:][:60]!r}"
         for number, (name, data) in enumerate(sample.members)
         for place in places(data)
-        if consume(reader, sample.dump(number, data[:place]), source).completeness == "complete" and data[place:].strip(BLANKS)
+        if consume(reader, sample.dump(number, data[:place]), source).completeness == "complete"
+        and data[place:].strip(BLANKS)
+        and len(data[:place].rstrip(BLANKS)) not in sample.joints
     ]
 
 

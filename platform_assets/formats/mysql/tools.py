@@ -162,7 +162,10 @@ class Evidence:
         for pattern, form in _TIMES:
             found = pattern.search(text)
             if found:
-                self.dump_time = datetime.strptime(found[1], form)
+                try:
+                    self.dump_time = datetime.strptime(found[1], form)
+                except ValueError:
+                    continue  # a damaged date is no date
                 return
 
     def _keep_time(self, text: str) -> None:

@@ -1,0 +1,51 @@
+"""docs/edge_cases.md and docs/formats/*.md name every known edge case, and the tests and case files that they name are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+INDEX = ROOT / "docs" / "edge_cases.md"
+DOCUMENTS = [INDEX, *sorted((ROOT / "docs" / "formats").glob("*.md"))]
+ALL = [
+    f"{dialect}{number}"
+    for dialect, last in (("G", 18), ("MY", 25), ("PG", 13), ("SL", 6), ("MS", 7), ("OR", 1), ("CS", 4))
+    for number in range(1, last + 1)
+]
+PENDING = {case for case in ALL if not case.startswith("G")}
+"""Cases that no document decides yet. One that a document names must leave this set; the set only shrinks."""
+ROW = re.compile(r"^\| (?P<case>[A-Z]+\d+) \|(?P<rest>.*)\|$", re.MULTILINE)
+
+
+def named() -> set[str]:
+    """Cases that a document speaks of."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    return {case for case in ALL if re.search(rf"\b{case}\b", text)}
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_an_edge_case_stands_in_the_documents_or_is_pending(case):
+    if case in PENDING:
+        assert case not in named(), f"{case} is documented now: take it out of PENDING"
+    else:
+        assert case in named(), f"{case} stands in no document"
+
+
+def test_only_known_cases_are_pending():
+    assert set(ALL) >= PENDING
+
+
+@pytest.mark.parametrize("row", ROW.findall(INDEX.read_text(encoding="utf-8")), ids=lambda row: row[0])
+def test_the_tests_and_case_files_of_the_index_are_there(row):
+    files = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "platform_tests").rglob("test_*.py"))
+    found = re.findall(r"`(cases/[^`]+|test_\w+)`", row[1])
+    assert found
+    missing = [
+        name
+        for name in found
+        if not ((ROOT / "platform_tests" / "formats" / name).is_file() if name.startswith("cases/") else f"def {name}(" in files)
+    ]
+    assert missing == []
