@@ -120,10 +120,10 @@ class OpenPgp:
 
     def _refusal(self, words: dict[str, str]) -> UnreadableDump:
         gpg = f"sources.{self._source}.gpg"
-        if "NO_SECKEY" in words and "BAD_PASSPHRASE" not in words and "NEED_PASSPHRASE_SYM" not in words:
-            what = f"it is encrypted for key {words['NO_SECKEY'][:16]}, whose secret key is not there. Give it by {gpg}.keyring or .key_env"
-        elif {"BAD_PASSPHRASE", "NEED_PASSPHRASE_SYM", "MISSING_PASSPHRASE"} & words.keys():
+        if "NEED_PASSPHRASE_SYM" in words or ("KEY_CONSIDERED" in words and "NO_SECKEY" not in words):
             what = f"the passphrase is wrong or missing, or the message is damaged. Look at the variable that {gpg}.passphrase_env names"
+        elif "ENC_TO" in words:
+            what = f"it is encrypted for key {words['ENC_TO'][:16]}, whose secret key is not there. Give it by {gpg}.keyring or .key_env"
         elif "NODATA" in words:
             what = "it begins like an encrypted message and is none, or is damaged. Fetch it again"
         else:
