@@ -74,7 +74,7 @@ def _zip_of(packed: bytes, size: int) -> bytes:
     directory = []
     for number in range(20):
         name = b"%02d.csv" % number
-        common = struct.pack("<HHHHHIIIHH", 46, 0, zipfile.ZIP_BZIP2, 0, 33, 0, len(packed), size, len(name), 0)
+        common = struct.pack("<HHHHHIIIHH", 46, 0, zipfile.ZIP_BZIP2, 0, 33, zlib.crc32(bytes(size)), len(packed), size, len(name), 0)
         directory.append(b"PK\x01\x02" + b"\x2e\x00" + common + struct.pack("<HHHII", 0, 0, 0, 0, buffer.tell()) + name)
         buffer.write(b"PK\x03\x04" + common + name + packed)
     start = buffer.tell()

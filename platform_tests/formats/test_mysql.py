@@ -219,7 +219,6 @@ def test_facts_of_the_header_and_the_high_water_marks_are_kept():
     )
     finished = read(text).verdict
     assert dict(finished.facts) == {
-        "encoding": "utf8mb4",
         "database": "shop",
         "server_version": "8.0.36",
         "log_position": "MASTER_LOG_FILE='bin.000003', MASTER_LOG_POS=157",
