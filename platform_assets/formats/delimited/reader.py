@@ -10,7 +10,7 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Dump, Event, Member, Notice
 from platform_assets.formats.containers.opening import HEAD_BYTES, ignored_notices
-from platform_assets.formats.delimited.look import PACKED_SUFFIXES, Look, look_at, table_suffix
+from platform_assets.formats.delimited.look import Look, look_at, table_suffix, unpacked_path
 from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, text_head
 from platform_assets.formats.delimited.shape import headed_shape, positional_shape, unique_names, unnamed_shape
 
@@ -108,9 +108,7 @@ def table_names(members: Sequence[str]) -> list[str]:
 
 
 def _stem(name: str) -> str:
-    path = PurePosixPath(name)
-    stem = PurePosixPath(path.stem) if path.suffix.lower() in PACKED_SUFFIXES else path
-    return stem.stem
+    return unpacked_path(name).stem
 
 
 def _with_folders(name: str) -> str:
