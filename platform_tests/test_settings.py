@@ -41,6 +41,9 @@ WRONG = [
     ("sources: {lms: {delimited: {sep: ','}}}", "sources.lms.delimited: unknown key sep"),
     ("sources: {lms: {delimited: {null: NULL}}}", "sources.lms.delimited.null: YAML reads a bare NULL"),
     ("sources: {lms: {delimited: {null: [x, ~]}}}", "sources.lms.delimited.null: YAML reads a bare NULL"),
+    ("sources: {lms: {gpg: {passphrase: x}}}", "sources.lms.gpg: unknown key passphrase"),
+    ("sources: {lms: {gpg: {passphrase_env: 5}}}", "sources.lms.gpg.passphrase_env must be the name of an environment variable"),
+    ("sources: {lms: {gpg: {keyring: k, key_env: K}}}", "sources.lms.gpg names both"),
     ("sources: {lms: {dumps: partly}}", "sources.lms.dumps: 'partly' is none of successive, full, partial"),
     ("sources: {lms: {pattern: '('}}", "sources.lms.pattern is not a regular expression"),
     ("sources: {lms: {pattern: 'lms_.*'}}", "sources.lms.pattern has neither a group"),
@@ -118,3 +121,14 @@ def test_terminators_of_bcp_can_be_said(tmp_path):
     (tmp_path / "platform.yaml").write_text(text, encoding="utf-8")
     options = Settings.load(tmp_path, {}).source("erp").delimited
     assert (options.separator, options.row_terminator, options.quote, options.header) == ("+|", "&|\n", None, False)
+
+
+def test_the_secrets_of_gpg_come_from_the_variables_that_are_named_and_are_not_shown(tmp_path):
+    (tmp_path / "platform.yaml").write_text(
+        "sources: {lms: {gpg: {passphrase_env: LMS_PASSPHRASE, keyring: keys}}, hr: {gpg: {key_env: K}}}"
+    )
+    settings = Settings.load(tmp_path, {"LMS_PASSPHRASE": "s3cret"})
+    gpg = settings.source("lms").gpg
+    assert (gpg.passphrase, gpg.keyring, gpg.key) == ("s3cret", str(tmp_path / "keys"), None)
+    assert (settings.source("hr").gpg.key_env, settings.source("hr").gpg.key) == ("K", None)
+    assert "s3cret" not in repr(settings)

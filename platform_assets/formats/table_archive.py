@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
@@ -16,7 +15,7 @@ from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Member, Notice, TableFound
 from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.delimited.exact import exact_records
-from platform_assets.formats.delimited.look import PACKED_SUFFIXES
+from platform_assets.formats.delimited.look import table_suffix, unpacked_path
 from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, terminators_of, text_head
 from platform_assets.formats.delimited.reader import governed_names, name_notice, plan_for, refused, table_names
 from platform_assets.formats.delimited.shape import headed_shape, positional_shape, with_formats
@@ -91,13 +90,11 @@ def pairs_of(members: Sequence[Member]) -> list[Pair]:
 
 
 def _path(member: Member) -> str:
-    path = PurePosixPath(member.name)
-    return str((path.with_suffix("") if path.suffix.lower() in PACKED_SUFFIXES else path).with_suffix(""))
+    return str(unpacked_path(member.name).with_suffix(""))
 
 
 def _suffix(member: Member) -> str:
-    path = PurePosixPath(member.name.lower())
-    return PurePosixPath(path.stem).suffix if path.suffix in PACKED_SUFFIXES else path.suffix
+    return table_suffix(member.name)
 
 
 def _refused(pair: Pair, source: SourceSettings) -> Notice | None:

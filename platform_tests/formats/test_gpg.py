@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import gzip
-import io
 import os
 import shutil
 import subprocess
@@ -84,9 +83,7 @@ def opened(tmp_path: Path, data: bytes, source: SourceSettings = SYMMETRIC) -> d
     return contents(open_dump(written(tmp_path / "dump", data), source, work=tmp_path / "w"))
 
 
-@pytest.mark.parametrize(
-    "options", [(), ("--armor",), ("--compress-algo", "none"), ("--cipher-algo", "AES256", "--s2k-digest-algo", "SHA512")]
-)
+@pytest.mark.parametrize("options", [(), ("--armor",), ("--compress-algo", "none"), ("--cipher-algo", "AES256")])
 def test_a_message_under_a_passphrase_is_read(tmp_path: Path, keyring: Keyring, options: tuple[str, ...]) -> None:
     assert opened(tmp_path, keyring.encrypted(TEXT, *options)) == {"dump": TEXT}
 
@@ -218,7 +215,7 @@ def test_a_cut_message_with_an_archive_is_partial(tmp_path: Path, keyring: Keyri
 
 
 def test_a_bomb_within_a_message_is_stopped(tmp_path: Path, keyring: Keyring) -> None:
-    data = keyring.encrypted(bytes(200 << 20), "--compress-algo", "bzip2")
+    data = keyring.encrypted(bytes(100 << 20), "--compress-algo", "bzip2")
     assert len(data) < 10_000
     dump = open_dump(written(tmp_path / "dump", data), SYMMETRIC)
     with pytest.raises(LimitExceeded, match="max_ratio"), dump.members[0].open() as stream:
@@ -239,16 +236,16 @@ def test_limits_count_what_was_decrypted(tmp_path: Path, keyring: Keyring) -> No
         opened(tmp_path, keyring.encrypted(TEXT), source)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"\x85\x01\x0cab" + b"x" * 20,
-        "Ärger,Über\n1,2\n".encode("cp850"),
-        "Üb,er\n".encode() * 3,
-        "Ä,b\n".encode() * 5,
-        b"\x8c\x0dabcdef" * 3,
-    ],
+NO_MESSAGES = (
+    b"\x85\x01\x0cab" + b"x" * 20,
+    "Ärger,Über\n1,2\n".encode("cp850"),
+    "Üb,er\n".encode() * 3,
+    "Ä,b\n".encode() * 5,
+    b"\x8c\x0dabcdef" * 3,
+    b"\x85\x01",
 )
+
+
+@pytest.mark.parametrize("text", NO_MESSAGES)
 def test_text_is_not_taken_for_a_message(text: bytes) -> None:
     assert not gpg_module.is_openpgp(text)
-    assert not gpg_module.is_openpgp(io.BytesIO(text).read(3))

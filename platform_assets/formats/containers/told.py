@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from platform_assets.formats.base import Dump, Event, Finished
+from platform_assets.formats.base import Dump, Event, Finished, Notice
 from platform_assets.formats.containers.opening import ignored_notices
 
 
@@ -14,7 +14,8 @@ def told(dump: Dump, events: Iterator[Event]) -> Iterator[Event]:
     left = dict.fromkeys(ignored_notices(dump))
     for event in events:
         if not isinstance(event, Finished):
-            left.pop(event, None)  # type: ignore[arg-type]
+            if isinstance(event, Notice):
+                left.pop(event, None)
             yield event
             continue
         yield from left

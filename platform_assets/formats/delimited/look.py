@@ -14,7 +14,7 @@ from platform_assets.formats.delimited.exact import exact_records, newline_of
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".psv")
 """Files of these names are tables by their name, if their content is text; .dat and .bcp need two columns,
 any other name two even rows of them."""
-PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".gpg", ".pgp", ".asc")
 SEPARATORS = (b",", b";", b"\t", b"|", b"^")
 _LOOKED_AT = 100
 _COMMENTS = re.compile(rb"\s*(?:--[^\n]*\n?|/\*.*?\*/;?|#[^\n]*\n)", re.DOTALL)
@@ -40,8 +40,15 @@ class Look:
 
 def table_suffix(name: str) -> str:
     """The suffix in lower case, that of a packing left out: `.csv` for `hr/A.CSV.gz`."""
-    path = PurePosixPath(name.lower())
-    return PurePosixPath(path.stem).suffix if path.suffix in PACKED_SUFFIXES else path.suffix
+    return unpacked_path(name).suffix.lower()
+
+
+def unpacked_path(name: str) -> PurePosixPath:
+    """The path without the suffixes of packings: `hr/A.CSV` for `hr/A.CSV.gz.gpg`."""
+    path = PurePosixPath(name)
+    while path.suffix.lower() in PACKED_SUFFIXES:
+        path = path.with_suffix("")
+    return path
 
 
 def look_at(name: str, head: bytes, dialect: Dialect, *, whole: bool) -> Look:

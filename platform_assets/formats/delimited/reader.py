@@ -11,7 +11,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Dump, Event, Member, Notice
 from platform_assets.formats.containers.opening import HEAD_BYTES, ignored_notices
 from platform_assets.formats.delimited.bcp_format import BadFormatFile, BcpFormat, format_beside, is_format_file, read_format, with_format
-from platform_assets.formats.delimited.look import PACKED_SUFFIXES, Look, look_at, table_suffix
+from platform_assets.formats.delimited.look import Look, look_at, table_suffix, unpacked_path
 from platform_assets.formats.delimited.member import Plan, Verdict, dialect_of, read_member, terminators_of, text_head
 from platform_assets.formats.delimited.shape import headed_shape, positional_shape, unique_names, unnamed_shape
 
@@ -141,9 +141,7 @@ def table_names(members: Sequence[str]) -> list[str]:
 
 
 def _stem(name: str) -> str:
-    path = PurePosixPath(name)
-    stem = PurePosixPath(path.stem) if path.suffix.lower() in PACKED_SUFFIXES else path
-    return stem.stem
+    return unpacked_path(name).stem
 
 
 def _with_folders(name: str) -> str:
