@@ -8,9 +8,10 @@ from platform_assets.formats.base import Dump, Format
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
 from platform_assets.formats.mysql.reader import MySqlDump
+from platform_assets.formats.postgres.reader import PostgresDump
 from platform_assets.formats.table_archive import TableArchive
 
-FORMATS: tuple[Format, ...] = (TableArchive(), MySqlDump(), Delimited())
+FORMATS: tuple[Format, ...] = (TableArchive(), PostgresDump(), MySqlDump(), Delimited())
 """Asked in this order; the first that gives a reason is taken. What a look at names decides comes before what tokens decide."""
 _KNOWN_BYTES = (
     (b"\x89PNG", "a PNG image"),
