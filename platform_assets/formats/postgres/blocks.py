@@ -132,7 +132,7 @@ def _strange(values: pa.ChunkedArray, target: pa.DataType, data: bytes) -> bool:
     if target == FLOAT64:
         if pc.any(pc.is_inf(values)).as_py():
             return True
-        return b"e-" in data and bool(pc.any(pc.equal(values, 0.0)).as_py())
+        return bool(pc.any(pc.equal(values, 0.0)).as_py()) and b"e-" in data
     if target in _YEAR_ONE and len(values) and values.null_count < len(values):
         lowest = pc.min(values).cast(pa.int32() if target == DATE else pa.int64()).as_py()
         return bool(lowest < _YEAR_ONE[target])

@@ -230,15 +230,13 @@ class CopyReading(FileReading):
 
 def _end_of_rows(buffer: bytes, begun: int, seen: int) -> tuple[int, int]:
     """Where the line `\\.` begins and where the next one does; (-1, -1) when it is not in the buffer. Looks from `seen` on."""
-    for end in _ENDS:
-        if buffer.startswith(end, begun):
-            return begun, begun + len(end)
-    found = []
-    for end in _ENDS:
-        at = buffer.find(b"\n" + end, max(seen - 4, begun))
-        if at >= 0:
-            found.append((at + 1, at + 1 + len(end)))
-    return min(found, default=(-1, -1))
+    at = begun if buffer.startswith(b"\\.", begun) else buffer.find(b"\n\\.", max(seen - 4, begun)) + 1
+    while at > 0 or (at == begun and buffer.startswith(b"\\.", begun)):
+        for end in _ENDS:
+            if buffer.startswith(end, at):
+                return at, at + len(end)
+        at = buffer.find(b"\n\\.", at) + 1
+    return -1, -1
 
 
 def _last_line_end(buffer: bytes, begun: int) -> int:

@@ -32,6 +32,16 @@ def tuple_pattern(width: int, backslash: bool) -> re.Pattern[bytes]:
     return re.compile(rb"\(\s*+" + rb"\s*+,\s*+".join([value] * width) + rb"\s*+\)\s*+(?:,\s*+|(;))", re.DOTALL)
 
 
+def _passed_plain(backslash: bool) -> re.Pattern[bytes]:
+    """Takes what can be passed by without a look; each part is followed by a byte, so that none goes on behind the buffer."""
+    string = rb"'(?:[^'" + (rb"\\" if backslash else b"") + rb"]++|'')*+'(?!')"
+    parts = (rb"[^;'\"$/\-A-Za-z_0-9\x80-\xff]++", rb"[A-Za-z_0-9\x80-\xff]++(?!['&$])", rb"-(?!-)", rb"/(?!\*)", string)
+    return re.compile(rb"(?:" + rb"|".join(part + rb"(?=.)" for part in parts) + rb")*+", re.DOTALL)
+
+
+_PASSED_PLAIN = {backslash: _passed_plain(backslash) for backslash in (False, True)}
+
+
 class NotLiteral(Exception):
     """A value that only a server can compute, or no value at all; the message quotes it."""
 
@@ -83,7 +93,8 @@ class InsertReading(CopyReading):
             self._cut(first)
         elif self.copy_only:
             self.tables.now.touch(key)
-            self._pass_statement(first)
+            if token.kind != END:
+                self._pass_statement(first)
         elif token.is_(b"VALUES") and key not in self.tables.now.views:
             yield from self._values(first, key, names)
         elif token.is_(b"DEFAULT") and key not in self.tables.now.views:
@@ -96,8 +107,28 @@ class InsertReading(CopyReading):
             yield from self._notice("skipped-data-statement", f"An INSERT {into} was not run.", first.line, raw=raw, bears=True)
 
     def _pass_statement(self, first: Token) -> None:
-        self.tokens.raw()
-        self._skip(first)
+        """Goes behind the statement's end, and behind those that follow and begin with the same text; no row is looked at."""
+        self.tokens.peek_byte()
+        head = self.tokens.raw()
+        while True:
+            self._skip_values(first)
+            again = self._again(head, first)
+            if again is None:
+                return
+            first = again
+
+    def _skip_values(self, first: Token) -> None:
+        tokens = self.tokens
+        pattern = _PASSED_PLAIN[tokens.lexis.backslash]
+        while True:
+            found = pattern.match(tokens.buffer, tokens.position)
+            tokens.position = found.end() if found is not None else tokens.position
+            token = tokens.next()
+            if token.kind == END:
+                return
+            if token.kind == EOF:
+                self._cut(first)
+                return
 
     def _not_understood(self, first: Token, error: str, token: Token) -> Iterator[Event]:
         raw = self._excerpt(first)
@@ -168,7 +199,8 @@ class InsertReading(CopyReading):
 
     def _default_row(self, first: Token, key: Key) -> Iterator[Event]:
         """INSERT ... DEFAULT VALUES: one row of defaults."""
-        self._pass_statement(first)
+        self.tokens.raw()
+        self._skip(first)
         table = yield from self._known(key, first)
         if table is None:
             table = yield from self._orphan(key, (), first, made_up=True)
@@ -203,22 +235,22 @@ class InsertReading(CopyReading):
                 return
             if ended:
                 self._good = (tokens.line, tokens.offset)
-                again = self._again(insert, first)
+                again = self._again(insert.head, first)
                 if again is None:
                     return
                 first = again
 
-    def _again(self, insert: Insert, first: Token) -> Token | None:
+    def _again(self, head: bytes | None, first: Token) -> Token | None:
         """Goes behind the head of the next statement when it is that of this one; the next one's first token."""
         tokens = self.tokens
         self._between = True
-        if insert.head is None or tokens.peek_byte() < 0:
+        if head is None or tokens.peek_byte() < 0:
             return None
         self._between = False
-        if not tokens.buffer.startswith(insert.head, tokens.position):
+        if not tokens.buffer.startswith(head, tokens.position):
             return None
         again = first._replace(offset=tokens.offset, line=tokens.line)
-        tokens.position += len(insert.head)
+        tokens.position += len(head)
         self.statements += 1
         return again
 
