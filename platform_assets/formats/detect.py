@@ -19,7 +19,7 @@ _KNOWN_BYTES = (
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
     (b"SQLite format 3", "an SQLite database"),
-    (b"PGDMP", "a PostgreSQL custom-format archive (pg_restore -f turns it into SQL text)"),
+    (b"PGDMP", "a PostgreSQL archive"),
     (b"PAR1", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
     (b"ARROW1", "an Arrow file"),

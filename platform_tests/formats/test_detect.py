@@ -122,8 +122,9 @@ REAL = {
     "delimited/seattle_pet_licenses_2019.csv": "delimited",
     "edge/my_default.sql": "mysql",
     "edge/pg_copy.sql": "postgres",
-    "edge/pg.fc": None,
-    "edge/pg.tar": None,
+    "edge/pg.fc": "postgres",
+    "edge/pg.tar": "postgres",
+    "edge/pg_dir": "postgres",
     "sqlite/chinook.sqlite": None,
     "sqlite/northwind.sql": None,
 }

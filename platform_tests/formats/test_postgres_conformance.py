@@ -10,6 +10,7 @@ import pytest
 from postgres_reading import hashed, typed_rows
 
 from platform_assets.formats.base import Dump, Member
+from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.postgres.reader import PostgresDump
 
@@ -92,3 +93,12 @@ def test_no_dump_of_another_kind_is_claimed(realdata):
     ours = [*(realdata / "postgres").glob("*.sql"), *(realdata / "edge").glob("pg_*.sql"), realdata / "edge" / "nasty_pg.sql"]
     assert [path.name for path in ours if not PostgresDump().recognize(given(path), postgres_reading.SOURCE)] == []
     assert [path.name for path in ours if MySqlDump().recognize(given(path), postgres_reading.SOURCE)] == []
+
+
+@pytest.mark.parametrize("name", ["pg.fc", "pg.tar", "pg_dir"])
+def test_pg10_an_archive_gives_the_rows_of_the_script(realdata, name):
+    dump = open_dump(realdata / "edge" / name, postgres_reading.SOURCE)
+    assert_nasty(realdata, typed_rows(dump))
+    verdict = postgres_reading.read_dump(dump).verdict
+    assert [reason.split(",")[0] for reason in verdict.reasons] == ["1 x large-object"]
+    assert verdict.dump_time is not None

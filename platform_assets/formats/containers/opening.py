@@ -47,7 +47,7 @@ def _file(path: Path, budget: Budget) -> Dump:
     if size == 0:
         raise UnreadableDump(f"{path.name} is empty (0 bytes). Fetch the dump again.", dump=path.name)
     if not _is_zip(path):
-        return Dump(path.name, (Member(path.name, size, _opener(path, budget, path.name)),))
+        return Dump(path.name, (Member(path.name, size, _opener(path, budget, path.name), _opener(path, budget, path.name, packed=True)),))
     members, ignored = _zip_members(path, budget, prefix="")
     return Dump(path.name, tuple(members), sealed=True, ignored=tuple(ignored))
 
@@ -69,7 +69,7 @@ def _folder(path: Path, budget: Budget) -> Dump:
             ignored += inner_ignored
             budget.members(len(members))
         else:
-            members.append(Member(name, file.stat().st_size, _opener(file, budget, name)))
+            members.append(Member(name, file.stat().st_size, _opener(file, budget, name), _opener(file, budget, name, packed=True)))
     return Dump(path.name, tuple(members), ignored=tuple(ignored))
 
 
@@ -101,25 +101,32 @@ def _zip_members(path: Path, budget: Budget, prefix: str) -> tuple[list[Member],
     entries, ignored = zip_entries(path, f"{budget.dump}: {prefix.rstrip('/')}" if prefix else budget.dump, budget)
     junk = [entry.name for entry in entries if is_junk(entry.name)]
     members = [
-        Member(prefix + entry.name, entry.packed, _zip_opener(path, entry, budget, prefix + entry.name))
+        Member(
+            prefix + entry.name,
+            entry.packed,
+            _zip_opener(path, entry, budget, prefix + entry.name),
+            _zip_opener(path, entry, budget, prefix + entry.name, packed=True),
+        )
         for entry in entries
         if not is_junk(entry.name)
     ]
     return members, [prefix + name for name in [*ignored, *junk]]
 
 
-def _opener(path: Path, budget: Budget, name: str) -> Callable[[], BinaryIO]:
+def _opener(path: Path, budget: Budget, name: str, *, packed: bool = False) -> Callable[[], BinaryIO]:
     def start() -> BinaryIO:
         section = Section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(section.chunks()), section, budget, name))
+        chunks = section.chunks() if packed else unpack(section.chunks())
+        return cast(BinaryIO, UnpackedStream(chunks, section, budget, name))
 
     return start
 
 
-def _zip_opener(path: Path, entry: ZipEntry, budget: Budget, name: str) -> Callable[[], BinaryIO]:
+def _zip_opener(path: Path, entry: ZipEntry, budget: Budget, name: str, *, packed: bool = False) -> Callable[[], BinaryIO]:
     def start() -> BinaryIO:
         section = entry.section(path)
-        return cast(BinaryIO, UnpackedStream(unpack(entry.chunks(section)), section, budget, name))
+        chunks = entry.chunks(section) if packed else unpack(entry.chunks(section))
+        return cast(BinaryIO, UnpackedStream(chunks, section, budget, name))
 
     return start
 

@@ -39,6 +39,8 @@ class CopyReading(FileReading):
     """Reads blocks of COPY. `copy_only` goes past them without a look: the survey wants statements alone."""
 
     copy_only = False
+    copied = 0
+    """Blocks of COPY that went to their end."""
 
     def _copy_statement(self, first: Token) -> Iterator[Event]:
         tokens = yield from self._rest(first)
@@ -107,6 +109,7 @@ class CopyReading(FileReading):
                         tokens.position = end
                         yield buffer[begun:end]
                     tokens.position = behind
+                    self.copied += 1
                     return
                 last = _last_line_end(buffer, max(seen, begun))
                 if last > begun and len(buffer) - begun >= COPY_STEP // 2:

@@ -6,11 +6,13 @@ What a script's statements do is statements'; archives become scripts in archive
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
+from platform_assets.formats.postgres.archive import Listing, archives, form_of, listing, script
 from platform_assets.formats.postgres.catalog import Catalog
 from platform_assets.formats.postgres.evidence import Evidence
 from platform_assets.formats.postgres.recognition import reason_of
@@ -30,7 +32,9 @@ class PostgresDump:
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is a dump of PostgreSQL: pg_dump's heading, or forms that only PostgreSQL has. Never by file names."""
         for member in dump.members:
-            reason = reason_of(head_of(member))
+            head = head_of(member)
+            form = form_of(head)
+            reason = f"it is a {form} archive of pg_dump" if form else reason_of(head)
             if reason:
                 return f"{member.name}: {reason}"
         return None
@@ -50,30 +54,43 @@ class PostgresDump:
         """
         verdict, losses = _Verdict(), Losses()
         ignored: list[Event] = []
-        members = list(_scripts(dump, source, ignored))
-        tables = Tables(_survey(members, source), source, dictionary)
-        for member in members:
-            for event in _member_events(member, source, tables, verdict):
+        scripts = list(_scripts(dump, source, ignored))
+        tables = Tables(_survey([one.schema for one in scripts], source), source, dictionary)
+        for one in scripts:
+            for event in _member_events(one, source, tables, verdict):
                 yield losses.saw(event)
         if not verdict.read_any:
             raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
         for event in ignored:
             yield losses.saw(event)
-        for event in _last(tables, members[-1].name):
+        for event in _last(tables, scripts[-1].rows.name):
             yield losses.saw(event)
         yield verdict.finished(losses)
 
 
-def _scripts(dump: Dump, source: SourceSettings, ignored: list[Event]) -> Iterator[Member]:
-    """The members to read; of several only those that look like PostgreSQL, the others are told."""
-    for member in dump.members:
+@dataclass(frozen=True)
+class _Script:
+    """What is read: `rows` with all of it, `schema` with what the survey needs. `listing` is an archive's table of contents."""
+
+    rows: Member
+    schema: Member
+    listing: Listing | None = None
+
+
+def _scripts(dump: Dump, source: SourceSettings, ignored: list[Event]) -> Iterator[_Script]:
+    """The scripts and archives to read; of several members only those that look like PostgreSQL, the others are told."""
+    packed, members = archives(dump)
+    for archive in packed:
+        contents = listing(archive, source)
+        yield _Script(script(archive, source, schema_only=False), script(archive, source, schema_only=True), contents)
+    for member in members:
         if len(dump.members) > 1 and source.format is None and reason_of(head_of(member)) is None:
             bears = member.name.lower().endswith((".sql", ".dump", ".backup"))
             ignored.append(
                 Notice("member-ignored", f"{member.name!r} is not SQL of PostgreSQL; it was not read.", member.name, data_bearing=bears)
             )
         else:
-            yield member
+            yield _Script(member, member)
 
 
 def _opened(member: Member, source: SourceSettings) -> tuple[SqlText, Session, PgTokens, list[SqlFile]]:
@@ -104,7 +121,8 @@ def _survey(members: list[Member], source: SourceSettings) -> Catalog:
     return tables.now
 
 
-def _member_events(member: Member, source: SourceSettings, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
+def _member_events(one: _Script, source: SourceSettings, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
+    member = one.rows
     try:
         opened, session, tokens, files = _opened(member, source)
     except STREAM_ERRORS as error:
@@ -116,6 +134,13 @@ def _member_events(member: Member, source: SourceSettings, tables: Tables, verdi
         files.append(file)
         yield from file.events()
         yield from tables.flush_all()
+        if one.listing is not None:
+            evidence.started = evidence.started or one.listing.created
+            missing = len(one.listing.tables) - file.copied
+            if missing > 0:
+                verdict.reasons.append(
+                    f"{member.name}: {missing} of {len(one.listing.tables)} tables with data in the table of contents did not come"
+                )
         verdict.file(file, evidence, empty=not tokens.offset and tokens.broken is not None)
     finally:
         opened.close()
