@@ -14,7 +14,7 @@ from sql_reading import SOURCE, Reading, dump, read_with
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.base import Dump, Rows, TableFound
+from platform_assets.formats.base import Dump, Notice, Rows, TableFound
 from platform_assets.formats.cast import cast_batch
 from platform_assets.formats.postgres.reader import PostgresDump
 
@@ -35,6 +35,8 @@ def typed_rows(given: Dump, source: SourceSettings = SOURCE) -> dict[str, list[t
         if isinstance(event, TableFound):
             tables[event.table.name] = event.table
             found.setdefault(event.table.name, [])
+        elif isinstance(event, Notice) and event.code == "table-restarted" and event.table:
+            found[event.table] = []
         elif isinstance(event, Rows):
             if not event.batch.num_columns:
                 found[event.table] += [()] * event.batch.num_rows

@@ -98,7 +98,7 @@ def listing(archive: Archive, source: SourceSettings) -> Listing:
     except STREAM_ERRORS as error:
         raise UnreadableDump(
             f"{archive.name}: the table of contents of this {archive.form} archive cannot be read ({error}). If it is cut or damaged, "
-            "fetch it again; if a newer pg_dump wrote it, write it with pg_dump --format=plain, or have its own pg_restore make SQL text of it.",
+            "fetch it again; if a newer pg_dump wrote it, write it with pg_dump --format=plain, or have its own pg_restore make SQL of it.",
             dump=archive.name,
         ) from error
     finally:

@@ -6,7 +6,7 @@ Source: PostgreSQL 18 manual, COPY, Text Format. A block is whole lines; where i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -189,9 +189,9 @@ def _sifted(data: bytes, shape: CopyShape, encoding: str, crlf: bool) -> Block:
     lines: list[int] = []
     bad: list[BadLine] = []
     total = 0
-    for number, line in _logical_lines(data):
+    for number, line, decoded in _logical_lines(data, encoding):
         try:
-            good.append(_checked(line, shape, encoding, crlf))
+            good.append(_checked(line, shape, encoding if not decoded else "utf-8", crlf))
             rows.append(total)
             lines.append(number)
         except _Refused as error:
@@ -247,16 +247,19 @@ def _width(line: bytes, shape: CopyShape) -> int:
     return line.count(shape.delimiter) + 1
 
 
-def _logical_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Lines with their numbers; a backslash before the line end makes the end a part of the data."""
-    result: list[tuple[int, bytes]] = []
+def _logical_lines(data: bytes, encoding: str) -> Iterator[tuple[int, bytes, bool]]:
+    """Lines with their numbers, and whether they are UTF-8 already. A backslash before the line end makes the end a part of the data;
+    what is a backslash is known only after decoding: in some encodings it is the second byte of a character."""
     begun, held = 0, b""
-    for number, line in enumerate(data[:-1].split(b"\n")):
+    for number, raw in enumerate(data[:-1].split(b"\n")):
+        try:
+            line, decoded = raw.decode(encoding).encode("utf-8"), True
+        except UnicodeDecodeError:
+            line, decoded = raw, False
         begun, held = (begun, held + b"\n" + line) if held else (number, line)
-        if line.endswith(b"\\") and _CONTINUED.search(line):
+        if line.endswith(b"\\") and decoded and _CONTINUED.search(line):
             continue
-        result.append((begun, held))
+        yield begun, held, decoded
         held = b""
     if held:
-        result.append((begun, held))
-    return result
+        yield begun, held, True

@@ -151,6 +151,8 @@ class SqlFile(InsertReading):
             elif effect.kind == "dropped":
                 known.dropped = True
                 yield from self.tables.flush(known)
+            elif effect.kind == "created" and known.early:
+                known.early = False
             elif effect.kind == "created":
                 yield from self._restarted(known, "The file creates this table anew; the rows before are gone.", first.line)
                 del self.tables.known[effect.key]

@@ -34,6 +34,8 @@ class KnownTable:
     announced: bool = False
     dropped: bool = False
     orphan: bool = False
+    early: bool = False
+    """Its rows come before the statement that creates it, as where data and schema are two files."""
     buffer: RowBuffer | None = None
     said: set[str] = field(default_factory=set)
     textual: set[str] = field(default_factory=set)
@@ -105,6 +107,7 @@ class Tables:
             if definition is None:
                 return None
             found = KnownTable(root, self.schema(root, definition), {one.name: one for one in definition.columns}, member)
+            found.early = not self.now.created[root]
             self.known[root] = found
         found.dropped = False
         return found
@@ -128,7 +131,8 @@ class Tables:
                     column.name,
                     arrow_type(column.native, domains, self.source.types),
                     column.native.text,
-                    column.required,
+                    # No dump holds the values of a generated column, so none can be asked for.
+                    column.required and not column.generated,
                     column.comment,
                 )
                 for column in definition.columns

@@ -87,7 +87,8 @@ def native_type(text: str) -> NativeType:
     arguments = re.search(r"\(([^()]*)\)", plain)
     word = re.sub(r"\([^()]*\)|\[\d*\]|\bARRAY\b", " ", plain, flags=re.IGNORECASE)
     word = " ".join((word if '"' in text else word.lower()).split()).removeprefix("pg_catalog.")
-    args = tuple(int(part) for part in arguments[1].split(",") if re.fullmatch(r"\s*-?\d+\s*", part)) if arguments else ()
+    parts = arguments[1].replace(" ", "").split(",") if arguments else []
+    args = tuple(int(part) for part in parts if re.fullmatch(r"-?\d+", part))
     if text.strip() == '"char"':
         return NativeType('"char"', (), array, text)
     return NativeType(_ALIASES.get(word, word), args, array, text)
