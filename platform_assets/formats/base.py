@@ -34,6 +34,8 @@ class Member:
     size: int
     open: Callable[[], BinaryIO]
     packed: Callable[[], BinaryIO] | None = None
+    """The bytes as they lie in the file or archive, where `open` unpacks a level (gzip, bzip2, xz, zstd); for programs that unpack
+    themselves. None: there is no other way than `open`."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from platform_assets.formats.mydumper.reader import MyDumper
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
 from platform_assets.formats.mysql_xml.reader import MySqlXml
+from platform_assets.formats.postgres.reader import PostgresDump
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
@@ -24,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     Parquet(),
     Arrow(),
     Avro(),
+    PostgresDump(),
     MyDumper(),
     MySqlTab(),
     MySqlXml(),
@@ -40,7 +42,7 @@ _KNOWN_BYTES = (
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
     (b"SQLite format 3", "an SQLite database"),
-    (b"PGDMP", "a PostgreSQL custom-format archive (pg_restore -f turns it into SQL text)"),
+    (b"PGDMP", "a PostgreSQL archive"),
     (b"PK", "a ZIP archive within the dump"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),

