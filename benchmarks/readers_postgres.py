@@ -3,7 +3,8 @@
     python benchmarks/readers_postgres.py [--rows 1000000] [--form copy|inserts] [--no-psql]
 
 `reader_seconds` is the way from the file to all batches (`cast_seconds`: typed as the platform stores them as well), one process; `psql -f`
-loads into a fresh database of the embedded server of a temporary home. The best of three each.
+loads into a fresh database of the embedded server of a temporary home. The best of three each. With `--form inserts` give `--no-psql`: the
+server commits every row.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from platform_assets.errors import UnknownSource
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
 _PLAIN_FOLDER = re.compile(r"[a-z0-9_][a-z0-9_-]{0,59}")
-_RESERVED = {"catalog", "metrics", "public", "information_schema"}
+_RESERVED = {"catalog", "metrics", "public", "information_schema", "pg"}
+"""Schemas with a meaning of their own; of `pg` the schema pg_versions would be PostgreSQL's."""
 _SUFFIXES = ("_versions", "_history")
 
 

@@ -247,9 +247,11 @@ def test_pg10_a_directory_that_names_files_outside_is_refused(realdata, tmp_path
 
 @needs_restore
 def test_pg10_what_an_archive_unpacks_to_is_bounded_by_the_limits(realdata) -> None:
-    source = SourceSettings("shop", limits=Limits(max_dump_bytes=8_000))
-    with pytest.raises(LimitExceeded, match="max_dump_bytes"):
-        postgres_reading.read_dump(open_dump(realdata / "edge" / "pg_dir", source), source)
+    source = SourceSettings("shop", limits=Limits(max_dump_bytes=6_000))
+    path = realdata / "edge" / "pg.fc"
+    dump = Dump("pg.fc", (Member("pg.fc", path.stat().st_size, lambda: path.open("rb")),))
+    with pytest.raises(LimitExceeded, match=r"pg_restore.*max_dump_bytes"):
+        postgres_reading.read_dump(dump, source)
 
 
 def test_a_dump_of_nothing_is_refused() -> None:
