@@ -16,6 +16,7 @@ from platform_assets.formats.mydumper.reader import MyDumper
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
 from platform_assets.formats.mysql_xml.reader import MySqlXml
+from platform_assets.formats.sqlite.reader import SqliteDump
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
@@ -27,6 +28,7 @@ FORMATS: tuple[Format, ...] = (
     MyDumper(),
     MySqlTab(),
     MySqlXml(),
+    SqliteDump(),
     MySqlDump(),
     MsSqlScript(),
     JsonLines(),
