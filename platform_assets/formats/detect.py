@@ -16,6 +16,7 @@ from platform_assets.formats.mydumper.reader import MyDumper
 from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
 from platform_assets.formats.mysql_xml.reader import MySqlXml
+from platform_assets.formats.sqlite.database import SqliteDatabase
 from platform_assets.formats.sqlite.reader import SqliteDump
 from platform_assets.formats.table_archive import TableArchive
 
@@ -25,6 +26,7 @@ FORMATS: tuple[Format, ...] = (
     Parquet(),
     Arrow(),
     Avro(),
+    SqliteDatabase(),
     MyDumper(),
     MySqlTab(),
     MySqlXml(),

@@ -25,6 +25,9 @@ _NUMBERS = {"NUMERIC", "DECIMAL", "DEC", "NUMBER", "FIXED", "MONEY", "BOOLEAN", 
 _MOMENTS = {"DATETIME", "TIMESTAMP", "DATETIME2", "SMALLDATETIME"}
 
 
+MIXED = "Values of several storage classes as text: numbers as they are, blobs as X'..', a text that could be taken for either in quotes."
+
+
 @dataclass(frozen=True)
 class Choice:
     """A column's type. `mixed`: a text that holds values of several classes, each recognizable (values.shown)."""

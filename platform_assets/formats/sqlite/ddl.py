@@ -14,6 +14,7 @@ from platform_assets.formats.mysql.ddl import Statement as _Statement
 from platform_assets.formats.mysql.session import Session, split_commas
 from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
+from platform_assets.formats.sqlite.choice import MIXED, Choice
 
 __all__ = ["ColumnDefinition", "DdlError", "Definition", "Statement", "column_definition", "create_table", "key_columns"]
 
@@ -77,6 +78,10 @@ class Definition:
     def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(found.name if (found := self.column(name)) is not None else name for name in names)
 
+    def with_unique(self, columns: tuple[str, ...]) -> Definition:
+        known = not columns or columns in self.unique
+        return self if known else replace(self, unique=(*self.unique, columns))
+
     @property
     def implicit(self) -> tuple[str, ...]:
         """Columns that an INSERT without a list means: all but the generated ones."""
@@ -89,11 +94,11 @@ class Definition:
         alias = column is not None and column.declared.upper() == "INTEGER" and not column.descending
         return column.name if column is not None and alias else None
 
-    def model_column(self, column: ColumnDefinition, kind: object) -> Column:
+    def model_column(self, column: ColumnDefinition, choice: Choice) -> Column:
         """The platform's column. A key's columns may be NULL in SQLite, save in the kinds of table where it sees to it."""
         in_key = column.name in self.spelled(self.key)
         required = column.required or column.name == self.rowid or (in_key and (self.without_rowid or self.strict))
-        return Column(column.name, kind, column.declared, required)  # type: ignore[arg-type]
+        return Column(column.name, choice.type, column.declared, required, MIXED if choice.mixed else "")
 
 
 def create_table(tokens: Sequence[Token]) -> Definition:
@@ -136,7 +141,7 @@ def _table_constraint(item: Statement, definition: Definition) -> Definition:
     elif item.words(b"PRIMARY", b"KEY"):
         return replace(definition, key=key_columns(item) or definition.key)
     elif item.word(b"UNIQUE"):
-        return _with_unique(definition, key_columns(item))
+        return definition.with_unique(key_columns(item))
     elif item.words(b"FOREIGN", b"KEY"):
         columns = key_columns(item)
         if item.word(b"REFERENCES"):
@@ -144,11 +149,6 @@ def _table_constraint(item: Statement, definition: Definition) -> Definition:
     elif not item.group():
         item.at += 1
     return definition
-
-
-def _with_unique(definition: Definition, columns: tuple[str, ...]) -> Definition:
-    known = not columns or columns in definition.unique
-    return definition if known else replace(definition, unique=(*definition.unique, columns))
 
 
 def _with_reference(definition: Definition, columns: tuple[str, ...], item: Statement) -> Definition:
@@ -193,7 +193,7 @@ def _attribute(item: Statement, column: ColumnDefinition, definition: Definition
     if item.words(b"NOT", b"NULL"):
         return replace(column, required=True), definition
     if item.word(b"UNIQUE"):
-        return column, _with_unique(definition, (column.name,))
+        return column, definition.with_unique((column.name,))
     if item.word(b"REFERENCES"):
         return column, _with_reference(definition, (column.name,), item)
     if item.word(b"DEFAULT"):

@@ -109,9 +109,7 @@ class InsertReading(RowReading):
             told = "made up"
         table = self.tables.orphan(name, names or (), self.member)
         told = "the dictionary's" if table.dictionary is not None else told
-        message = (
-            f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, types are those of the values."
-        )
+        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, types go by the values."
         yield Notice("no-create-table", message, self.member, first.line, table.name)
         return table
 
@@ -249,7 +247,5 @@ class InsertReading(RowReading):
         rest = sql[upper.index(" USING ") + 7 :].split("(")[0].split() if " USING " in upper else []
         module = rest[0].strip("\"'`[]") if rest else "?"
         self.tables.virtual.add(name, module)
-        message = (
-            f"{name!r} is a virtual table of the module {module}; it is not run. The tables in which it keeps its rows are read, marked."
-        )
+        message = f"{name!r} is a virtual table of the module {module}; it is not run. The tables in which it keeps its rows are read."
         yield from self._skipped("virtual table", first, "virtual-table", message, sql[:RAW_BYTES])

@@ -137,7 +137,7 @@ class _Look:
             statement.append(token)
             self._statement(statement)
             del statement[8:-3]
-        named = next((text for text in comments[:5] if "sqlite" in text), None)
+        named = next((line for text in comments[:5] for line in text.splitlines() if "sqlite" in line), None)
         if named is not None and self.statements:
             self.sure = self.sure or f"its heading says {' '.join(named.split())[:60]!r}"
         self.foreign |= named is None and any(other in text[:300] for text in comments[:5] for other in _OTHERS)

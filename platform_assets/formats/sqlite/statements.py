@@ -89,9 +89,7 @@ class SqlFile(InsertReading):
         if word in ("COMMIT", "END", "RELEASE") and len(self.reasons) > before:
             return
         if word in _DATA:
-            yield from self._skipped(
-                word, first, "skipped-data-statement", f"{word} is not run; what it brings or changes is missing.", raw
-            )
+            yield from self._skipped(word, first, "skipped-data-statement", f"{word} is not run: what it changes is missing.", raw)
         elif word not in _PASSED:
             message = f"This is no statement of SQLite: {raw[:80]!r}."
             yield Notice("not-a-statement", message, self.member, first.line, raw=raw, data_bearing=True)
@@ -193,8 +191,8 @@ class SqlFile(InsertReading):
         table = self.tables.known.get(self.tables.key((None, statement.name())))
         columns = key_columns(statement)
         partial = statement.here is not None and statement.here.is_(b"WHERE")
-        if table is not None and columns and not partial and columns not in table.definition.unique:
-            table.definition = replace(table.definition, unique=(*table.definition.unique, columns))
+        if table is not None and not partial:
+            table.definition = table.definition.with_unique(columns)
 
     def _drop(self, statement: Statement) -> None:
         if not statement.word(b"TABLE"):

@@ -120,7 +120,7 @@ class Tables:
         choices = {column.name: table.choices.get(column.name) or self._choice(table, column, []) for column in definition.columns}
         return Table(
             name=table.name,
-            columns=tuple(definition.model_column(column, choices[column.name].type) for column in definition.columns),
+            columns=tuple(definition.model_column(column, choices[column.name]) for column in definition.columns),
             key=definition.spelled(definition.key),
             unique=tuple(map(definition.spelled, definition.unique)),
             foreign_keys=tuple(reference for one in definition.foreign if (reference := self._reference(table, one)) is not None),

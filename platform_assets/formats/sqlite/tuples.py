@@ -1,7 +1,8 @@
 """The rows behind VALUES one by one, as canonical literals (values): by one expression where they are plain, else token by token.
 
-Besides literals the functions are evaluated by which `.dump` writes what a literal cannot hold: replace(.., char(10)), unistr(..), char(..),
-CAST(X'..' AS TEXT). Source: shell.c (output_quoted_escaped_string), https://sqlite.org/lang_corefunc.html. Everything else is no literal.
+Besides literals the functions are evaluated by which `.dump` writes what a literal cannot hold: replace(.., char(10)), unistr(..),
+char(..), CAST(X'..' AS TEXT). Everything else is no literal. Source: shell.c (output_quoted_escaped_string),
+https://sqlite.org/lang_corefunc.html.
 """
 
 from __future__ import annotations
@@ -255,7 +256,7 @@ class Tuples:
         """CAST(X'..' AS TEXT): a text of these bytes."""
         self.token = self.tokens.next()
         literal = self._value(depth + 1)
-        words = []
+        words: list[bytes] = []
         while self.token.kind == WORD and len(words) < 3:
             words.append((self.token.text or b"").upper())
             self.token = self.tokens.next()

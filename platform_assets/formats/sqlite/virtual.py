@@ -35,7 +35,7 @@ class VirtualTables:
         if module is None or suffix not in _SHADOWS.get(module.lower(), ()):
             return ""
         return (
-            f"Shadow table of the virtual table {self._names[owner]!r} ({module}): its module's own storage, no table of the application."
+            f"Shadow table of the virtual table {self._names[owner]!r} ({module}): the module's own storage, no table of the application."
         )
 
 
