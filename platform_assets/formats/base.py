@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 import pyarrow as pa
@@ -28,14 +29,14 @@ class Member:
     `open` counts bytes against the limits and raises EOFError or OSError when the stream is cut: what came before stands.
     `packed` reads the member's bytes as they lie in the folder or archive (gzip stays gzip), counted and cut in the same way; for
     readers that hand files on to another program. None where a dump was put together without it.
+    `path` is the plain file that holds exactly these bytes, where there is one: neither packed nor inside an archive.
     """
 
     name: str
     size: int
     open: Callable[[], BinaryIO]
     packed: Callable[[], BinaryIO] | None = None
-    """The bytes as they lie in the file or archive, where `open` unpacks a level (gzip, bzip2, xz, zstd); for programs that unpack
-    themselves. None: there is no other way than `open`."""
+    path: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
 from platform_assets.formats.mysql_xml.reader import MySqlXml
 from platform_assets.formats.postgres.reader import PostgresDump
+from platform_assets.formats.sqlite.database import SqliteDatabase
+from platform_assets.formats.sqlite.reader import SqliteDump
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
@@ -26,9 +28,11 @@ FORMATS: tuple[Format, ...] = (
     Arrow(),
     Avro(),
     PostgresDump(),
+    SqliteDatabase(),
     MyDumper(),
     MySqlTab(),
     MySqlXml(),
+    SqliteDump(),
     MySqlDump(),
     MsSqlScript(),
     JsonLines(),
@@ -41,8 +45,6 @@ _KNOWN_BYTES = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
     (b"%PDF", "a PDF document"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"PGDMP", "a PostgreSQL archive"),
     (b"PK", "a ZIP archive within the dump"),
     (b"7z\xbc\xaf", "a 7z archive"),
     (b"Rar!", "a RAR archive"),

@@ -69,7 +69,7 @@ UNKNOWN = {
     "picture.csv": (PNG, "a PNG image"),
     "random.dat": (random.Random(1).randbytes(5000), "binary data"),
     "random.csv": (random.Random(2).randbytes(60), "looks like"),
-    "backup": (b"SQLite format 3\x00" + bytes(84), "an SQLite database"),
+    "backup": (b"\x7fELF\x02\x01\x01" + bytes(84), "a program"),
     "prose.txt": (b"Dear all,\nplease find the dump, as agreed, below.\nYours\n", "same number of fields"),
     "answer.json": (b'{"error": "not found", "code": 404}\n', "JSON text"),
     "page.csv": (b"<!DOCTYPE html><html><body>404, not found</body></html>", "XML or HTML"),
@@ -135,7 +135,7 @@ REAL = {
     "edge/pg.tar": "postgres",
     "edge/pg_dir": "postgres",
     "sqlite/chinook.sqlite": None,
-    "sqlite/northwind.sql": None,
+    "sqlite/northwind.sql": "sqlite",
 }
 
 

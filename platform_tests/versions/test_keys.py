@@ -33,6 +33,7 @@ def test_plain_names_can_be_sources(name: str) -> None:
         "a.b",
         "../x",
         "a" * 42,
+        "pg",
         "pg_catalog",
         "PG_x",
         "platform_x",

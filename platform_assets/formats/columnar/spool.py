@@ -28,21 +28,24 @@ class Spooled:
 
 
 @contextmanager
-def spooled(member: Member) -> Iterator[Spooled]:
-    """Copies a member to a temporary file; a cut stream is told, not raised. Raises OSError when the disk is full, and LimitExceeded."""
+def spooled(member: Member, *, named: bool = False) -> Iterator[Spooled]:
+    """Copies a member to a temporary file; a cut stream is told, not raised. Raises OSError when the disk is full, and LimitExceeded.
+
+    `named`: the copy keeps a name (readable by this user alone), for libraries that go by it; it is taken away at the end.
+    """
     number, name = tempfile.mkstemp(prefix="platform-assets-")
-    path, named = Path(name), True
+    path, has_name = Path(name), True
     try:
         with os.fdopen(number, "wb") as file:
             by_number = Path(f"/proc/self/fd/{number}")
-            if by_number.exists():
+            if by_number.exists() and not named:
                 path.unlink()
-                path, named = by_number, False
+                path, has_name = by_number, False
             error = _copied(member, file)
             file.flush()
             yield Spooled(path, file.tell(), error)
     finally:
-        if named:
+        if has_name:
             path.unlink(missing_ok=True)
 
 

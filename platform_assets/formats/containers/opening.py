@@ -162,9 +162,10 @@ class _Opening:
         return self._tar(archive)
 
     def _member(self, origin: Origin, layers: tuple[Layer, ...]) -> None:
-        self.members.append(
-            Member(origin.name, origin.size, _opener(replace(origin, layers=layers), self.budget), _opener(origin, self.budget))
-        )
+        region = origin.region
+        plain = region.file if region is not None and not layers and isinstance(region.file, Path) and region.length is None else None
+        unpacked, packed = _opener(replace(origin, layers=layers), self.budget), _opener(origin, self.budget)
+        self.members.append(Member(origin.name, origin.size, unpacked, packed, plain))
 
     def _tell(self, code: str, message: str, member: str) -> None:
         self.notices.append(Notice(code, message, member, data_bearing=True))

@@ -46,6 +46,8 @@ class Form:
     width: int
     backslash: bool
     joint: bytes = b""
+    prefix: bytes = _BINARY
+    """What may stand before a quoted value, its quote included: `_binary '`, or `X'` of SQLite."""
 
 
 @dataclass(frozen=True)
@@ -279,13 +281,14 @@ def _leading(blank: Words, start: Words) -> Words:
 
 
 def _prefixed(bits: _Bits, start: Words, other: Words) -> tuple[Words, Words]:
-    """The introducers `_binary ` and the quotes behind them."""
-    candidates = places_of(start & other & bits.of(b"_"))
-    good = candidates[stands_at(bits.text, candidates, _BINARY)]
+    """The prefixes and the quotes behind them."""
+    prefix = bits.form.prefix
+    candidates = places_of(start & other & bits.of(prefix[:1]))
+    good = candidates[stands_at(bits.text, candidates, prefix)]
     if not len(good):
         return np.zeros_like(other), np.zeros_like(other)
     size = len(bits.text)
-    return spans(good, good + len(_BINARY) - 1, size), words_at(good + len(_BINARY) - 1, size)
+    return spans(good, good + len(prefix) - 1, size), words_at(good + len(prefix) - 1, size)
 
 
 def _hexadecimal(bits: _Bits, first: Words, separator: Words) -> Words:

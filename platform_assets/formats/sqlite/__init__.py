@@ -1,0 +1,1 @@
+"""SQLite: SQL text (reader) and database files (database)."""

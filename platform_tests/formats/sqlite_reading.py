@@ -1,0 +1,183 @@
+"""Reads SQL text and databases of SQLite as operations.parse would, and holds them against the sqlite3 of Python. No test stands here."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sql_cases
+from mysql_reading import Reading, dump
+
+from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.source import SourceSettings
+from platform_assets.dictionary.types import BINARY, FLOAT64, INT64, STRING
+from platform_assets.formats.base import Rows
+from platform_assets.formats.cast import cast_batch
+from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.sqlite.choice import MIXED
+from platform_assets.formats.sqlite.database import SqliteDatabase
+from platform_assets.formats.sqlite.reader import SqliteDump
+
+READER, DATABASE = SqliteDump(), SqliteDatabase()
+
+
+def read(*contents: bytes | str, source: SourceSettings = sql_cases.SOURCE, dictionary: Mapping[str, Table] | None = None) -> Reading:
+    return sql_cases.read_with(READER, dump(*contents), source, dictionary)
+
+
+class TypedReading(Reading):
+    """Keeps the rows as typed columns hold them, and what `_raw` keeps of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw: dict[str, list[dict[str, str]]] = {}
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, Rows):
+            cast = cast_batch(event.batch, self.tables[event.table])
+            raw = [json.loads(text) if text else {} for text in cast.raw.to_pylist()]
+            self.raw.setdefault(event.table, []).extend(raw)
+            event = Rows(event.table, event.member, cast.batch, event.rows, event.lines, event.strict)
+        super().take(event)
+
+
+def typed(reader: Any, given: Any, source: SourceSettings = sql_cases.SOURCE) -> TypedReading:
+    reading = TypedReading()
+    for event in reader.read(given, source, {}):
+        reading.take(event)
+    assert reading.finished
+    return reading
+
+
+def typed_file(path: Path) -> TypedReading:
+    chosen = DATABASE if path.read_bytes()[:6] == b"SQLite" else READER
+    return typed(chosen, open_dump(path, sql_cases.SOURCE))
+
+
+def loaded(script: str) -> sqlite3.Connection:
+    """The script as SQLite itself runs it."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(script)
+    return connection
+
+
+def differences(reading: TypedReading, connection: sqlite3.Connection) -> list[str]:
+    """Every cell that does not stand for exactly the value that SQLite holds, and every table with other rows."""
+    told: list[str] = []
+    names = [
+        name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite#_%' ESCAPE '#'")
+    ]
+    virtual = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'")}
+    for name in names:
+        if name in virtual:
+            continue
+        if name not in reading.tables:
+            told.append(f"{name}: not found")
+            continue
+        quoted = '"' + name.replace('"', '""') + '"'
+        held = connection.execute(f"SELECT * FROM {quoted}").fetchall()
+        shown = connection.execute(f"PRAGMA table_xinfo({quoted})").fetchall()
+        generated = {row[1] for row in shown if row[6] in (2, 3)}
+        told += _rows(reading, name, held, generated)
+    told += [f"{name}: SQLite has no such table" for name in reading.tables if name not in names]
+    return told
+
+
+def _rows(reading: TypedReading, name: str, held: list[tuple[Any, ...]], generated: set[str]) -> list[str]:
+    table = reading.tables[name]
+    rows, raw = reading.rows(name), reading.raw.get(name, [])
+    if len(rows) != len(held):
+        return [f"{name}: {len(rows)} rows, SQLite holds {len(held)}"]
+    columns = table.columns
+    order = [columns[index] for index in range(len(columns))]
+    told = []
+    expected = sorted(held, key=_sort_key)
+    found = sorted(
+        (
+            tuple(
+                None if column.name in generated else value_of(cell, kept.get(column.name), column)
+                for cell, column in zip(row, order, strict=True)
+            )
+            for row, kept in zip(rows, raw, strict=True)
+        ),
+        key=_sort_key,
+    )
+    blank = [tuple(None if column.name in generated else cell for cell, column in zip(row, order, strict=True)) for row in expected]
+    for one, other in zip(found, sorted(blank, key=_sort_key), strict=True):
+        if not all(map(same, one, other)):
+            told.append(f"{name}: {one!r}, SQLite holds {other!r}")
+    return told
+
+
+def _sort_key(row: tuple[Any, ...]) -> str:
+    return repr([float(cell) if isinstance(cell, Number) else cell for cell in row])
+
+
+class Number(float):
+    """A number whose storage class its column does not tell."""
+
+
+def value_of(cell: Any, raw: str | None, column: Column) -> Any:
+    """The stored value for which a cell stands: what a person would make of it who knows docs/formats/sqlite.md."""
+    if raw is not None:
+        assert cell is None
+        return literal(raw)
+    if isinstance(cell, Decimal):
+        return int(cell) if cell == int(cell) else float(cell)
+    if isinstance(cell, datetime | date):
+        return Moment(cell)
+    if column.type == STRING and column.description == MIXED and cell is not None:
+        return literal(cell)
+    if column.type == FLOAT64 and cell is not None and cell.is_integer() and column.native.upper() not in ("REAL", "DOUBLE", "FLOAT"):
+        return Number(cell)
+    return cell
+
+
+class Moment:
+    """A text that was taken for a date or time."""
+
+    def __init__(self, value: datetime | date) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and type(self.value).fromisoformat(other.ljust(10)) == self.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        text = str(self.value)
+        return repr(text)
+
+
+def literal(text: str) -> Any:
+    """The value of a literal of SQLite; a text that is none stands for itself."""
+    try:
+        found = sqlite3.connect(":memory:").execute(f"SELECT {text}").fetchone()[0] if _like_literal(text) else text
+    except sqlite3.Error:
+        return text
+    return found
+
+
+def _like_literal(text: str) -> bool:
+    head = text[:1]
+    return head in "'0123456789.-+" or text[:2] in ("X'", "x'") or text[:5] == "CAST(" if text else False
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, Number):
+        return isinstance(other, int | float) and one == other
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, Moment):
+        return one == other
+    return type(one) is type(other) and one == other
+
+
+__all__ = ["BINARY", "DATABASE", "INT64", "READER", "differences", "loaded", "pa", "read", "typed", "typed_file"]
