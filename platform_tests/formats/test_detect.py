@@ -134,7 +134,7 @@ REAL = {
     "edge/pg.fc": "postgres",
     "edge/pg.tar": "postgres",
     "edge/pg_dir": "postgres",
-    "sqlite/chinook.sqlite": None,
+    "sqlite/chinook.sqlite": "sqlite-database",
     "sqlite/northwind.sql": "sqlite",
 }
 

@@ -298,3 +298,12 @@ def test_the_structure_knows_escaped_quotes(text: str) -> None:
             expected.append(at)
         at += 1
     assert structure.marks.tolist() == expected
+
+
+def test_a_document_that_breaks_off_before_undecodable_bytes_is_told(tmp_path: Path) -> None:
+    """What is shown of it ends within one of the bytes that UTF-16 could not decode."""
+    texts = ['[{"a": 1}, {"a'.encode("utf-16-le") + b"x\x00" * more + b"\xc5\xdc" * 3 + "{".encode("utf-16-le") for more in range(3)]
+    for text in texts:
+        path = tmp_path / "t.json"
+        path.write_bytes(b"\xff\xfe" + text)
+        assert read(Json(), path).completeness == "partial"

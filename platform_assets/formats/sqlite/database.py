@@ -123,6 +123,9 @@ class _DumpReading:
         with _file_of(member) as file:
             if file.error:
                 yield self._lost(member, "stream-cut", f"{type(file.error).__name__}: {file.error}")
+            elif missing := _missing_bytes(file):
+                # SQLite takes the missing end of the last page for zeros, and its checks do not look at the cells.
+                yield self._lost(member, "stream-cut", f"the file ends {missing:,} bytes before the end of the database.")
             try:
                 with opened(file.path) as connection:
                     yield from _Database(self, member, connection, file.size).events()
@@ -133,6 +136,18 @@ class _DumpReading:
         self.proven = False
         self.troubles.append(f"{member.name}: {message}")
         return Notice(code, message, member.name, data_bearing=True)
+
+
+def _missing_bytes(file: Spooled) -> int:
+    """By how much the file is shorter than its header says (fileformat2, 1.3), or than whole pages where that is out of date."""
+    with file.path.open("rb") as stream:
+        header = stream.read(100)
+    if len(header) < 100:
+        return 100 - len(header)
+    page = int.from_bytes(header[16:18], "big")
+    page = 65_536 if page == 1 else max(page, 1)
+    pages = int.from_bytes(header[28:32], "big") if header[24:28] == header[92:96] else 0
+    return max(pages * page - file.size, 0) if pages else -file.size % page
 
 
 @contextmanager
