@@ -20,6 +20,7 @@ from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
 from platform_assets.formats.base import Event, Finished, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.delimited.reader import Delimited, table_names
+from platform_assets.formats.delimited.text import RAW_LIMIT, Utf8Source
 
 CASES = Path(__file__).parent / "cases" / "delimited"
 REALDATA = Path(os.environ.get("PLATFORM_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))
@@ -241,3 +242,20 @@ def test_the_real_pet_licenses_are_read_as_pythons_csv_reads_them() -> None:
     found = events(path, CSV)
     assert list(tables(found)["seattle_pet_licenses_2019"].column_names) == expected[0]
     assert [row[2:] for row in rows_of(found)] == expected[1:]
+
+
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [
+        (b"a\xed\xb2\x80b\xed\xb3\xbf", "a\\x80b\\xff"),
+        (b"a\xed\xb2", "a\\xed\\xb2"),
+        (b"\x80\xc3\xa4\xe2\x82", "\\x80ä\\xe2\\x82"),
+        (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
+        (b"a" * RAW_LIMIT + b"\xed", "a" * RAW_LIMIT + " … (1 more bytes)"),
+        (b"a" * (RAW_LIMIT - 1) + b"\xed\xb2\x80", "a" * (RAW_LIMIT - 1) + "\\xed … (2 more bytes)"),
+    ],
+    ids=["kept bytes", "cut within a kept byte", "cut within characters", "half a pair", "at the limit", "over the limit"],
+)
+def test_a_piece_of_transcoded_text_is_shown_whatever_was_cut(piece: bytes, shown: str) -> None:
+    source = Utf8Source(io.BytesIO(b""), "utf-16-le")
+    assert source.show(piece) == shown

@@ -298,3 +298,14 @@ def test_the_structure_knows_escaped_quotes(text: str) -> None:
             expected.append(at)
         at += 1
     assert structure.marks.tolist() == expected
+
+
+def test_a_document_with_undecodable_bytes_where_its_error_is_shown_is_told(tmp_path: Path) -> None:
+    """The 20 bytes that are shown end within the three that stand for one that UTF-16 could not decode."""
+    data = (
+        b'\xff\xfe[\0\xcb\xfb\x85\x1dz6\x8e\xa0\x92\xa2\xc5\xc3{\0"\0n\0\xe4\0m\0e\0"\0:\0 \0b\0\xe9\0"\0,\0 \x80"\0n\0"\0:\0 \x001\0}\0,\0'
+        b'\n\0 \0{\0"\0n\0\xe4\0m\0e\0"\0:\0 \0"\0\xfc\0"\0\0:\0 \x002\0}\0]\0\n\0'
+    )
+    (tmp_path / "t.json").write_bytes(data)
+    with pytest.raises(UnreadableDump, match="a bracket is never closed"):
+        read(Json(), tmp_path / "t.json", SourceSettings("app", format="json"))

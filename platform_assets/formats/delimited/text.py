@@ -23,7 +23,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _HANDLER = "platform-undecodable"
-_UNDECODED = re.compile("[\udc00-\udcff]")
+_SHOWN = "platform-shown"
+_KEPT = re.compile(rb"\xed[\xb2\xb3][\x80-\xbf]")
 
 
 def declared_encoding(source: SourceSettings) -> str:
@@ -105,16 +106,28 @@ class Utf8Source:
             self._decoder = codecs.getincrementaldecoder(self.encoding)(_HANDLER)
 
     def show(self, raw: bytes) -> str:
-        r"""Raw text as it came, undecodable bytes as \xNN; beyond RAW_LIMIT only how many bytes follow."""
+        r"""Raw text as it came, undecodable bytes as \xNN; beyond RAW_LIMIT only how many bytes follow.
+
+        A piece may begin or end within a character: what is left of that is shown as bytes too.
+        """
         tail = f" … ({len(raw) - RAW_LIMIT:,} more bytes)" if len(raw) > RAW_LIMIT else ""
         raw = raw[:RAW_LIMIT]
         if not self.transcoded:
             return raw.decode("utf-8", "backslashreplace") + tail
-        text = raw.decode("utf-8", "surrogatepass" if not tail else "backslashreplace")
-        return _UNDECODED.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text) + tail
+        codecs.register_error(_SHOWN, _show_bytes)
+        return raw.decode("utf-8", _SHOWN) + tail
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+def _show_bytes(error: UnicodeError) -> tuple[str, int]:
+    """The byte that `_keep_bytes` kept as three, or else the one byte that is part of no character."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    kept = _KEPT.match(error.object, error.start)
+    byte = (kept[0][1] & 0x03) << 6 | kept[0][2] & 0x3F if kept else error.object[error.start]
+    return f"\\x{byte:02x}", error.start + (3 if kept else 1)
