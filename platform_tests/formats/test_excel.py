@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from platform_assets.dictionary.types import DATE, INT64, STRING, decimal
 from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
+from platform_assets.formats.excel.old import OldWorkbookError, old_steps
 from platform_assets.formats.excel.reader import Excel
 from platform_assets.formats.excel.styles import shows_of
 
@@ -277,3 +279,24 @@ def test_a_large_sheet_is_streamed_in_two_passes_and_a_prefix_is_no_matter(tmp_p
     text = sheet_xml({1: [title], 2: [number("7")]}, [])
     prefixed = text.replace("<", "<x:").replace("<x:/", "</x:").replace("<x:?", "<?").replace("xmlns=", "xmlns:x=")
     assert read(Excel(), stored(tmp_path, xlsx({"t": prefixed, "u": [["a"]]}))).rows["t"] == [{"a": 7}]
+
+
+def _ods_with(tmp_path: Path, change: Callable[[bytes], bytes]) -> Path:
+    """An .ods whose archive is whole and whose content is not."""
+    whole = ods('<table:table-row><table:table-cell office:value-type="string"><text:p>a</text:p></table:table-cell></table:table-row>')
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    return stored(tmp_path, zipped({**parts, "content.xml": change(parts["content.xml"])}), "book.ods")
+
+
+@pytest.mark.parametrize("cut", [1, 40, 75, 120])
+def test_an_ods_whose_content_breaks_off_is_refused_before_calamine_reads_it_for_ever(tmp_path: Path, cut: int) -> None:
+    with pytest.raises(UnreadableDump, match="it is no XML"):
+        read(Excel(), _ods_with(tmp_path, lambda content: content[:-cut]))
+
+
+def test_a_process_that_reads_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform_assets.formats.excel.old.LEAST_SECONDS", 1)
+    path = _ods_with(tmp_path, lambda content: content[: content.index(b"</table:table>")])
+    with pytest.raises(OldWorkbookError, match="more than 1 seconds"):
+        list(old_steps(path, path.stat().st_size))

@@ -1,6 +1,7 @@
 """Runs in a process of its own: reads an .xls, .xlsb or .ods file with calamine and writes its rows as JSON lines to standard output.
 
-calamine holds whole sheets, and damaged files make it claim any amount of memory; here that ends this process alone. Lines are
+calamine holds whole sheets, and damaged files make it claim any amount of memory or
+time; here that ends this process alone. Lines are
 {"sheet": name, "hidden": bool, "cells": bool, "merged": n}, then [row number, [[column, kind, text], ...]] of that sheet;
 {"end": true} is the last one.
 Not to be imported by anything but its own start.
@@ -20,8 +21,9 @@ from platform_assets.formats.excel.cells import BOOLEAN, DATE, DATETIME, ERROR, 
 _ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#DATA!", "#GETTING_DATA"}
 
 
-def main(path: str, memory: int) -> None:
-    """`memory` bounds this process's address space, in bytes."""
+def main(path: str, memory: int, seconds: int) -> None:
+    """`memory` bounds this process's address space, in bytes, `seconds` its processor time."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
@@ -70,4 +72,4 @@ def _cell(value: Any) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

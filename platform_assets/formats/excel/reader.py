@@ -25,7 +25,7 @@ from platform_assets.formats.excel.old import OldWorkbookError, old_steps
 from platform_assets.formats.excel.package import Workbook
 from platform_assets.formats.excel.parts import Parts
 from platform_assets.formats.excel.worksheet import read_rows
-from platform_assets.formats.excel.xml_stream import BadXml
+from platform_assets.formats.excel.xml_stream import BadXml, stream_elements
 from platform_assets.formats.members import Context, Reading, claim, lost, read_members
 
 _BATCH = 8_192
@@ -89,7 +89,10 @@ def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Rea
             proven &= yield from _sheet(sheet, rows, member, name, context)
         return proven
     if kind in ("xlsb", "ods"):
-        Parts(copy.path, member.name, context.source).prove()
+        parts = Parts(copy.path, member.name, context.source)
+        parts.prove()
+        if kind == "ods":
+            _prove_xml(parts, "content.xml")
     ends: dict[str, SheetEnd] = {}
     sheets = []
     with closing(old_steps(copy.path, copy.size)) as steps:  # type: ignore[type-var]
@@ -101,6 +104,13 @@ def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Rea
     for sheet in sheets:
         proven &= yield from _sheet(sheet, _old_rows(copy, ends), member, name, context)
     return proven
+
+
+def _prove_xml(parts: Parts, part: str) -> None:
+    """Raises BadXml where a part breaks off: calamine would read on for ever."""
+    with parts.open(part) as stream:
+        for _ in stream_elements(stream, lambda name, attributes: None, lambda name: None, lambda text: None):
+            continue
 
 
 def _old_rows(copy: Spooled, ends: Mapping[str, SheetEnd]) -> OpenSheet:
