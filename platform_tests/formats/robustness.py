@@ -1,7 +1,7 @@
 """Samples of every format, ways to damage them, and a reading that holds the reader to its contract. No test stands here.
 
 A new format is covered by one more entry in MAKERS: a function that gives a few small dumps. As a program (`python robustness.py FORMAT
-EXAMPLES SEED`) it reads damaged samples and prints one line of JSON, so that a test can bound memory and time from outside.
+EXAMPLES SEED [SAMPLES]`) it reads damaged samples and prints one line of JSON, so that a test can bound memory and time from outside.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+from workbook_files import number, ods, xlsx, zipped
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
@@ -33,15 +40,24 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 @dataclass(frozen=True)
 class Sample:
-    """A whole dump of one or more members."""
+    """A whole dump of one or more members.
+
+    `joint`: with what each further dump begins, where several stand behind one another. `zipped`: the members are parts of this one file
+    behind those of `first`, so that damage reaches what the checksums of an archive would hide.
+    """
 
     name: str
     members: tuple[tuple[str, bytes], ...]
     source: SourceSettings = field(default_factory=lambda: SourceSettings("app"))
+    joint: bytes = b""
+    zipped: str = ""
+    first: tuple[tuple[str, bytes], ...] = ()
 
     def dump(self, place: int = 0, data: bytes | None = None) -> Dump:
         """The dump, with other bytes in one of its members."""
         given = [(name, data if number == place and data is not None else kept) for number, (name, kept) in enumerate(self.members)]
+        if self.zipped:
+            given = [(self.zipped, zipped(dict([*self.first, *given])))]
         return Dump(self.name, tuple(Member(name, len(content), _opener(content)) for name, content in given))
 
 
@@ -75,7 +91,174 @@ def _table_archive() -> list[Sample]:
     return samples
 
 
-MAKERS: dict[str, Callable[[], list[Sample]]] = {"mysql": _mysql, "delimited": _delimited, "table-archive": _table_archive}
+JOINTS = {"G05_two_dumps_in_one_file.xml": b"<?xml", "MY19_query_results.xml": b"<?xml", "something_follows.json": b"["}
+FIRST = {
+    "mysql-tab": ("MY18_types", "MY18_rows_over_lines", "MY18_bits", "G08_widths", "MY18_one_sql", "G10"),
+    "mysql-xml": ("MY19_nil", "MY19_hex_blob", "MY19_query", "MY19_types", "G04_damaged", "MY19_entities", "G05"),
+    "mydumper": ("MY24_old", "MY24_chunks", "G13", "G04"),
+    "mssql": ("MS4", "MS2_names", "MS3", "MS5_dates", "G12", "G13_objects", "MS6_utf16", "G05", "MS1_batches"),
+    "json": ("CS4_fixture", "tables_of", "utf16_with_mark", "lenient", "page_of"),
+}
+"""Samples of which a few tell most, by how their names begin."""
+
+
+def _ordered(format_name: str, samples: list[Sample]) -> list[Sample]:
+    first = FIRST[format_name]
+    assert all(any(sample.name.startswith(start) for sample in samples) for start in first), f"a sample of {first} is not there"
+    return sorted(samples, key=lambda sample: next((at for at, start in enumerate(first) if sample.name.startswith(start)), len(first)))
+
+
+def _file(path: Path) -> Sample:
+    return Sample(path.name, ((path.name, path.read_bytes()),), joint=JOINTS.get(path.name, b""))
+
+
+def _folder(path: Path) -> Sample:
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != "expected.json")
+    return Sample(path.name, tuple((file.relative_to(path).as_posix(), file.read_bytes()) for file in files))
+
+
+def _scripts_of_sql_server() -> list[Sample]:
+    return _ordered("mssql", [_file(path) for path in sorted((CASES / "mssql").glob("*.sql"))])
+
+
+def _tabs() -> list[Sample]:
+    return _ordered("mysql-tab", [_folder(path) for path in sorted((CASES / "mysql_tab").iterdir())])
+
+
+def _xml_of_mysql() -> list[Sample]:
+    return _ordered("mysql-xml", [_file(path) for path in sorted((CASES / "mysql_xml").glob("*.xml"))])
+
+
+def _mydumper() -> list[Sample]:
+    return _ordered("mydumper", [_folder(path) for path in sorted((CASES / "mydumper").iterdir())])
+
+
+def _json(name: str) -> Callable[[], list[Sample]]:
+    """The cases of JSON that are read as this format."""
+
+    def make() -> list[Sample]:
+        expected = sorted((CASES / "json").glob("*.expected.json"))
+        of_it = [path for path in expected if json.loads(path.read_text(encoding="utf-8"))["format"] == name]
+        samples = [_file(path.with_name(path.name.removesuffix(".expected.json"))) for path in of_it]
+        return _ordered(name, samples) if name in FIRST else samples
+
+    return make
+
+
+def _table(rows: int) -> pa.Table:
+    """Columns of each kind that a columnar file can have: with NULLs, nested, in a dictionary."""
+    at = range(rows)
+    return pa.table(
+        {
+            "id": pa.array(at, pa.int64()),
+            "name": pa.array([None if row % 5 == 0 else f"name {row}" for row in at]),
+            "price": pa.array([Decimal(row).scaleb(-2) for row in at], pa.decimal128(12, 2)),
+            "seen": pa.array([row * 1_000_003 for row in at], pa.timestamp("us", "UTC")),
+            "kind": pa.array([f"kind {row % 3}" for row in at]).dictionary_encode(),
+            "tags": pa.array([[row, None] if row % 2 else [] for row in at], pa.list_(pa.int32())),
+            "place": pa.array([{"x": row, "y": None} for row in at], pa.struct({"x": pa.float64(), "y": pa.binary()})),
+        }
+    )
+
+
+def _made(name: str, data: bytes) -> Sample:
+    return Sample(name, ((name, data),))
+
+
+def _parquet() -> list[Sample]:
+    kinds: dict[str, dict[str, Any]] = {
+        "snappy": {"row_group_size": 20},
+        "zstd-pages-v2": {"compression": "zstd", "data_page_version": "2.0"},
+        "plain": {"compression": "none", "use_dictionary": False},
+        "checked": {"write_page_checksum": True},
+    }
+    samples = []
+    for kind, options in kinds.items():
+        pq.write_table(_table(50), buffer := io.BytesIO(), **options)
+        samples.append(_made(f"{kind}.parquet", buffer.getvalue()))
+    return samples
+
+
+def _arrow() -> list[Sample]:
+    samples = []
+    for kind, new in {"file": pa.ipc.new_file, "stream": pa.ipc.new_stream}.items():
+        for codec in (None, "lz4", "zstd"):
+            table = _table(20)
+            with new(buffer := io.BytesIO(), table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+                writer.write_table(table, max_chunksize=8)
+            samples.append(_made(f"{kind}-{codec or 'plain'}.arrow", buffer.getvalue()))
+    return samples
+
+
+def _avro() -> list[Sample]:
+    fields: dict[str, Any] = {
+        "id": "long",
+        "name": ["null", "string"],
+        "price": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2},
+        "seen": {"type": "long", "logicalType": "timestamp-micros"},
+        "kind": {"type": "enum", "name": "kind", "symbols": ["A", "B"]},
+        "tags": {"type": "array", "items": ["null", "int"]},
+        "mixed": ["null", "int", "string", {"type": "map", "values": "double"}],
+    }
+    schema = {"type": "record", "name": "row", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
+    mixed = (None, 7, "seven", {"x": 0.5})
+    rows = [
+        {
+            "id": at,
+            "name": None if at % 5 == 0 else f"name {at}",
+            "price": Decimal(at).scaleb(-2),
+            "seen": at * 1_000_003,
+            "kind": "AB"[at % 2],
+            "tags": [at, None] if at % 2 else [],
+            "mixed": mixed[at % 4],
+        }
+        for at in range(30)
+    ]
+    samples = []
+    for codec in ("null", "deflate", "snappy", "bzip2", "xz"):
+        fastavro.writer(buffer := io.BytesIO(), schema, rows, codec, sync_interval=300, sync_marker=bytes(range(97, 113)))
+        samples.append(_made(f"{codec}.avro", buffer.getvalue()))
+    return samples
+
+
+def _excel() -> list[Sample]:
+    users = [
+        ["id", "code", "price", "born", "ok"],
+        *([at, f"{at:03}", at / 4, number(str(43_831 + at), 1), at % 2 == 0] for at in range(12)),
+    ]
+    stored = '<table:table-cell office:value-type="{kind}" office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
+    texts = '<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
+    open_rows = [[texts.format(value="id"), texts.format(value="name")]]
+    open_rows += [[stored.format(kind="float", value=at), texts.format(value=f"name {at}")] for at in range(12)]
+    cells = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in open_rows)
+    books = [_made("two-sheets.xlsx", xlsx({"users": users, "jobs": [["n"], [1], [2]]}, hidden=("jobs",))), _made("open.ods", ods(cells))]
+    return [*books, *(_parts(book) for book in books)]
+
+
+def _parts(book: Sample) -> Sample:
+    [(name, data)] = book.members
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = [(part, archive.read(part)) for part in archive.namelist()]
+    unread = ("[Content_Types].xml", "mimetype", "META-INF/manifest.xml")
+    first = tuple(part for part in parts if part[0] in unread)
+    return Sample(f"parts of {name}", tuple(part for part in parts if part[0] not in unread), zipped=name, first=first)
+
+
+MAKERS: dict[str, Callable[[], list[Sample]]] = {
+    "mysql": _mysql,
+    "mysql-tab": _tabs,
+    "mysql-xml": _xml_of_mysql,
+    "mydumper": _mydumper,
+    "mssql": _scripts_of_sql_server,
+    "json": _json("json"),
+    "json-lines": _json("json-lines"),
+    "avro": _avro,
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "excel": _excel,
+    "delimited": _delimited,
+    "table-archive": _table_archive,
+}
 """Format name -> its samples, the most telling ones first."""
 
 
@@ -149,25 +332,28 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def flips(format_name: str, examples: int, seed: int) -> Iterator[tuple[str, int, bytes, Sample, int]]:
+def flips(samples: list[Sample], examples: int, seed: int) -> Iterator[tuple[str, int, bytes, Sample, int]]:
     """(sample, seed of this example, damaged bytes, ...) for so many examples per sample."""
-    for sample in MAKERS[format_name]():
-        for number in range(examples):
-            own = seed + number
+    for sample in samples:
+        for own in range(seed, seed + examples):
             chance = random.Random(f"{sample.name} {own}")
             place = chance.randrange(len(sample.members))
             yield sample.name, own, damaged(sample.members[place][1], chance), sample, place
 
 
-def main(format_name: str, examples: int, seed: int) -> dict[str, object]:
-    """Reads every damaged sample; what went wrong, the slowest in seconds of this process, and by how much memory grew in bytes."""
+def main(format_name: str, examples: int, seed: int, most: int | None = None) -> dict[str, object]:
+    """Reads damaged copies of every sample, or of the first few.
+
+    Returns what went wrong, the slowest in seconds of this process, and by how much memory grew in bytes.
+    """
     chosen = format_named(format_name)
     failures: list[str] = []
     slowest, slow_one, read = 0.0, "", 0
-    for sample in MAKERS[format_name]():
+    samples = MAKERS[format_name]()[:most]
+    for sample in samples:
         consume(chosen, sample.dump(), sample.source)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for name, own, data, sample, place in flips(format_name, examples, seed):
+    for name, own, data, sample, place in flips(samples, examples, seed):
         started = time.process_time()
         try:
             consume(chosen, sample.dump(place, data), forced(sample, format_name))
@@ -182,4 +368,4 @@ def main(format_name: str, examples: int, seed: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    sys.stdout.write(json.dumps(main(sys.argv[1], *(int(text) for text in sys.argv[2:]))))
