@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 THOROUGH = int(os.environ.get("PLATFORM_EXAMPLES", "0"))
 SEED = int(os.environ.get("PLATFORM_SEED", "0"))
 FLIPS = THOROUGH or 12
-MOST = None if THOROUGH else 8
+MOST = None if THOROUGH else 6
 """Samples per format."""
 LAST_BYTES, CUTS = 24, 16
 """Cuts by default: at each of the last bytes, where the end marks are, and so many over the rest."""
