@@ -67,7 +67,7 @@ def _opener(content: bytes) -> Callable[[], io.BytesIO]:
 
 def _mysql() -> list[Sample]:
     files = [*sorted((DATA / "dumps" / "shop").glob("*.sql")), *sorted((CASES / "mysql").glob("*.sql"))]
-    return [Sample(path.name, ((path.name, path.read_bytes()),)) for path in files]
+    return [_file(path) for path in files]
 
 
 def _delimited() -> list[Sample]:
@@ -91,7 +91,13 @@ def _table_archive() -> list[Sample]:
     return samples
 
 
-JOINTS = {"G05_two_dumps_in_one_file.xml": b"<?xml", "MY19_query_results.xml": b"<?xml", "something_follows.json": b"["}
+JOINTS = {
+    "G05_two_dumps_in_one_file.sql": b"-- MySQL dump",
+    "G05_second_dump_lost_its_end.sql": b"-- MySQL dump",
+    "G05_two_dumps_in_one_file.xml": b"<?xml",
+    "MY19_query_results.xml": b"<?xml",
+    "something_follows.json": b"[",
+}
 FIRST = {
     "mysql-tab": ("MY18_types", "MY18_rows_over_lines", "MY18_bits", "G08_widths", "MY18_one_sql", "G10"),
     "mysql-xml": ("MY19_nil", "MY19_hex_blob", "MY19_query", "MY19_types", "G04_damaged", "MY19_entities", "G05"),
