@@ -124,6 +124,7 @@ class _Look:
         self.sure: str | None = None
         self.foreign = b"\0" in head
         self.statements = 0
+        self._begun = False
         comments: list[str] = []
         if self.foreign:
             return
@@ -144,6 +145,8 @@ class _Look:
 
     def _statement(self, statement: list[Token]) -> None:
         first, last = statement[0], statement[-1]
+        if first.is_(b"BEGIN") and last.is_(b"TRANSACTION") and self.statements <= 1:
+            self._begun = True
         self.statements += len(statement) == 2 and first.is_(b"CREATE", b"INSERT", b"PRAGMA", b"BEGIN", b"REPLACE", b"DROP")
         if self.sure is not None:
             return
@@ -153,8 +156,13 @@ class _Look:
         elif first.is_(b"CREATE"):
             self._create(statement, last)
         elif first.is_(b"INSERT") and len(statement) == 4 and last.kind == WORD:
-            own = statement[2].kind in (NAME, WORD) and (statement[2].text or b"").strip(b'"').lower().startswith(b"sqlite_")
-            self.sure = "rows for sqlite's own tables" if own else None
+            self._insert(statement[2].text or b"", statement[2].kind)
+
+    def _insert(self, name: bytes, kind: int) -> None:
+        if kind in (NAME, WORD) and name.strip(b'"').lower().startswith(b"sqlite_"):
+            self.sure = "rows for sqlite's own tables"
+        elif self._begun and kind == NAME and name[:1] == b'"':
+            self.sure = "BEGIN TRANSACTION before all, and INSERT with the name in double quotes, as iterdump writes"
 
     def _create(self, statement: list[Token], last: Token) -> None:
         if last.is_(*_FOREIGN_TYPES) and statement[-2].kind != PUNCT:
