@@ -9,7 +9,7 @@ from pathlib import Path
 import mysql_reading
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
@@ -18,7 +18,7 @@ from platform_assets.formats.mysql import columns as mysql_columns
 from platform_assets.formats.mysql.literals import Reading, unescape
 from platform_assets.formats.mysql.types import NativeType
 from platform_assets.formats.mysql.values import Problem, Tuples
-from platform_assets.formats.sql_tokens import Lexis, Tokens
+from platform_assets.formats.sql_tokens import END, Lexis, Tokens
 
 CASES = Path(__file__).parent / "cases" / "mysql"
 TABLE = "CREATE TABLE `t` (`a` text, `b` blob, `n` decimal(20,5), `i` bigint);\n"
@@ -82,6 +82,7 @@ literals = st.one_of(
 )
 
 
+@example(cells=["'\\')'"], between=",", backslash=False)
 @given(st.lists(literals, min_size=1, max_size=5), st.sampled_from([",", ", ", ",\n "]), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, backslash):
@@ -93,7 +94,8 @@ def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, bac
     opening = exact.tokens.next()
     row = exact.one(opening, [None] * len(cells))
     if not taken:
-        assert not backslash and isinstance(row, Problem)
+        # Where a backslash is data, a text may end early: then the row is wrong, or something else than its end follows.
+        assert not backslash and (isinstance(row, Problem) or exact.tokens.next().kind != END)
         return
     # The exact way gives binary introducers as hexadecimal.
     assert not isinstance(row, Problem)
