@@ -24,7 +24,7 @@ _BOMS = (
 )
 _HANDLER = "platform-undecodable"
 _SHOWN = "platform-shown"
-_KEPT = re.compile(rb"\xed[\xb2\xb3][\x80-\xbf]")
+_KEPT = re.compile(rb"\xed[\xb0-\xb3][\x80-\xbf]")
 
 
 def declared_encoding(source: SourceSettings) -> str:
