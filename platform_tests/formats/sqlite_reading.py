@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -95,29 +96,19 @@ def _rows(reading: TypedReading, name: str, held: list[tuple[Any, ...]], generat
     rows, raw = reading.rows(name), reading.raw.get(name, [])
     if len(rows) != len(held):
         return [f"{name}: {len(rows)} rows, SQLite holds {len(held)}"]
-    columns = table.columns
-    order = [columns[index] for index in range(len(columns))]
-    told = []
-    expected = sorted(held, key=_sort_key)
-    found = sorted(
-        (
-            tuple(
-                None if column.name in generated else value_of(cell, kept.get(column.name), column)
-                for cell, column in zip(row, order, strict=True)
-            )
-            for row, kept in zip(rows, raw, strict=True)
-        ),
-        key=_sort_key,
-    )
-    blank = [tuple(None if column.name in generated else cell for cell, column in zip(row, order, strict=True)) for row in expected]
-    for one, other in zip(found, sorted(blank, key=_sort_key), strict=True):
-        if not all(map(same, one, other)):
-            told.append(f"{name}: {one!r}, SQLite holds {other!r}")
-    return told
-
-
-def _sort_key(row: tuple[Any, ...]) -> str:
-    return repr([float(cell) if isinstance(cell, Number) else cell for cell in row])
+    kept = [index for index, column in enumerate(table.columns) if column.name not in generated]
+    key = [index for index in kept if table.columns[index].name in table.key]
+    found = [
+        [value_of(row[at], one.get(table.columns[at].name), table.columns[at]) for at in kept] for row, one in zip(rows, raw, strict=True)
+    ]
+    expected = [[row[at] for at in kept] for row in held]
+    if key:
+        # A table is stored by its key, a script writes it in any order.
+        places = [kept.index(at) for at in key]
+        found.sort(key=lambda row: [repr(row[at]) for at in places])
+        expected.sort(key=lambda row: [repr(row[at]) for at in places])
+    pairs = zip(found, expected, strict=True)
+    return [f"{name}: {one!r}, SQLite holds {other!r}" for one, other in pairs if not all(map(same, one, other))]
 
 
 class Number(float):
@@ -133,11 +124,30 @@ def value_of(cell: Any, raw: str | None, column: Column) -> Any:
         return int(cell) if cell == int(cell) else float(cell)
     if isinstance(cell, datetime | date):
         return Moment(cell)
-    if column.type == STRING and column.description == MIXED and cell is not None:
-        return literal(cell)
+    if column.type == STRING and cell is not None:
+        return literal(cell) if column.description == MIXED else Plain(cell)
+    if column.type == BINARY and cell is not None:
+        return Plain(cell)
     if column.type == FLOAT64 and cell is not None and cell.is_integer() and column.native.upper() not in ("REAL", "DOUBLE", "FLOAT"):
         return Number(cell)
     return cell
+
+
+class Plain:
+    """A text, or bytes, in a column of such: a value of another class stands in it as documented, and is told by a Notice."""
+
+    def __init__(self, value: str | bytes) -> None:
+        self.value = value
+
+    def stands_for(self, other: Any) -> bool:
+        if type(other) is type(self.value):
+            return bool(other == self.value)
+        if isinstance(self.value, bytes):
+            return self.value == str(other).encode()
+        return self.value == (f"X'{other.hex()}'" if isinstance(other, bytes) else repr(other))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
 
 
 class Moment:
@@ -156,18 +166,16 @@ class Moment:
         return repr(text)
 
 
+_LITERAL = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|'(?:[^']|'')*'|X'[0-9a-f]*'|CAST\('[+-]?[0-9]+' AS INTEGER\)|-?inf", re.DOTALL
+)
+
+
 def literal(text: str) -> Any:
     """The value of a literal of SQLite; a text that is none stands for itself."""
-    try:
-        found = sqlite3.connect(":memory:").execute(f"SELECT {text}").fetchone()[0] if _like_literal(text) else text
-    except sqlite3.Error:
+    if not _LITERAL.fullmatch(text):
         return text
-    return found
-
-
-def _like_literal(text: str) -> bool:
-    head = text[:1]
-    return head in "'0123456789.-+" or text[:2] in ("X'", "x'") or text[:5] == "CAST(" if text else False
+    return sqlite3.connect(":memory:").execute(f"SELECT {text.replace('inf', '9e999') if text[:1] != chr(39) else text}").fetchone()[0]
 
 
 def same(one: Any, other: Any) -> bool:
@@ -177,6 +185,8 @@ def same(one: Any, other: Any) -> bool:
         return one == other or (math.isnan(one) and math.isnan(other))
     if isinstance(one, Moment):
         return one == other
+    if isinstance(one, Plain):
+        return one.stands_for(other)
     return type(one) is type(other) and one == other
 
 
