@@ -22,7 +22,7 @@ from platform_assets.formats.containers.opening import head
 from platform_assets.formats.members import Context, is_document
 from platform_assets.formats.sql_text import Losses
 from platform_assets.formats.sql_tokens import END, EOF, Token
-from platform_assets.formats.sqlite.connection import ignore_broken_schema, name_quoted, opened
+from platform_assets.formats.sqlite.connection import DAMAGE, ignore_broken_schema, name_quoted, opened
 from platform_assets.formats.sqlite.ddl import ColumnDefinition, DdlError, Definition, Statement, create_table, key_columns
 from platform_assets.formats.sqlite.file import MAX_TOKENS, RAW_BYTES
 from platform_assets.formats.sqlite.table_scan import Scan
@@ -129,7 +129,7 @@ class _DumpReading:
             try:
                 with opened(file.path) as connection:
                     yield from _Database(self, member, connection, file.size).events()
-            except (sqlite3.Error, OverflowError, MemoryError) as error:
+            except DAMAGE as error:
                 yield self._lost(member, "database-damaged", f"it cannot be read on: {error}.")
 
     def _lost(self, member: Member, code: str, message: str) -> Notice:
@@ -185,7 +185,7 @@ class _Database:
     def _schema(self) -> Generator[Event, None, list[_Object]]:
         try:
             return self._objects()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             yield self.dump._lost(self.member, "database-damaged", f"its schema is damaged ({error}); what can be read of it is.")
             ignore_broken_schema(self.connection)
             return self._objects()
@@ -204,7 +204,7 @@ class _Database:
         try:
             self.connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
             findings = [str(row[0]) for row in self.connection.execute(f"PRAGMA quick_check({_MAX_FINDINGS})")]
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             findings = [str(error)]
         finally:
             self.connection.text_factory = str
@@ -251,7 +251,7 @@ class _Database:
             yield Notice("unreadable-definition", message, self.member.name, table=one.name, raw=one.sql[:RAW_BYTES])
         try:
             rows = self.connection.execute(f"PRAGMA table_xinfo({name_quoted(one.name)})").fetchall()
-        except sqlite3.Error:
+        except DAMAGE:
             return None
         columns = (
             ColumnDefinition(str(row[1]), str(row[2] or ""), bool(row[3]), generated=row[6] in (2, 3)) for row in rows if row[6] != 1
@@ -277,7 +277,7 @@ class _Database:
         try:
             for name, number in self.connection.execute("SELECT name, seq FROM sqlite_sequence").fetchmany(_MAX_SCHEMA):
                 self.dump.facts[f"auto_increment.{name}"] = str(number)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self.dump.troubles.append(f"{self.member.name}: sqlite_sequence: {error}")
 
     def _table(self, table: KnownTable) -> Iterator[Event]:
