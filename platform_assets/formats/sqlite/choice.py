@@ -67,10 +67,15 @@ def by_values(declared: str, values: Sequence[Value], *, strict: bool) -> Choice
     if not numbers:
         return Choice(STRING, mixed=True)
     if wish == "DATE" or wish in _MOMENTS or wish in _NUMBERS:
-        return Choice(_numbers(wish, declared, numbers), mixed=False)
+        return _typed(_numbers(wish, declared, numbers))
     if str in kinds or bytes in kinds:
         return Choice(STRING, mixed=True)
-    return Choice(INT64 if float not in kinds else _numbers(wish, declared, numbers))
+    return _typed(INT64 if float not in kinds else _numbers(wish, declared, numbers))
+
+
+def _typed(kind: pa.DataType) -> Choice:
+    """Numbers that only a text holds need to be told from texts."""
+    return Choice(kind, mixed=kind == STRING)
 
 
 def _untyped(declared: str, kinds: set[type]) -> Choice:

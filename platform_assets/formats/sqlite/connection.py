@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 MAX_CELL = 256 << 20
 """Bytes of one text or blob beyond which its row is not read."""
+DAMAGE = (sqlite3.Error, UnicodeError, OverflowError, MemoryError)
+"""What reading a damaged file raises; UnicodeError where SQLite's own message quotes bytes of it that are no text."""
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
 _PRAGMAS = {"quick_check", "table_xinfo", "encoding", "user_version", "page_count", "writable_schema"}
 _SETTINGS = (

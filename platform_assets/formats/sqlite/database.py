@@ -7,6 +7,7 @@ would run what the file says. How the file is opened is connection's business, h
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
-from platform_assets.formats.columnar.spool import Spooled, spooled
+from platform_assets.formats.columnar.spool import spooled
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.members import Context, is_document
 from platform_assets.formats.sql_text import Losses
 from platform_assets.formats.sql_tokens import END, EOF, Token
-from platform_assets.formats.sqlite.connection import ignore_broken_schema, name_quoted, opened
+from platform_assets.formats.sqlite.connection import DAMAGE, ignore_broken_schema, name_quoted, opened
 from platform_assets.formats.sqlite.ddl import ColumnDefinition, DdlError, Definition, Statement, create_table, key_columns
 from platform_assets.formats.sqlite.file import MAX_TOKENS, RAW_BYTES
 from platform_assets.formats.sqlite.table_scan import Scan
@@ -84,6 +85,16 @@ class _Object:
     root: int = 0
 
 
+@dataclass(frozen=True)
+class _File:
+    """A database to open: whole pages only. `missing` are the bytes that its end lacks, `error` is what ended the stream early."""
+
+    path: Path
+    size: int
+    missing: int
+    error: Exception | None
+
+
 class _DumpReading:
     """All databases of a dump, one after the other."""
 
@@ -123,13 +134,12 @@ class _DumpReading:
         with _file_of(member) as file:
             if file.error:
                 yield self._lost(member, "stream-cut", f"{type(file.error).__name__}: {file.error}")
-            elif missing := _missing_bytes(file):
-                # SQLite takes the missing end of the last page for zeros, and its checks do not look at the cells.
-                yield self._lost(member, "stream-cut", f"the file ends {missing:,} bytes before the end of the database.")
+            elif file.missing:
+                yield self._lost(member, "stream-cut", f"the file ends {file.missing:,} bytes before the end of the database.")
             try:
                 with opened(file.path) as connection:
                     yield from _Database(self, member, connection, file.size).events()
-            except (sqlite3.Error, OverflowError, MemoryError) as error:
+            except DAMAGE as error:
                 yield self._lost(member, "database-damaged", f"it cannot be read on: {error}.")
 
     def _lost(self, member: Member, code: str, message: str) -> Notice:
@@ -138,26 +148,39 @@ class _DumpReading:
         return Notice(code, message, member.name, data_bearing=True)
 
 
-def _missing_bytes(file: Spooled) -> int:
+def _missing_bytes(path: Path, size: int) -> int:
     """By how much the file is shorter than its header says (fileformat2, 1.3), or than whole pages where that is out of date."""
-    with file.path.open("rb") as stream:
+    with path.open("rb") as stream:
         header = stream.read(100)
     if len(header) < 100:
         return 100 - len(header)
-    page = int.from_bytes(header[16:18], "big")
-    page = 65_536 if page == 1 else max(page, 1)
+    page = _page_size(header)
     pages = int.from_bytes(header[28:32], "big") if header[24:28] == header[92:96] else 0
-    return max(pages * page - file.size, 0) if pages else -file.size % page
+    return max(pages * page - size, 0) if pages else -size % page
+
+
+def _page_size(header: bytes) -> int:
+    page = int.from_bytes(header[16:18], "big")
+    return 65_536 if page == 1 else max(page, 1)
 
 
 @contextmanager
-def _file_of(member: Member) -> Iterator[Spooled]:
-    """The member itself where it is a plain file, else a private copy."""
+def _file_of(member: Member) -> Iterator[_File]:
+    """The member itself where it is a plain file of whole pages, else a private copy.
+
+    SQLite takes the missing end of a page for zeros and reads rows from it that nobody wrote: such a page is cut off the copy.
+    """
     if member.path is not None:
-        yield Spooled(member.path, member.path.stat().st_size, None)
-    else:
-        with spooled(member, named=True) as copy:
-            yield copy
+        size = member.path.stat().st_size
+        missing = _missing_bytes(member.path, size)
+        if not missing or not size % _page_size(head(member, 100).data):
+            yield _File(member.path, size, missing, None)
+            return
+    with spooled(member, named=True) as copy:
+        missing = _missing_bytes(copy.path, copy.size)
+        size = copy.size - copy.size % _page_size(head(member, 100).data) if missing else copy.size
+        os.truncate(copy.path, size)
+        yield _File(copy.path, size, missing, copy.error)
 
 
 class _Database:
@@ -185,7 +208,7 @@ class _Database:
     def _schema(self) -> Generator[Event, None, list[_Object]]:
         try:
             return self._objects()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             yield self.dump._lost(self.member, "database-damaged", f"its schema is damaged ({error}); what can be read of it is.")
             ignore_broken_schema(self.connection)
             return self._objects()
@@ -204,7 +227,7 @@ class _Database:
         try:
             self.connection.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
             findings = [str(row[0]) for row in self.connection.execute(f"PRAGMA quick_check({_MAX_FINDINGS})")]
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             findings = [str(error)]
         finally:
             self.connection.text_factory = str
@@ -251,7 +274,7 @@ class _Database:
             yield Notice("unreadable-definition", message, self.member.name, table=one.name, raw=one.sql[:RAW_BYTES])
         try:
             rows = self.connection.execute(f"PRAGMA table_xinfo({name_quoted(one.name)})").fetchall()
-        except sqlite3.Error:
+        except DAMAGE:
             return None
         columns = (
             ColumnDefinition(str(row[1]), str(row[2] or ""), bool(row[3]), generated=row[6] in (2, 3)) for row in rows if row[6] != 1
@@ -277,7 +300,7 @@ class _Database:
         try:
             for name, number in self.connection.execute("SELECT name, seq FROM sqlite_sequence").fetchmany(_MAX_SCHEMA):
                 self.dump.facts[f"auto_increment.{name}"] = str(number)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self.dump.troubles.append(f"{self.member.name}: sqlite_sequence: {error}")
 
     def _table(self, table: KnownTable) -> Iterator[Event]:

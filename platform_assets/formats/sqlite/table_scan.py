@@ -16,7 +16,7 @@ from platform_assets.formats.base import BATCH_ROWS, Event, Member, Notice, Rows
 from platform_assets.formats.mysql.rows import RAW_CHARACTERS
 from platform_assets.formats.sqlite.choice import by_declaration, by_values
 from platform_assets.formats.sqlite.columns import from_values
-from platform_assets.formats.sqlite.connection import Undecoded, name_quoted
+from platform_assets.formats.sqlite.connection import DAMAGE, Undecoded, name_quoted
 from platform_assets.formats.sqlite.tables import KnownTable, Tables
 from platform_assets.formats.sqlite.values import Undecodable, blob_literal, text_of
 
@@ -73,10 +73,10 @@ class Scan:
                     taken += len(rows)
                     yield rows, size
                 return
-            except (sqlite3.Error, OverflowError, MemoryError) as error:
+            except DAMAGE as error:
                 if isinstance(error, sqlite3.OperationalError) and "decode" in str(error) and not careful:
                     careful = True
-                elif not single and isinstance(error, sqlite3.Error):
+                elif not single and not isinstance(error, MemoryError):
                     # Rows that were fetched together with the broken one are lost with it: they are fetched again one by one.
                     single = True
                 else:

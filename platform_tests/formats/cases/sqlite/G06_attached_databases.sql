@@ -1,0 +1,5 @@
+ATTACH DATABASE 'other.db' AS other;
+CREATE TABLE main.t(x INT);
+CREATE TABLE other.t(x INT);
+INSERT INTO t VALUES(1);
+INSERT INTO other.t VALUES(2);

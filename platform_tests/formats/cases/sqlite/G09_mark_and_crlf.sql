@@ -1,0 +1,5 @@
+﻿CREATE TABLE t(x TEXT);
+INSERT INTO t VALUES('a
+b');
+INSERT INTO t VALUES('c')
+;

@@ -1,0 +1,3 @@
+CREATE TABLE t(id INT, x TEXT);
+INSERT INTO t VALUES(1,'aÿ');
+INSERT INTO t VALUES(2,'ï¿½');

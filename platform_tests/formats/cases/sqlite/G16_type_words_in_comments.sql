@@ -1,0 +1,6 @@
+CREATE TABLE t(
+  a INT, -- PRIMARY KEY, used as a BLOB, 'starting point'
+  b VARCHAR(10) DEFAULT 'x, y INTEGER' /* ) */ CHECK (b <> ') INT'),
+  c TEXT COLLATE NOCASE NOT NULL ON CONFLICT ABORT UNIQUE,
+  CONSTRAINT pk PRIMARY KEY (a DESC)
+);

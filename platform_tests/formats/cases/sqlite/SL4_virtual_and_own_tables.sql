@@ -1,0 +1,16 @@
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, g GENERATED ALWAYS AS (id*2));
+INSERT INTO t VALUES(1);
+PRAGMA writable_schema=ON;
+INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','ft','ft',0,'CREATE VIRTUAL TABLE ft using fts5(x)');
+CREATE TABLE IF NOT EXISTS 'ft_content'(id INTEGER PRIMARY KEY, c0);
+INSERT INTO ft_content VALUES(1,'hello');
+CREATE TABLE ft_notes(x);
+INSERT INTO ft VALUES('not run');
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 VALUES('t',NULL,'1');
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('t',1);
+PRAGMA writable_schema=OFF;
+COMMIT;
