@@ -127,6 +127,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     gpg = _gpg(body.pop("gpg", None) or {}, f"{place}.gpg", home, environment)
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     order = tuple(str(item) for item in body.pop("order", None) or ())
+    confirmed = tuple(str(item) for item in body.pop("deletes_confirmed", None) or ())
     _refuse_unknown(body, {"pattern", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
@@ -139,4 +140,6 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
             raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
         if not groups & {"instance", "label"}:
             raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
-    return SourceSettings(name, delimited=delimited, mysql_tab=tab, limits=limits, types=types, order=order, gpg=gpg, **body)
+    return SourceSettings(
+        name, delimited=delimited, mysql_tab=tab, limits=limits, types=types, order=order, deletes_confirmed=confirmed, gpg=gpg, **body
+    )

@@ -84,5 +84,7 @@ class SourceSettings:
     """Labels or version keys, oldest first: the declared order."""
     delete_guard: float = 0.2
     """Of a source whose dumps are full: the share of keys that may vanish at once; beyond it nothing is deleted and a check fails."""
+    deletes_confirmed: tuple[str, ...] = ()
+    """Labels or version keys of full dumps whose missing keys a person has confirmed: the guard lets them go."""
     limits: Limits = field(default_factory=Limits)
     gpg: GpgOptions = field(default_factory=GpgOptions)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.errors import FencedOut, StoredFileError
-from platform_assets.operations.latest import source_order
+from platform_assets.operations.timeline import source_order
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord

@@ -1,17 +1,14 @@
 """The latest state as SQL: per (instance, key) the newest accepted row.
 
-Newest: highest row-version value (NULL loses to any value), then the version's place in the order, then the row number. The SQL sees
-keys only, never whole rows, so the contest over a table costs memory for its keys; the rows themselves are then streamed once.
+Newest: highest row-version value (NULL loses to any value), then the version's place in the order, then the row number. A complete
+dump of a source whose dumps are full is the state of its day, whatever stood there before. The SQL sees keys only, never whole rows,
+so the contest over a table costs memory for its keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pyarrow as pa
-
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.types import BINARY, INSTANT, INT64, TIMESTAMP
+from platform_assets.dictionary.types import INSTANT, INT64, TIMESTAMP
 
 ROW_VERSION_NAMES = (
     "updated_at",
@@ -46,49 +43,47 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def key_expressions(table: Table, key: Sequence[str]) -> tuple[str, ...]:
-    """What identifies a row, as expressions over its columns. Without a key it is the whole row, as one digest.
+class Contest:
+    """The SQL of one instance's contest. `state(k0, ..., rv, place, "row")` holds the newest row per key of all versions so far.
 
-    Every cell enters the digest as its length and text, so that neighbouring cells cannot run into each other; NULL is a tilde.
+    Versions come in their order. `arriving("row", k0, ..., rv)` is one version's rows. Keys are compared with NULL equal to NULL.
     """
-    if key:
-        return tuple(quoted(name) for name in key)
-    columns = sorted((column.name, column.type) for column in table.columns)
-    cells = [f"coalesce(length({text}) || ':' || {text}, '~')" for text in (_text(*column) for column in columns)]
-    return (f"md5({' || '.join(cells)})" if cells else "''",)
+
+    def __init__(self, keys: int, relation: str = "state") -> None:
+        self._names = [f"k{n}" for n in range(keys)]
+        self._columns = ", ".join([*self._names, "rv", "place", '"row"'])
+        self._relation = relation
+
+    def add(self, arriving: str, place: int) -> str:
+        """The rows of a version join the contest; `settle` decides it, for any number of versions at once."""
+        return f"INSERT INTO {self._relation} SELECT {self.of_version(place)} FROM {arriving}"
+
+    def settle(self) -> str:
+        """Per key the newest row alone: highest row-version value (NULL loses to any), then place, then row number."""
+        return f"SELECT {self._columns} FROM {self._relation} QUALIFY {self._first('place DESC, ')} = 1"
+
+    def vanished(self, arriving: str) -> str:
+        """Of a full dump: how many keys of the state it no longer has."""
+        return f"SELECT count(*) FROM {self._relation} AS s WHERE {self._missing(arriving)}"
+
+    def replace(self, arriving: str, place: int, *, spare: bool) -> str:
+        """The state after a full dump: its rows, whatever stood there before; with `spare` also the keys that it no longer has."""
+        own = f"SELECT {self.of_version(place)} FROM {arriving} QUALIFY {self._first()} = 1"
+        kept = f"SELECT {self._columns} FROM {self._relation} AS s WHERE {self._missing(arriving)}"
+        return f"{own} UNION ALL {kept}" if spare else own
+
+    def of_version(self, place: int) -> str:
+        """The columns of the state for rows of one version."""
+        return ", ".join([*self._names, "rv", f"CAST({place} AS INT) AS place", '"row"'])
+
+    def _first(self, place: str = "") -> str:
+        return f'row_number() OVER (PARTITION BY {", ".join(self._names)} ORDER BY rv DESC NULLS LAST, {place}"row" DESC)'
+
+    def _missing(self, arriving: str) -> str:
+        same = " AND ".join(f"a.{name} IS NOT DISTINCT FROM s.{name}" for name in self._names)
+        return f"NOT EXISTS (SELECT 1 FROM {arriving} AS a WHERE {same})"
 
 
-def _text(name: str, arrow: pa.DataType) -> str:
-    return f"hex({quoted(name)})" if arrow == BINARY else f"CAST({quoted(name)} AS VARCHAR)"
-
-
-def candidates_sql(table: Table, key: Sequence[str], row_version: str | None, relation: str) -> str:
-    """The contestants in `relation`, which has the table's columns, `_row`, and the version's number, instance number and place.
-
-    Gives (instance, version, place, "row", k0, k1, ..., rv).
-    """
-    keys = ", ".join(f"{expression} AS k{n}" for n, expression in enumerate(key_expressions(table, key)))
-    version_value = quoted(row_version) if row_version else "CAST(NULL AS BIGINT)"
-    return f'SELECT instance, version, place, "_row" AS "row", {keys}, {version_value} AS rv FROM {relation}'
-
-
-def contest_sql(keys: int, *, bag: bool, relation: str = "candidates", floors: str = "floors") -> str:
-    """(version, "row", deleted) of the newest candidate per (instance, key), by version and row.
-
-    `floors(instance, place)` says from which place on a key must have been seen to exist: the newest complete dump of a source whose
-    dumps are full. A key last seen below its floor is deleted. In a bag, k0 repeats: the nth repetition in one version contends with
-    the nth in the others.
-    """
-    names = [f"k{n}" for n in range(keys)]
-    if bag:
-        numbered = f'SELECT *, row_number() OVER (PARTITION BY version, {", ".join(names)} ORDER BY "row") AS repetition FROM {relation}'
-        names.append("repetition")
-    else:
-        numbered = f"SELECT * FROM {relation}"
-    partition = ", ".join(["instance", *names])
-    return (
-        'SELECT c.version AS version, c."row" AS "row", c.last_place < coalesce(f.place, 0) AS deleted FROM ('
-        f'SELECT *, row_number() OVER (PARTITION BY {partition} ORDER BY rv DESC NULLS LAST, place DESC, "row" DESC) AS newest, '
-        f"max(place) OVER (PARTITION BY {partition}) AS last_place FROM ({numbered}) AS n) AS c "
-        f'LEFT JOIN {floors} AS f ON f.instance = c.instance WHERE c.newest = 1 ORDER BY c.version, c."row"'
-    )
+def repetitions_sql(relation: str) -> str:
+    """Rows without a key, (`row`, `h0`, `h1`), as (`row`, k0, k1, k2): equal rows are told apart by which repetition each is."""
+    return f'SELECT "row", h0 AS k0, h1 AS k1, row_number() OVER (PARTITION BY h0, h1 ORDER BY "row") AS k2 FROM {relation}'

@@ -20,7 +20,7 @@ from platform_assets.storage.rows.avro import Part
 NAME = "rows.arrow"
 
 
-class _Hashing:
+class HashedWriting:
     """A file that hashes what is written to it; what Arrow needs of a file and no more."""
 
     closed = False
@@ -50,7 +50,7 @@ class HotWriter:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._file: BinaryIO | None = None
-        self._sink: _Hashing | None = None
+        self._sink: HashedWriting | None = None
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._behind: Future[None] | None = None
@@ -112,7 +112,7 @@ class HotWriter:
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("wb", buffering=1 << 20)
-            self._sink = _Hashing(self._file)
+            self._sink = HashedWriting(self._file)
             self._writer = pa.ipc.new_stream(pa.PythonFile(self._sink, mode="w"), batch.schema)
         self._writer.write_batch(batch)
         self._rows += batch.num_rows

@@ -111,6 +111,10 @@ class LatestState:
             if chosen.rows:
                 yield self._snapshot(chosen), self._numbers(chosen)
 
+    def numbers(self) -> dict[str, np.ndarray | None]:
+        """Per version the chosen row numbers, ascending; None for every accepted row. Raises StoredFileError."""
+        return {chosen.version: self._numbers(chosen) for chosen in self.chosen}
+
     def _rows_of(self, snapshot: Snapshot, numbers: np.ndarray | None, narrow: Table) -> Iterator[pa.RecordBatch]:
         wanted = [name for name in narrow.column_names if name in snapshot.table.column_names]
         for batch in snapshot.batches([*wanted, "_row", "_raw"]):
