@@ -213,7 +213,8 @@ def state_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
             return Finding(not unsure, {"versions": ", ".join(unsure) or "none"}, dg.AssetCheckSeverity.WARN)
         guarded = facts["guarded"]
         text = ", ".join(f"{instance}: {lost} keys" for instance, lost in guarded.items())
-        return Finding(not guarded, {"not deleted": text or "none"})
+        confirm = f"if these rows are really gone, add the dump's label to sources.{source}.deletes_confirmed in platform.yaml"
+        return Finding(not guarded, {"not deleted": text or "none", "to confirm": confirm if guarded else "nothing"})
 
     yield from evaluations(context, latest_state.key, context.partition_keys, find)
 

@@ -6,7 +6,7 @@ that of all before it. Whatever else changed (an older version, the order, a key
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,8 +64,19 @@ def merge_table(settings: Settings, catalog: Catalog, source: str, table: str) -
     )
 
 
-def merged(settings: Settings, timeline: Timeline, folder: Path, *, before: LatestState | None = None, load_id: int = 0) -> LatestState:
-    """The state after all versions of a timeline, pending, to stand in `folder`; `before` is one that may be built upon."""
+def merged(
+    settings: Settings,
+    timeline: Timeline,
+    folder: Path,
+    *,
+    before: LatestState | None = None,
+    load_id: int = 0,
+    under: Callable[[Timeline, frozenset[str]], Timeline] = lambda timeline, chosen: timeline,
+) -> LatestState:
+    """The state after all versions of a timeline, pending, to stand in `folder`; `before` is one that may be built upon.
+
+    `under` gives the versions whose columns the state has, from the timeline and the names of those that rows were chosen from.
+    """
     rules = settings.source(timeline.source)
     basis = _basis(timeline, rules.delete_guard)
     writer = LatestWriter(folder, source=timeline.source)
@@ -78,7 +89,7 @@ def merged(settings: Settings, timeline: Timeline, folder: Path, *, before: Late
                 for version, rows in zip(versions, outcomes[instance].winners, strict=True):
                     writer.choose(version.snapshot, rows)
             return writer.finish(
-                timeline.union,
+                under(timeline, writer.chosen_from).union,
                 facts={
                     "load_id": load_id,
                     "row_version": timeline.row_version,

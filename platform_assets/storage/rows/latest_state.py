@@ -198,6 +198,11 @@ class LatestWriter:
             )
         )
 
+    @property
+    def chosen_from(self) -> frozenset[str]:
+        """The versions that gave rows."""
+        return frozenset(chosen.version for chosen in self._chosen if chosen.rows)
+
     def _write(self, numbers: np.ndarray) -> tuple[Part, ...]:
         name = f"rows-{len(self._chosen):05d}.avro"
         writer = RowWriter(self._folder, part_name=lambda number: name, part_bytes=1 << 62)
