@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+import polars as pl
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.dictionary.types import type_named
+from platform_assets.dictionary.types import BINARY, type_named
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Rows, TableFound
 from platform_assets.formats.containers.opening import ignored_notices
@@ -60,7 +61,8 @@ class Pull:
         for name in names:
             if name not in members:
                 yield verdict.watch(lost(Member(name, 0, io.BytesIO), "chunk-missing", "it is named by pull.json and is gone.", table.name))
-        yield verdict.watch(TableFound(stated, MANIFEST))
+        if stated.columns:
+            yield verdict.watch(TableFound(stated, MANIFEST))
         rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
         if rows != manifest["rows"]:
             message = f"{rows:,} rows were read where pull.json counts {manifest['rows']:,}."
@@ -77,15 +79,33 @@ class Pull:
         """The rows of all chunks as of one member; returns how many there were."""
         whole = Member("rows.jsonl", sum(member.size for member in members), lambda: _Joined(members))  # type: ignore[arg-type, return-value]
         rows = 0
-        for event in JsonLines().read_member(whole, stated.name, Context(source, {stated.name: stated})) if members else ():
+        dictionary = {stated.name: stated} if stated.columns else {}
+        for event in JsonLines().read_member(whole, stated.name, Context(source, dictionary)) if members else ():
             if isinstance(event, TableFound):
-                more = [column for column in event.table.columns if column.name not in stated.column_names]
-                event = TableFound(stated.with_columns([*stated.columns, *more]), event.member)
+                event = TableFound(_whole(stated, event.table), event.member)
             elif isinstance(event, Rows):
                 rows += event.batch.num_rows
+                event = replace(event, batch=_with_bytes(event.batch, stated))
             if not isinstance(event, Finished):
                 yield verdict.watch(event)
         return rows
+
+
+def _with_bytes(batch: pa.RecordBatch, stated: Table) -> pa.RecordBatch:
+    """Columns of bytes stand in JSON as base64."""
+    for at, name in enumerate(batch.schema.names):
+        if name in stated.column_names and stated.column(name).type == BINARY:
+            decoded = pl.Series(batch.column(at)).str.decode("base64").to_arrow().cast(BINARY)
+            batch = batch.set_column(at, pa.field(name, BINARY), decoded)
+    return batch
+
+
+def _whole(stated: Table, found: Table) -> Table:
+    """What the manifest states, with the columns that only the rows have; a key that they lack is none."""
+    more = [column for column in found.columns if column.name not in stated.column_names]
+    table = stated.with_columns([*stated.columns, *more])
+    key = table.key if set(table.key) <= set(table.column_names) else ()
+    return replace(table, key=key, row_version=table.row_version if table.row_version in table.column_names else None)
 
 
 def _manifest_of(dump: Dump) -> Member | None:

@@ -162,12 +162,12 @@ class _Import:
     def _ended(self, mine: Claim, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:
         rows = sum(chunk.rows for chunk in chunks)
         cursor = plan.cursor if plan.cursor is not None else _last_cursor(chunks, plan)
-        if not rows and plan.mode == "changes":
+        if not rows and (plan.mode == "changes" or not plan.columns):
             self._running.forget()
             self._log(mine, "import_end", 0, {"cursor": plan.since, "said": "nothing new"})
             said = f"{self._topic.name}: nothing is new"
             return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, None, said)
-        moment = plan.moment or datetime.now(UTC).isoformat(timespec="seconds")
+        moment = plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat(timespec="seconds")
         target = self._free(re.sub(r"[^0-9T]", "", moment[:19]), plan.mode)
         manifest = {
             "kind": KIND,
@@ -175,7 +175,7 @@ class _Import:
             "table": self._topic.table,
             "moment": moment,
             "mode": plan.mode,
-            "full": plan.mode == "full" and self._topic.target != "append",
+            "full": plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge")),
             "since": plan.since,
             "cursor": cursor,
             "marks": dict(plan.marks),
@@ -208,8 +208,7 @@ def _without(page: Page, seen: frozenset[str]) -> Page:
 
 
 def _last_cursor(chunks: list[Chunk], plan: Plan) -> Any:
-    found = [chunk.cursor for chunk in chunks if chunk.cursor is not None]
-    return found[-1] if found else plan.since
+    return max((chunk.cursor for chunk in chunks if chunk.cursor is not None), default=plan.since)
 
 
 def _typed(columns: tuple[PulledColumn, ...], chunks: list[Chunk]) -> Iterator[PulledColumn]:

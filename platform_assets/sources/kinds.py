@@ -19,5 +19,14 @@ def open_puller(topic: Topic, environment: Mapping[str, str]) -> Iterator[Puller
         token = topic.secret("app_token", environment)
         with Web(topic.access, topic.bounds, {"X-App-Token": token} if token else {}) as web:
             yield Socrata(topic, web)
+    elif topic.kind == "rest":
+        from platform_assets.sources.rest import Rest
+        from platform_assets.sources.web import Web
+
+        with Web(topic.access, topic.bounds) as web:
+            yield Rest(topic, web, topic.secrets(environment))
     else:
-        raise NotImplementedError(topic.kind)
+        from platform_assets.sources.database import open_database
+
+        with open_database(topic, topic.secrets(environment)) as puller:
+            yield puller

@@ -6,7 +6,7 @@ Everything that must outlive a killed process (plan, position) is of JSON's type
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -37,8 +37,9 @@ class PulledColumn:
 class Plan:
     """What a pull will fetch: `full` everything, `changes` what changed since the cursor. `total`: rows, when the place can tell.
 
-    `cursor`: where the next incremental pull begins once this one is committed; None lets the last page say. `marks`: what tells
-    cheaply that nothing changed (ETag and the like). `moment`: the place's own clock at the start, ISO 8601.
+    `stable`: pages follow each other in an order that rows keep, so what a full pull lacks is gone. `cursor`: where the next
+    incremental pull begins once this one is committed; None lets the pages say. `marks`: what tells cheaply that nothing changed (ETag
+    and the like). `moment`: the place's own clock at the start, ISO 8601. No `columns`: those of the rows.
     """
 
     mode: Mode
@@ -50,6 +51,7 @@ class Plan:
     cursor: Any = None
     marks: Mapping[str, str] = field(default_factory=dict)
     moment: str = ""
+    stable: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**self.__dict__, "columns": [column.to_json() for column in self.columns], "key": list(self.key), "marks": dict(self.marks)}
@@ -69,7 +71,7 @@ class Page:
     position: Position
     facts: Mapping[str, Any]
     cursor: Any = None
-    """The highest value of the cursor column in it, when the pages come in that order."""
+    """The highest value of the cursor column in it, if that may count as seen."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,29 @@ def records_of(text: str, start: int = 0) -> Iterator[tuple[str, Any]]:
             at = _skip(text, at + 1)
         elif text[at : at + 1] != "]":
             raise ValueError("a comma or the end of the list was to come")
+
+
+def place_of(text: str, path: Sequence[str]) -> int:
+    """Where the value at a path of keys begins in a JSON document. Raises ValueError when it is not there."""
+    scan = json.JSONDecoder().raw_decode
+    at = _skip(text, 0)
+    for step in path:
+        if text[at : at + 1] != "{":
+            raise ValueError(f"{step!r} is asked of something that is no object")
+        at = _skip(text, at + 1)
+        while True:
+            if text[at : at + 1] != '"':
+                raise ValueError(f"there is no key {step!r}")
+            key, at = scan(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+            if key == step:
+                break
+            _, at = scan(text, at)
+            at = _skip(text, at)
+            if text[at : at + 1] != ",":
+                raise ValueError(f"there is no key {step!r}")
+            at = _skip(text, at + 1)
+    return at
 
 
 def _skip(text: str, at: int) -> int:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn, number_width, records_of
 from platform_assets.sources.topic import Topic
-from platform_assets.sources.web import Answer, SourceError, Web
+from platform_assets.sources.web import Answer, SourceError, Web, moment_of
 
 VERSIONS = ("2.0", "2.1", "3")
 SYSTEM = (
@@ -76,11 +75,11 @@ class Socrata:
         if "etag" in answer.headers:
             new_marks["etag"] = answer.headers["etag"]
         columns = (*SYSTEM, *self._columns(described, answer))
-        return self._counted(before, columns, new_marks, _moment(answer))
+        return self._counted(before, columns, new_marks, moment_of(answer))
 
     def _counted(self, before: Before | None, columns: tuple[PulledColumn, ...], marks: Mapping[str, str], moment: str) -> Plan | None:
         total, newest = self._count(None)
-        full = Plan("full", columns, (":id",), ":updated_at", total, None, newest, marks, moment)
+        full = Plan("full", columns, (":id",), ":updated_at", total, None, newest, marks, moment, stable=True)
         if before is None or before.cursor is None or self._topic.target == "replace" or (before.sweep and self._lost(before, total)):
             return full
         since = _earlier(before.cursor, self._topic.overlap.total_seconds())
@@ -213,14 +212,6 @@ def _object(answer: Answer) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise answer.complain("the description of the data set is no object")
     return value
-
-
-def _moment(answer: Answer) -> str:
-    """The server's clock; ours may be off, and versions are ordered by it."""
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).isoformat()
-    except (ValueError, TypeError):
-        return ""
 
 
 def _earlier(cursor: str, seconds: float) -> str:

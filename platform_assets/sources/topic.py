@@ -86,6 +86,11 @@ class Topic:
             raise SettingsError(f"{self.path}: credentials.{purpose}_env names {name}, which is not set in the environment.", variable=name)
         return value
 
+    def secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """The values of all environment variables that the topic names, by purpose. Raises SettingsError as `secret` does."""
+        purposes = [name.removesuffix("_env") for name in self.credentials]
+        return {purpose: value for purpose in purposes if (value := self.secret(purpose, environment)) is not None}
+
 
 def load_topics(folder: Path) -> dict[str, Topic]:
     """The topics of a home by name; {} when there is no folder. Raises SettingsError for the first that cannot be understood."""

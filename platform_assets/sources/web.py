@@ -194,3 +194,11 @@ def _advice(status: int) -> str:
         403: "the server refuses: look at the topic's credentials, and whether they may read this data set",
         404: "there is no such data set: look at `from` in the topic",
     }.get(status, "the server refused the request")
+
+
+def moment_of(answer: Answer) -> str:
+    """The server's clock; ours may be off, and versions are ordered by it."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).isoformat()
+    except (ValueError, TypeError):
+        return ""
