@@ -40,11 +40,11 @@ def import_(
         )
     if not json_:
         out.print(Text(done.said))
-    if done.dump is None:
+    if not done.dumps:
         if json_:
-            print_json({"topic": done.topic, "mode": done.mode, "rows": 0, "total": done.total, "dump": None})
+            print_json({"topic": done.topic, "mode": done.mode, "rows": done.rows, "total": done.total, "dumps": []})
         return
-    load_paths(settings, [done.dump], None, as_json=json_)
+    load_paths(settings, list(done.dumps), None, as_json=json_)
 
 
 def topics(home: HomeOption = None, json_: JsonOption = False) -> None:

@@ -6,6 +6,7 @@ contract stands over it. Complete is a pull whose chunks are all there with the 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -58,9 +59,11 @@ class Pull:
             yield verdict.watch(notice)
         members = {PurePosixPath(member.name).name.removesuffix(".zst"): member for member in dump.members}
         names = [str(chunk["name"]).removesuffix(".zst") for chunk in manifest["chunks"]]
-        for name in names:
+        for name, chunk in zip(names, manifest["chunks"], strict=True):
             if name not in members:
                 yield verdict.watch(lost(Member(name, 0, io.BytesIO), "chunk-missing", "it is named by pull.json and is gone.", table.name))
+            elif not _proves_true(members[name], chunk["sha256"]):
+                yield verdict.watch(lost(members[name], "chunk-damaged", "its hash is not the one that pull.json names.", table.name))
         if stated.columns:
             yield verdict.watch(TableFound(stated, MANIFEST))
         rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
@@ -106,6 +109,20 @@ def _whole(stated: Table, found: Table) -> Table:
     table = stated.with_columns([*stated.columns, *more])
     key = table.key if set(table.key) <= set(table.column_names) else ()
     return replace(table, key=key, row_version=table.row_version if table.row_version in table.column_names else None)
+
+
+def _proves_true(member: Member, sha256: str) -> bool:
+    """By its bytes as they lie in the folder, where these can be had."""
+    if member.packed is None:
+        return True
+    digest = hashlib.sha256()
+    try:
+        with member.packed() as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    except (EOFError, OSError):
+        return False
+    return digest.hexdigest() == sha256
 
 
 def _manifest_of(dump: Dump) -> Member | None:

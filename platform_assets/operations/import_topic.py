@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from platform_assets.errors import Conflict, NoSuchTable, PlatformError, StoredFileError
 from platform_assets.formats.pull import KIND
+from platform_assets.operations.import_files import import_files
 from platform_assets.settings import Settings
 from platform_assets.sources.kinds import open_puller
 from platform_assets.sources.pull import Before, Page, Plan, PulledColumn, Puller
@@ -36,7 +37,7 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did. `dump` is the landed folder, None when nothing was new or it was a dry run."""
+    """What an import did. `dumps` is what landed, empty when nothing was new or it was a dry run."""
 
     topic: str
     mode: str
@@ -44,7 +45,7 @@ class Imported:
     pages: int
     total: int | None
     resumed: bool
-    dump: Path | None
+    dumps: tuple[Path, ...]
     said: str
 
 
@@ -80,8 +81,14 @@ def import_topic(
     """
     checked_source(topic.source)
     try:
-        with session_lock(catalog.url, f"topic/{topic.name}"), open_puller(topic, environment) as puller:
-            return _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
+        # a lock goes with its connection, which the server may notice a moment after an import has ended
+        with session_lock(catalog.url, f"topic/{topic.name}", wait_seconds=1.0):
+            if topic.kind == "files":
+                fetched = import_files(settings, catalog, topic, initialize=initialize, dry_run=dry_run, environment=environment)
+                said = f"{topic.name}: {len(fetched)} new files{': ' + ', '.join(path.name for path in fetched[:10]) if fetched else ''}"
+                return Imported(topic.name, "files", 0, 0, len(fetched), False, () if dry_run else fetched, said)
+            with open_puller(topic, environment) as puller:
+                return _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
     except Conflict:
         raise Conflict(f"Another import of the topic {topic.name} is at work; wait until it has ended.", topic=topic.name) from None
 
@@ -99,7 +106,7 @@ class _Import:
         else:
             wanted, chunks = self._puller.plan(None if initialize else self._before(since)), []
             if wanted is None:
-                return Imported(self._topic.name, "nothing", 0, 0, None, False, None, f"{self._topic.name}: nothing is new")
+                return Imported(self._topic.name, "nothing", 0, 0, None, False, (), f"{self._topic.name}: nothing is new")
             plan = wanted
             if dry_run:
                 return self._told(plan)
@@ -144,7 +151,7 @@ class _Import:
         total = f"{plan.total:,} rows" if plan.total is not None else "rows whose number the place does not tell"
         since = f" since {plan.since}" if plan.since is not None else ""
         said = f"{self._topic.name}: would pull {plan.mode}{since}: {total}, {len(plan.columns)} columns"
-        return Imported(self._topic.name, plan.mode, 0, 0, plan.total, False, None, said)
+        return Imported(self._topic.name, plan.mode, 0, 0, plan.total, False, (), said)
 
     def _fetch(self, mine: Claim, plan: Plan, chunks: list[Chunk]) -> list[Chunk]:
         chunks = list(chunks)
@@ -166,7 +173,7 @@ class _Import:
             self._running.forget()
             self._log(mine, "import_end", 0, {"cursor": plan.since, "said": "nothing new"})
             said = f"{self._topic.name}: nothing is new"
-            return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, None, said)
+            return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, (), said)
         moment = plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat(timespec="seconds")
         target = self._free(re.sub(r"[^0-9T]", "", moment[:19]), plan.mode)
         manifest = {
@@ -187,7 +194,7 @@ class _Import:
         self._running.land(target, manifest)
         self._log(mine, "import_end", rows, {"cursor": cursor, "dump": target.name, "total": plan.total})
         said = f"{self._topic.name}: {rows:,} rows in {len(chunks):,} pages ({plan.mode})"
-        return Imported(self._topic.name, plan.mode, rows, len(chunks), plan.total, resumed, target, said)
+        return Imported(self._topic.name, plan.mode, rows, len(chunks), plan.total, resumed, (target,), said)
 
     def _free(self, moment: str, mode: str) -> Path:
         folder, name = self._home.dumps / self._topic.source, f"{self._topic.name}-{moment}-{mode}"

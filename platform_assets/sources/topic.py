@@ -94,8 +94,12 @@ class Topic:
 
 def load_topics(folder: Path) -> dict[str, Topic]:
     """The topics of a home by name; {} when there is no folder. Raises SettingsError for the first that cannot be understood."""
-    paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml")) if folder.is_dir() else []
-    return {topic.name: topic for topic in map(load_topic, paths)}
+    return {topic.name: topic for topic in map(load_topic, topic_files(folder))}
+
+
+def topic_files(folder: Path) -> list[Path]:
+    """The topic files of a home by name."""
+    return sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml")) if folder.is_dir() else []
 
 
 def load_topic(path: Path) -> Topic:

@@ -273,6 +273,25 @@ def _parts(book: Sample) -> Sample:
     return Sample(f"parts of {name}", tuple(part for part in parts if part[0] not in unread), zipped=name, first=first)
 
 
+def _pull() -> list[Sample]:
+    rows = b"".join(b'{"id": %d, "name": "n%d", "at": "2024-01-0%dT00:00:00"}\n' % (n, n, n) for n in range(1, 10))
+    columns = [{"name": name, "native": "", "type": kind} for name, kind in (("id", "int64"), ("name", "string"), ("at", "timestamp"))]
+    about = {
+        "format_version": 1,
+        "kind": "platform-assets pull",
+        "topic": "t",
+        "table": "people",
+        "moment": "2024-01-01T00:00:00+00:00",
+        "full": True,
+        "columns": columns,
+        "key": ["id"],
+        "row_version": "at",
+        "rows": 9,
+        "chunks": [{"name": "rows-000000.jsonl.zst", "sha256": ""}],
+    }
+    return [Sample("pull", (("rows-000000.jsonl", rows), ("pull.json", json.dumps(about).encode())))]
+
+
 MAKERS: dict[str, Callable[[], list[Sample]]] = {
     "mysql": _mysql,
     "mysql-tab": _tabs,
@@ -284,6 +303,7 @@ MAKERS: dict[str, Callable[[], list[Sample]]] = {
     "sqlite-database": _sqlite_database,
     "json": _json("json"),
     "json-lines": _json("json-lines"),
+    "pull": _pull,
     "avro": _avro,
     "parquet": _parquet,
     "arrow": _arrow,

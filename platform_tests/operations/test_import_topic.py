@@ -117,7 +117,7 @@ def test_a_pull_lands_as_a_dump_that_is_loaded_with_its_types(settings, catalog,
 def test_only_what_is_new_lands_and_nothing_new_lands_nothing(settings, catalog, site):
     pull(settings, catalog)
     load(settings, catalog)
-    assert pull(settings, catalog).dump is None
+    assert pull(settings, catalog).dumps == ()
     site.data.change(next(iter(site.data.rows)), name="other")
     site.data.insert(name="new")
     done = pull(settings, catalog)
@@ -163,7 +163,7 @@ def test_every_step_is_in_the_import_log(settings, catalog, site):
 
 def test_a_dry_run_pulls_nothing_and_says_how_much_it_would(settings, catalog, site):
     done = pull(settings, catalog, dry_run=True)
-    assert (done.dump, done.said) == (None, "pets: would pull full: 8 rows, 8 columns")
+    assert (done.dumps, done.said) == ((), "pets: would pull full: 8 rows, 8 columns")
     assert len(site.requests) == 2
 
 
