@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.errors import Conflict, NoSuchTable, PlatformError, StoredFileError
+from platform_assets.formats.ahead import ahead
 from platform_assets.formats.pull import KIND
 from platform_assets.operations.import_files import import_files
 from platform_assets.settings import Settings
@@ -156,14 +158,16 @@ class _Import:
     def _fetch(self, mine: Claim, plan: Plan, chunks: list[Chunk]) -> list[Chunk]:
         chunks = list(chunks)
         seen = frozenset(self._past[-1][1].get("recent", ())) if plan.mode == "changes" and self._past else frozenset()
-        for page in self._puller.pages(plan, chunks[-1].position if chunks else None):
-            kept = _without(page, seen) if seen else page
-            began = chunks[-1].position if chunks else None
-            facts = {**page.facts, "rows_in_answer": page.rows}
-            chunk = self._running.add(len(chunks), kept.lines, kept.rows, page.position, page.cursor, facts)
-            chunks.append(chunk)
-            self._log(mine, "import_chunk", chunk.rows, {"from": began, "to": chunk.position, "sha256": chunk.sha256, **facts}, chunk.bytes)
-            self._progress(self._topic.name, page.rows, plan.total)
+        with closing(ahead(self._puller.pages(plan, chunks[-1].position if chunks else None))) as coming:
+            for page in coming:
+                kept = _without(page, seen) if seen else page
+                began = chunks[-1].position if chunks else None
+                facts = {**page.facts, "rows_in_answer": page.rows}
+                chunk = self._running.add(len(chunks), kept.lines, kept.rows, page.position, page.cursor, facts)
+                chunks.append(chunk)
+                details = {"from": began, "to": chunk.position, "sha256": chunk.sha256, **facts}
+                self._log(mine, "import_chunk", chunk.rows, details, chunk.bytes)
+                self._progress(self._topic.name, page.rows, plan.total)
         return chunks
 
     def _ended(self, mine: Claim, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:

@@ -50,7 +50,10 @@ def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database
         url = url.set(password=secrets["password"])
     shown = url.render_as_string(hide_password=True)
     try:
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        # pages are fetched in a thread of their own, one at a time
+        engine = sa.create_engine(
+            url, poolclass=sa.NullPool, connect_args={"check_same_thread": False} if url.drivername.startswith("sqlite") else {}
+        )
     except (SQLAlchemyError, ImportError) as error:
         raise SettingsError(f"{topic.path}: {shown}: {_reason(error)}. Install the driver it names.", topic=topic.name) from None
     try:

@@ -86,7 +86,7 @@ class RunningPull:
         """Commits one page: its rows first, its record last."""
         packed = _framed(lines)
         chunk = Chunk(number, rows, len(lines), hashlib.sha256(packed).hexdigest(), dict(position), cursor, dict(facts))
-        with atomic_file(self.folder / chunk.name) as file:
+        with atomic_file(self.folder / chunk.name, settled=False) as file:
             file.write(packed)
         write_json(self.folder / f"rows-{number:06d}.json", chunk.to_json())
         return chunk
