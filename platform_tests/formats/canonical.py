@@ -29,13 +29,20 @@ def hashed(columns: Sequence[Column], rows: Iterable[Sequence[object]], text: Te
 
 
 def line(columns: Sequence[Column], row: Sequence[object], text: Text) -> bytes:
-    return b"\t".join(_cell(column, value, text) for column, value in zip(columns, row, strict=True)) + b"\n"
+    return joined(
+        [value if value is None or isinstance(value, bytes) else text(column, value) for column, value in zip(columns, row, strict=True)]
+    )
 
 
-def _cell(column: Column, value: object, text: Text) -> bytes:
+def joined(cells: Iterable[str | bytes | None]) -> bytes:
+    """A line of cells that are texts as the server prints them, or bytes."""
+    return b"\t".join(map(_cell, cells)) + b"\n"
+
+
+def _cell(value: str | bytes | None) -> bytes:
     if value is None:
         return b"\\N"
-    shown = "\\x" + value.hex() if isinstance(value, bytes) else text(column, value)
+    shown = "\\x" + value.hex() if isinstance(value, bytes) else value
     return shown.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").encode("utf-8")
 
 

@@ -61,7 +61,8 @@ class SqliteDump:
         type of platform.yaml that does not exist.
 
         Codes of notices: table-restarted, table-exists, table-dropped, no-create-table, columns-filled, key-numbered, storage-class,
-        on-conflict, virtual-table, line-ends, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition, member-ignored.
+        on-conflict, virtual-table, line-ends, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
+        member-ignored.
         Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
         verdict, losses, tables = _Verdict(), Losses(), Tables(source, dictionary)
