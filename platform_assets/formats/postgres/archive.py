@@ -1,7 +1,8 @@
 """pg_dump's archives (-Fc, -Ft, -Fd) as the script that pg_restore makes of them. Nothing is restored: pg_restore writes text only.
 
-Custom and tar archives go through its standard input; a directory is spooled to a private folder, since pg_restore wants files. What it
-writes is counted against the limits of the source. Source of the formats: pg_backup_archiver.c, PostgreSQL 18 manual, pg_restore.
+Custom and tar archives go through its standard input; a directory is spooled to a private folder, since pg_restore wants files. Rows that
+lz4 or zstd packed are unpacked on the way (packed_archive). What it writes is counted against the limits of the source. Source of the
+formats: pg_backup_archiver.c, PostgreSQL 18 manual, pg_restore.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump, Member
 from platform_assets.formats.containers.budget import Budget
+from platform_assets.formats.postgres.packed_archive import SUFFIXES, packing_of_rows, said_unpacked, unpacked
 from platform_assets.formats.postgres.programs import PACKAGE, program_folder
 from platform_assets.formats.sql_text import head_of
 from platform_assets.formats.sql_tokens import STREAM_ERRORS
@@ -159,7 +161,7 @@ class RestoreStream:
         try:
             stream = self._archive.members[0].open()
             try:
-                while data := stream.read(_CHUNK):
+                for data in unpacked(iter(lambda: stream.read(_CHUNK), b"")):
                     pipe.write(data)
             finally:
                 stream.close()
@@ -205,12 +207,19 @@ class RestoreStream:
 
 
 def _spooled(archive: Archive) -> Path:
-    """The directory's files as they are packed, in a folder that this user alone can read. Raises UnreadableDump, STREAM_ERRORS."""
+    """The directory's files, but for lz4 and zstd as they are packed, in a folder that this user alone can read.
+
+    Raises UnreadableDump, STREAM_ERRORS.
+    """
     folder = Path(tempfile.mkdtemp(prefix="platform-pg-"))
     try:
+        packed = packing_of_rows(head_of(archive.members[0])) is not None
         for member in archive.members:
-            _spool(member, folder / member.name.rpartition("/")[2])
-        if _OUTSIDE.search((folder / TOC).read_bytes()):
+            _spool(member, folder / member.name.rpartition("/")[2], unpack=packed)
+        contents = (folder / TOC).read_bytes()
+        if packed:
+            (folder / TOC).write_bytes(said_unpacked(contents))
+        if _OUTSIDE.search(contents):
             raise UnreadableDump(
                 f"{archive.name}: the table of contents names files outside of the archive's folder. Nothing of it was read.",
                 dump=archive.name,
@@ -221,8 +230,10 @@ def _spooled(archive: Archive) -> Path:
     return folder
 
 
-def _spool(member: Member, path: Path) -> None:
-    stream = (member.packed or member.open)()
+def _spool(member: Member, path: Path, *, unpack: bool) -> None:
+    unpack &= path.suffix in SUFFIXES
+    stream = (member.open if unpack or member.packed is None else member.packed)()
+    path = path.with_suffix("") if unpack else path
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             while data := stream.read(_CHUNK):
