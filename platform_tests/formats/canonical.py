@@ -1,4 +1,8 @@
-r"""Rows as the canonical text of truth.tsv (the README beside it explains the form), one function per dialect. No test stands here.
+r"""Rows as the canonical text of truth.tsv, one function per dialect. No test stands here.
+
+A row is its fields in the order of the columns with TABs between them and a LF behind; NULL is \N; backslash, TAB, LF and CR are \\, \t,
+\n, \r; bytes are \x and lower-case hexadecimal digits (that backslash doubled as well); all else is the text that the server gives in a UTC
+session with ISO dates and the shortest floats. The hash is sha256 over the sorted rows.
 
 A dialect's function gives the text that its server would print for a value; NULL, escaping, sorting and hashing are the same for all.
 A new format is one more function in CANONICAL, by the name of the format that reads it.
