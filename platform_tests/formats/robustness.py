@@ -28,6 +28,7 @@ import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 from workbook_files import number, ods, xls, xlsx, zipped
+from xlsb_file import xlsb
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
@@ -263,7 +264,8 @@ def _excel() -> list[Sample]:
     cells = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in open_rows)
     books = [_made("two-sheets.xlsx", xlsx({"users": users, "jobs": [["n"], [1], [2]]}, hidden=("jobs",))), _made("open.ods", ods(cells))]
     old = _made("old.xls", xls({"users": [["id", "name", "born"], *[[at, f"name {at}", date(2024, 1, 1 + at)] for at in range(5)]]}))
-    return [*books, *(_parts(book) for book in books), old]
+    binary = _made("binary.xlsb", xlsb({"users": [["id", "name"], *[[at, f"name {at}"] for at in range(5)]]}))
+    return [*books, *(_parts(book) for book in books), old, binary]
 
 
 def _parts(book: Sample) -> Sample:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading import read
 from workbook_files import Raw, number, ods, sheet_xml, xls, xlsx, zipped
+from xlsb_file import xlsb
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
@@ -215,6 +216,15 @@ def test_an_old_workbook_is_read_by_its_sheets(tmp_path: Path) -> None:
     found = read(Excel(), path)
     assert found.rows == {"users": [dict(zip(rows[0], row, strict=True)) for row in rows[1:]], "jobs": [{"n": 7}]}
     assert found.types("users") == {"id": "int64", "name": "string", "price": "float64", "born": "date", "ok": "boolean"}
+    assert (found.completeness, found.bad) == ("complete", [])
+
+
+def test_a_binary_workbook_is_read_by_its_sheets(tmp_path: Path) -> None:
+    rows = [["id", "name", "price", "ok"], [1, "é", 1.5, True], [2, None, 0.1, False]]
+    path = stored(tmp_path, xlsb({"users": rows, "jobs": [["n"], [7]]}), "book.bin")
+    assert choose(open_dump(path, APP), APP)[0].name == "excel"
+    found = read(Excel(), path)
+    assert found.rows == {"users": [dict(zip(rows[0], row, strict=True)) for row in rows[1:]], "jobs": [{"n": 7}]}
     assert (found.completeness, found.bad) == ("complete", [])
 
 
