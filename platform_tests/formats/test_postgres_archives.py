@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import postgres_reading
@@ -42,6 +43,19 @@ def test_pg10_a_packed_directory_inside_a_zip_is_read(tmp_path):
     files = {path.name: path.read_bytes() for path in (CASES / "directory-zstd").iterdir()}
     dump = opened(written(tmp_path / "d.zip", zipped(files)))
     assert postgres_reading.typed_rows(dump) == postgres_reading.typed_rows(opened(CASES / "plain.sql"))
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("directory-lz4", "lz4"), ("directory-zstd", "zst")])
+def test_pg10_a_cut_file_of_a_packed_directory_costs_no_row_of_the_others(name, suffix, tmp_path):
+    shutil.copytree(CASES / name, tmp_path / "d")
+    (path,) = (path for path in (tmp_path / "d").glob(f"*.dat.{suffix}") if path.stat().st_size > 1000)
+    path.write_bytes(path.read_bytes()[:-400])
+    dump = opened(tmp_path / "d")
+    rows, expected = postgres_reading.typed_rows(dump), postgres_reading.typed_rows(opened(CASES / "plain.sql"))
+    assert rows['Odd "name"'] == expected['Odd "name"']
+    verdict = postgres_reading.read_dump(dump).verdict
+    assert verdict.completeness == "partial"
+    assert any(path.name in reason for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize("name", CUSTOM)
