@@ -18,6 +18,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,8 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
-from workbook_files import number, ods, xlsx, zipped
+from workbook_files import number, ods, xls, xlsx, zipped
+from xlsb_file import xlsb
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
@@ -261,7 +263,9 @@ def _excel() -> list[Sample]:
     open_rows += [[stored.format(kind="float", value=at), texts.format(value=f"name {at}")] for at in range(12)]
     cells = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in open_rows)
     books = [_made("two-sheets.xlsx", xlsx({"users": users, "jobs": [["n"], [1], [2]]}, hidden=("jobs",))), _made("open.ods", ods(cells))]
-    return [*books, *(_parts(book) for book in books)]
+    old = _made("old.xls", xls({"users": [["id", "name", "born"], *[[at, f"name {at}", date(2024, 1, 1 + at)] for at in range(5)]]}))
+    binary = _made("binary.xlsb", xlsb({"users": [["id", "name"], *[[at, f"name {at}"] for at in range(5)]]}))
+    return [*books, *(_parts(book) for book in books), old, binary]
 
 
 def _parts(book: Sample) -> Sample:

@@ -243,3 +243,19 @@ def test_a_damaged_database_never_raises_and_a_cut_one_is_never_complete(databas
         return
     assert sum(map(len, reading.dicts.values())) < 1000
     assert not cut or reading.verdict.completeness == "partial"
+
+
+@pytest.mark.parametrize("rows", [3, 400])
+def test_g09_a_windows_script_is_read_as_sqlites_shell_reads_it(rows):
+    """One by one, in blocks and by tokens: a text's CR LF is a line feed; what char() and unistr() make stays."""
+    plain = [(number, f"a\r\nb{number}\rc\r\r\n") for number in range(rows)]
+    script = "CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT);\r\n"
+    script += "".join(f"INSERT INTO t VALUES({number},'{text}');\r\n" for number, text in plain)
+    script += "INSERT INTO t VALUES(900,replace('x\\r\r\n','\\r',char(13))),(901,/* token by token */'y\r\n');\r\n"
+    reading = sqlite_reading.typed(sqlite_reading.READER, sqlite_reading.dump(script))
+    assert sqlite_reading.differences(reading, sqlite_reading.loaded(script)) == []
+    assert dict(reading.rows("t"))[900] == "x\r\n"
+    assert reading.codes() == ["line-ends"]
+    unix = sqlite_reading.read(script.replace(";\r\n", ";\n"))
+    assert [row[1] for row in unix.rows("t")[:rows]] == [text for _, text in plain]
+    assert unix.codes() == []

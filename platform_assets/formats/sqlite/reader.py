@@ -61,7 +61,8 @@ class SqliteDump:
         type of platform.yaml that does not exist.
 
         Codes of notices: table-restarted, table-exists, table-dropped, no-create-table, columns-filled, key-numbered, storage-class,
-        on-conflict, virtual-table, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition, member-ignored.
+        on-conflict, virtual-table, line-ends, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
+        member-ignored.
         Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
         verdict, losses, tables = _Verdict(), Losses(), Tables(source, dictionary)
@@ -76,7 +77,7 @@ class SqliteDump:
                 if len(dump.members) > 1 and source.format is None and not _related(shown_head(opened.head)):
                     ignored.append(losses.saw(_ignored(member)))
                     continue
-                for event in _member_events(opened.stream, member, tables, verdict):
+                for event in _member_events(opened.stream, opened.head, member, tables, verdict):
                     yield losses.saw(event)
             finally:
                 opened.close()
@@ -92,12 +93,15 @@ class SqliteDump:
         yield verdict.finished(losses)
 
 
-def _member_events(text: BinaryIO, member: Member, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
+def _member_events(text: BinaryIO, head: bytes, member: Member, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
     evidence = Evidence()
-    tokens = SqliteTokens(text, lambda *comment: file.comment(*comment))
+    tokens = SqliteTokens(text, lambda *comment: file.comment(*comment), windows=shown_head(head).partition(b"\n")[0].endswith(b"\r"))
     file = SqlFile(tokens, member.name, tables, evidence)
     yield from file.events()
     yield from tables.flush_all()
+    if tokens.turned:
+        message = "The lines of this script end with CR LF. As in SQLite's shell, such an end within a text is read as a line feed."
+        yield Notice("line-ends", message, member.name, 1)
     verdict.file(file, evidence)
 
 

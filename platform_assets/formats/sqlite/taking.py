@@ -165,6 +165,9 @@ class RowReading(FileReading):
         if count < len(rows):
             block = block.only(np.arange(len(rows)) < count)
         columns = [block.literals(block.forms(column)) for column in range(insert.tuples.width)]
+        if tokens.windows and b"\r\n" in data:
+            tokens.turned |= any(pc.any(pc.match_substring(column, "\r\n")).as_py() for column in columns)
+            columns = [pc.replace_substring(column, "\r\n", "\n") for column in columns]
         good = min((_well_formed(column) for column in columns), default=count)
         return Part(tuple(column.slice(0, good) for column in columns), block.rows[:good], block.lines[:good])
 

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token, Tokens
+from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sqlite.tokens import SqliteTokens
 from platform_assets.formats.sqlite.values import quoted
 
 Cells = tuple[bytes | None, ...]
@@ -101,7 +102,7 @@ def unistr(text: bytes) -> bytes:
 class Tuples:
     """The rows behind VALUES at the place where `tokens` stands; each should have `width` values."""
 
-    def __init__(self, tokens: Tokens, width: int) -> None:
+    def __init__(self, tokens: SqliteTokens, width: int) -> None:
         self.tokens = tokens
         self.width = width
         self.token = Token(EOF, b"", 0, 0)
@@ -116,7 +117,7 @@ class Tuples:
             return None
         groups = found.groups()
         try:
-            cells = tuple(map(canonical, groups[:-1]))
+            cells = tuple(canonical(tokens.line_feeds(cell) if cell is not None else None) for cell in groups[:-1])
         except NotLiteral:
             return None
         tokens.position = found.end()
@@ -180,7 +181,7 @@ class Tuples:
             raise NotLiteral(f"a text of more than {MAX_TOKEN >> 20} MiB")
         if len(self.token.text) < 2 or self.token.text[-1:] != b"'":
             raise NotLiteral("a text that does not end")
-        return self.token.text
+        return self.tokens.line_feeds(self.token.text)
 
     def _signed(self, negative: bool) -> bytes:
         self.token = self.tokens.next()
