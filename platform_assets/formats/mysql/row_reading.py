@@ -23,7 +23,7 @@ from platform_assets.formats.sql_tokens import END, EOF, Token
 
 FIRST_ROWS = 32
 """Rows of a run that are read one by one before it is worth to look at many: a look costs as much as some hundred of them."""
-LEAST_LOOK, MOST_LOOK = 32 << 10, 2 << 20
+LEAST_LOOK, MOST_LOOK = 32 << 10, 1 << 20
 """Bytes looked at for rows at once. With less, calls for each column take longer than their work; more brings nothing."""
 MOST_SINGLE = 512
 _TOLD = b"'\"\\"

@@ -19,7 +19,7 @@ from platform_assets.formats.mysql.columns import Converted, convert
 from platform_assets.formats.mysql.literals import Reading
 from platform_assets.formats.mysql.values import Cells
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
 """Of text in all buffers together; as Python objects, short values take ten times as much."""
 RAW_CHARACTERS = 1 << 20
 """Raw text of one row beyond which it is cut, with a word that it is."""
