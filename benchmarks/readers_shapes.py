@@ -1,4 +1,4 @@
-"""Memory and time for every odd shape of dump: from the file to the finished snapshot (reader, cast, judge, Avro), at half its size and whole.
+"""Memory and time for every odd shape of dump, from the file to the finished snapshot, at half its size and whole.
 
     python benchmarks/readers_shapes.py [--shape copy-keys tables ...] [--megabytes 200]
     python benchmarks/readers_shapes.py --shape statements copy --megabytes 2000
@@ -159,7 +159,8 @@ def copy_keys(size: int) -> Iterator[str]:
     yield "CREATE TABLE public.t (a bigint, b text, c text);\n\nCOPY public.t (a, b, c) FROM stdin;\n"
     yield from _until(size, lambda number: "".join(map(_copied_key, range(number * 1000, number * 1000 + 1000))))
     yield "\\.\n\n"
-    yield "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (a);\n\nALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_b UNIQUE (b);\n"
+    yield "ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (a);\n"
+    yield "ALTER TABLE ONLY public.t ADD CONSTRAINT t_b UNIQUE (b);\n"
 
 
 def _copied_key(number: int) -> str:

@@ -16,6 +16,7 @@ _NAMED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v":
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.)|$)", re.DOTALL)
 _BYTEA = re.compile(rb"\\(?:\\|([0-3][0-7]{2}))")
 _STRANGE_BYTEA = re.compile(rb"\\(?!\\|[0-3][0-7]{2})")
+_LOOKED_AT = 1 << 20
 _COMMON = (("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r"), ("\\b", "\b"), ("\\f", "\f"), ("\\v", "\v"))
 
 
@@ -36,7 +37,8 @@ def _one(found: re.Match[bytes]) -> bytes:
 def has_backslash(text: pa.StringArray) -> bool:
     """Whether any cell of an array without offset holds a backslash."""
     data = text.buffers()[2]
-    return data is not None and bool((np.frombuffer(data, np.uint8) == 0x5C).any())
+    octets = np.frombuffer(data or b"", np.uint8)
+    return any(bool((octets[at : at + _LOOKED_AT] == 0x5C).any()) for at in range(0, len(octets), _LOOKED_AT))
 
 
 def unescape_column(text: pa.StringArray) -> tuple[pa.StringArray, dict[int, str]]:
