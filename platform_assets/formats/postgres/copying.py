@@ -108,7 +108,7 @@ class CopyReading(FileReading):
         while True:
             buffer, begun = tokens.buffer, tokens.position
             end, behind = _end_of_rows(buffer, begun, max(seen, begun))
-            last = end if end >= 0 else _last_line_end(buffer, max(seen, begun))
+            last = end if end >= 0 else _last_line_end(buffer, begun, seen=seen)
             if last > begun and (end >= 0 or len(buffer) - begun >= COPY_STEP // 2):
                 behind -= tokens.position
                 del buffer
@@ -147,8 +147,11 @@ class CopyReading(FileReading):
         if last >= 0:
             yield from self._blocks(last - self.tokens.position)
         else:
+            self._long_line = self.tokens.line
             self._pass_line()
             yield b""
+
+    _long_line = 0
 
     def _pass_line(self) -> None:
         """Goes behind the end of the line, or to the end of the file."""
@@ -268,7 +271,7 @@ class CopyReading(FileReading):
     def _too_long(self, table: KnownTable) -> Iterator[Event]:
         table.rows += 1
         message = f"a row of more than {MAX_TOKEN >> 20} MiB"
-        yield Unreadable(table.name, self.member, self.tokens.line - 1, table.rows, shown_raw(None), "row-too-long", message)
+        yield Unreadable(table.name, self.member, self._long_line, table.rows, shown_raw(None), "row-too-long", message)
 
     def _cut_row(self, table: KnownTable, first: Token) -> Iterator[Event]:
         """What stands behind the last line end of a file that ends among rows."""
@@ -289,9 +292,9 @@ def _end_of_rows(buffer: bytes, begun: int, seen: int) -> tuple[int, int]:
     return -1, -1
 
 
-def _last_line_end(buffer: bytes, begun: int, end: int | None = None) -> int:
-    """Behind the last line end, before `end`, that no backslash makes a part of the data; -1 when there is none."""
-    while (at := buffer.rfind(b"\n", begun, end)) >= 0:
+def _last_line_end(buffer: bytes, begun: int, end: int | None = None, *, seen: int = 0) -> int:
+    """Behind the last line end, from `seen` and before `end`, that no backslash makes a part of the data; -1 when there is none."""
+    while (at := buffer.rfind(b"\n", max(begun, seen), end)) >= 0:
         if _backslashes(buffer, begun, at) % 2 == 0:
             return at + 1
         end = at
