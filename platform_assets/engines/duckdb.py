@@ -29,11 +29,11 @@ The session's zone is UTC, since an instant meets a plain timestamp in it."""
 Engine = duckdb.DuckDBPyConnection
 """What the operations get: they know its SQL, not whose it is."""
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", re.IGNORECASE)
-_LEAST_PART = 100 << 20
+_LEAST_PART = 64 << 20
 
 
 def part_of_limit(memory_limit: str) -> str:
-    """A third of a limit, for an engine that works beside other work; not less than 100 MiB, nor more than the limit.
+    """A quarter of a limit, for an engine that works beside other work; not less than 64 MiB, nor more than the limit.
 
     A text that is no size comes back as it is: `open_engine` says so.
     """
@@ -41,7 +41,7 @@ def part_of_limit(memory_limit: str) -> str:
     if not found:
         return memory_limit
     size = float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1)
-    return f"{min(size, max(size / 3, _LEAST_PART)) / 1024:.0f}KiB"
+    return f"{min(size, max(size / 4, _LEAST_PART)) / 1024:.0f}KiB"
 
 
 @contextmanager

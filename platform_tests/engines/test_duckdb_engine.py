@@ -67,9 +67,9 @@ def test_a_negative_number_of_threads_is_a_settings_error(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("limit", "part"),
-    [("300MB", "102400KiB"), ("3GiB", "1048576KiB"), ("1.5gb", "488281KiB"), ("64MiB", "65536KiB"), ("a lot", "a lot")],
+    [("300MB", "73242KiB"), ("4GiB", "1048576KiB"), ("200mb", "65536KiB"), ("1.5 MB", "1465KiB"), ("a lot", "a lot")],
 )
-def test_an_engine_that_works_beside_others_gets_a_third_of_the_limit_but_100_mebibytes(limit: str, part: str, tmp_path: Path) -> None:
+def test_an_engine_that_works_beside_others_gets_a_quarter_of_the_limit(limit: str, part: str, tmp_path: Path) -> None:
     assert part_of_limit(limit) == part
     if part != limit:
         with open_engine(tmp_path, memory_limit=part) as engine:

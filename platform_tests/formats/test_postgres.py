@@ -21,7 +21,7 @@ from platform_assets.formats.base import Dump, Finished, Member, Rows, Unreadabl
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
 from platform_assets.formats.postgres import blocks as copy_blocks
-from platform_assets.formats.postgres import copying
+from platform_assets.formats.postgres import copying, unescape
 from platform_assets.formats.postgres.programs import program_folder
 from platform_assets.formats.postgres.reader import PostgresDump
 
@@ -94,12 +94,25 @@ def test_a_line_that_is_too_long_and_cut_leaves_the_dump_partial(monkeypatch: py
     assert any("the file ends inside a statement" in reason for reason in reading.verdict.reasons)
 
 
-@pytest.mark.parametrize("cell", [b"x" * 200, b"a\\\\b\\n" * 60, "é".encode() * 90, b"\\\\x" + b"ab" * 90, b"\xff" * 200, b"x\\x00" * 60])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        b"x" * 200,
+        b"a\\\\b\\n" * 60,
+        "é".encode() * 90,
+        "é\\\\\\351\\né\\x41xyzé".encode() * 30,
+        "ab\\\\é\\12\\t3ab€\\n".encode() * 30,
+        b"\\\\x" + b"ab" * 90,
+        b"\xff" * 200,
+        b"x\\x00" * 60,
+    ],
+)
 @pytest.mark.parametrize("line", [b"1\t%s\t\\N\t7\n", b"1\tx\t%s\t7\n", b"1\tx\t\\N\t%s\n", b"1\t%s\n", b"1\t%s\t\\\\x00\tseven\n"])
 def test_very_long_cells_read_as_short_ones_do(cell: bytes, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     dump = postgres_reading.dump(_copied(line % cell))
     expected = typed_rows(dump), [(one.code, one.raw) for one in postgres_reading.read_dump(dump).unreadable]
     monkeypatch.setattr(copy_blocks, "_LONG_CELL", 100)
+    monkeypatch.setattr(unescape, "_PIECE", 7)
     assert (typed_rows(dump), [(one.code, one.raw) for one in postgres_reading.read_dump(dump).unreadable]) == expected
 
 

@@ -17,7 +17,7 @@ import pyarrow.csv as csv
 
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, STRING, TIMESTAMP
 from platform_assets.formats.postgres.types import NativeType
-from platform_assets.formats.postgres.unescape import bytea_column, has_backslash, unescape_column
+from platform_assets.formats.postgres.unescape import bytea_column, has_backslash, unescape_column, unescape_long_text
 from platform_assets.formats.postgres.values import stored
 
 _COLUMN = re.compile(r"In CSV column #(\d+)")
@@ -105,17 +105,25 @@ def _with_long_cells(data: bytes, shape: CopyShape) -> Block | None:
     block = read_block(short + b"\n", shape, "utf-8")
     columns = dict(block.columns)
     for at, span in long.items():
-        size = span[1] - span[0]
-        edges_there = pa.py_buffer(np.array([0, size], np.int32))
-        cell = pa.Array.from_buffers(pa.binary(), 1, [None, edges_there, pa.py_buffer(data).slice(span[0], size)])
-        try:
-            values, problems = _text(cell.cast(STRING), shape.columns[at], textual=at in shape.textual)
-        except pa.ArrowInvalid:
-            return None
-        if problems or block.bad:
+        values = None if block.bad else _long_cell(data, span, shape.columns[at])
+        if values is None:
             return None
         columns[shape.columns[at].name] = values
     return Block(columns, block.rows, block.lines, block.total)
+
+
+def _long_cell(data: bytes, span: tuple[int, int], column: CopyColumn) -> pa.Array | None:
+    """A column of one text, without a copy where it has no escapes; None when the usual way must tell what is wrong with it."""
+    size = span[1] - span[0]
+    edges = pa.py_buffer(np.array([0, size], np.int32))
+    cell = pa.Array.from_buffers(pa.binary(), 1, [None, edges, pa.py_buffer(data).slice(span[0], size)])
+    try:
+        if column.type == STRING and has_backslash(cell):
+            return unescape_long_text(memoryview(data)[slice(*span)])
+        values, problems = _text(cell.cast(STRING), column, textual=False)
+    except pa.ArrowInvalid:
+        return None
+    return None if problems else values
 
 
 def _parsed(data: bytes, shape: CopyShape) -> pa.Table | None:
