@@ -26,7 +26,7 @@ import duckdb
 import pyarrow as pa
 from bulk import psql, query
 from dat import COLUMNS
-from readers_shapes import measured_apart
+from readers_shapes import COPY_HEAD, COPY_TAIL, measured_apart
 
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Finished, Rows
@@ -37,29 +37,7 @@ from platform_assets.storage.server.embedded import EmbeddedServer
 
 SOURCE = SourceSettings("bench")
 TABLE = "public.sales"
-HEAD = """--
--- PostgreSQL database dump
---
-
--- Dumped from database version 18.0
--- Dumped by pg_dump version 18.0
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SELECT pg_catalog.set_config('search_path', '', false);
-
-"""
-TAIL = f"""
-
-ALTER TABLE ONLY {TABLE}
-    ADD CONSTRAINT sales_pkey PRIMARY KEY (id);
-
-
---
--- PostgreSQL database dump complete
---
-
-"""
+KEY = f"\n\nALTER TABLE ONLY {TABLE}\n    ADD CONSTRAINT sales_pkey PRIMARY KEY (id);\n"
 
 
 def text_of(name: str, sql: str) -> str:
@@ -85,11 +63,11 @@ def write_dump(path: Path, rows: int, form: str) -> None:
         quoted = [f"coalesce('''' || replace({cell}, '''', '''''') || '''', 'NULL')" for cell in cells]
         line, opening, closing = f"'INSERT INTO {TABLE} VALUES (' || concat_ws(', ', {', '.join(quoted)}) || ');'", "", ""
     with path.open("w", encoding="utf-8") as file, duckdb.connect() as connection:
-        file.write(f"{HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n{opening}")
+        file.write(f"{COPY_HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n{opening}")
         result = connection.execute(f"SELECT {line} FROM {numbers}")
         while lines := result.fetchmany(50_000):
             file.writelines(f"{one[0]}\n" for one in lines)
-        file.write(closing + TAIL)
+        file.write(closing + KEY + COPY_TAIL)
 
 
 def read_only(path: Path) -> dict[str, float]:
