@@ -1,30 +1,35 @@
-"""The reader of PostgreSQL dumps: MB/s of a generated pg_dump of one table of 20 columns, against `psql -f` of the same file.
+"""PostgreSQL dumps: a generated pg_dump of one table of 20 columns, from the file to the finished snapshot, beside `psql -f`.
 
     python benchmarks/readers_postgres.py [--rows 1000000] [--form copy|inserts] [--no-psql]
 
-`reader_seconds` is the way from the file to all batches (`cast_seconds`: typed as the platform stores them as well), one process; `psql -f`
-loads into a fresh database of the embedded server of a temporary home. The best of three each. With `--form inserts` give `--no-psql`: the
-server commits every row.
+`snapshot_seconds` is the whole way (reader, cast, judge, Avro), `reader_seconds` that from the file to all batches, each in a process
+of its own. `psql -f` loads the same file into a fresh database of the embedded server of a temporary home. `packed` is the whole way from
+the same dump packed, `alone` its unpacking and no more. All are taken in turns, the best of three each. With `--form inserts` give
+`--no-psql`: the server commits every row.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 from bulk import psql, query
 from dat import COLUMNS
+from readers_shapes import COPY_HEAD, COPY_TAIL, measured_apart
 
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.base import Finished, Rows, TableFound
-from platform_assets.formats.cast import cast_batch
+from platform_assets.formats.base import Finished, Rows
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.postgres.reader import PostgresDump
 from platform_assets.storage.home import Home
@@ -32,29 +37,7 @@ from platform_assets.storage.server.embedded import EmbeddedServer
 
 SOURCE = SourceSettings("bench")
 TABLE = "public.sales"
-HEAD = """--
--- PostgreSQL database dump
---
-
--- Dumped from database version 18.0
--- Dumped by pg_dump version 18.0
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SELECT pg_catalog.set_config('search_path', '', false);
-
-"""
-TAIL = f"""
-
-ALTER TABLE ONLY {TABLE}
-    ADD CONSTRAINT sales_pkey PRIMARY KEY (id);
-
-
---
--- PostgreSQL database dump complete
---
-
-"""
+KEY = f"\n\nALTER TABLE ONLY {TABLE}\n    ADD CONSTRAINT sales_pkey PRIMARY KEY (id);\n"
 
 
 def text_of(name: str, sql: str) -> str:
@@ -80,47 +63,81 @@ def write_dump(path: Path, rows: int, form: str) -> None:
         quoted = [f"coalesce('''' || replace({cell}, '''', '''''') || '''', 'NULL')" for cell in cells]
         line, opening, closing = f"'INSERT INTO {TABLE} VALUES (' || concat_ws(', ', {', '.join(quoted)}) || ');'", "", ""
     with path.open("w", encoding="utf-8") as file, duckdb.connect() as connection:
-        file.write(f"{HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n{opening}")
+        file.write(f"{COPY_HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n{opening}")
         result = connection.execute(f"SELECT {line} FROM {numbers}")
         while lines := result.fetchmany(50_000):
             file.writelines(f"{one[0]}\n" for one in lines)
-        file.write(closing + TAIL)
+        file.write(closing + KEY + COPY_TAIL)
 
 
-def read(path: Path, *, cast: bool) -> int:
-    tables, rows = {}, 0
-    dump = open_dump(path, SOURCE)
-    for event in PostgresDump().read(dump, SOURCE, {}):
-        if isinstance(event, TableFound):
-            tables[event.table.name] = event.table
-        elif isinstance(event, Rows):
+def read_only(path: Path) -> dict[str, float]:
+    """The reader alone."""
+    start, rows = time.perf_counter(), 0
+    for event in PostgresDump().read(open_dump(path, SOURCE), SOURCE, {}):
+        if isinstance(event, Rows):
             rows += event.batch.num_rows
-            if cast:
-                cast_batch(event.batch, tables[event.table])
         elif isinstance(event, Finished) and event.completeness != "complete":
             raise SystemExit(f"the dump is {event.completeness}: {event.reasons}")
-    return rows
+    return {"reader_seconds": round(time.perf_counter() - start, 2), "rows": rows}
 
 
-def best(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
-    seconds = []
-    for _ in range(3):
-        before()
-        start = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def unpacked_alone(path: Path) -> dict[str, float]:
+    """What taking a stream out of its packing costs, done as the platform does it."""
+    start = time.perf_counter()
+    with open_dump(path, SOURCE).members[0].open() as stream:
+        while stream.read(1 << 20):
+            pass
+    return {"alone_seconds": round(time.perf_counter() - start, 2)}
 
 
-def psql_seconds(home: Path, path: Path) -> float:
+CHILDREN = {"read": read_only, "unpack": unpacked_alone}
+
+
+def child(what: str, path: Path) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, "--child", what, str(path)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def pack(path: Path) -> list[Path]:
+    """The dump as gzip -6 and as zstd -3 write it."""
+    packed = [path.with_suffix(".sql.gz"), path.with_suffix(".sql.zst")]
+    with path.open("rb") as plain, gzip.open(packed[0], "wb", 6) as file:
+        shutil.copyfileobj(plain, file, 1 << 20)
+    with path.open("rb") as plain, pa.output_stream(packed[1], compression=None) as file, pa.CompressedOutputStream(file, "zstd") as out:
+        while data := plain.read(1 << 20):
+            out.write(data)
+    return packed
+
+
+@contextmanager
+def server(home: Path) -> Iterator[Callable[[Path], float]]:
+    """Seconds of `psql -f` of a dump, on the embedded server."""
     home.chmod(0o755)  # as root the server runs under another account
-    server = EmbeddedServer(Home(home))
+    embedded = EmbeddedServer(Home(home))
+
+    def seconds(path: Path) -> float:
+        query(url, f"DROP TABLE IF EXISTS {TABLE}")
+        start = time.perf_counter()
+        subprocess.run([psql(), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(path), url], check=True, capture_output=True)
+        return time.perf_counter() - start
+
     try:
-        url = server.ensure_running().url("postgres").replace("+psycopg", "")
-        command = [psql(), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(path), url]
-        return best(lambda: subprocess.run(command, check=True, capture_output=True), lambda: query(url, f"DROP TABLE IF EXISTS {TABLE}"))
+        url = embedded.ensure_running().url("postgres").replace("+psycopg", "")
+        yield seconds
     finally:
-        server.stop(force=True)
+        embedded.stop(force=True)
+
+
+def measure(path: Path, packed: list[Path], loaded: Callable[[Path], float] | None) -> dict[str, float]:
+    """One turn of everything."""
+    whole = measured_apart(path)
+    found = {"snapshot_seconds": float(whole["seconds"]), "peak_mb": float(whole["peak_mb"])} | child("read", path)
+    if loaded is not None:
+        found["psql_seconds"] = round(loaded(path), 2)
+    for one in packed:
+        found[f"packed_{one.suffix[1:]}_seconds"] = float(measured_apart(one)["seconds"])
+        found[f"alone_{one.suffix[1:]}_seconds"] = child("unpack", one)["alone_seconds"]
+    return found
 
 
 def main() -> None:
@@ -128,26 +145,25 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--form", choices=("copy", "inserts"), default="copy")
     parser.add_argument("--no-psql", action="store_true")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.child:
+        what, path = options.child
+        print(json.dumps(CHILDREN[what](Path(path))))  # noqa: T201
+        return
     home = Path(tempfile.mkdtemp(prefix="platform-readers-"))
     try:
         path = home / "sales.sql"
         write_dump(path, options.rows, options.form)
-        megabytes = path.stat().st_size / 1e6
-        if read(path, cast=False) != options.rows:
+        packed = pack(path)
+        with nullcontext() if options.no_psql else server(home) as loaded:
+            turns = [measure(path, packed, loaded) for _ in range(3)]
+        best = {name: min(turn[name] for turn in turns) for name in turns[0]}
+        if best["rows"] != options.rows:
             raise SystemExit("not every row was read")
-        seconds, typed = best(lambda: read(path, cast=False)), best(lambda: read(path, cast=True))
-        figures = {
-            "rows": options.rows,
-            "form": options.form,
-            "file_mb": round(megabytes),
-            "reader_seconds": round(seconds, 2),
-            "reader_mb_per_second": round(megabytes / seconds),
-            "cast_seconds": round(typed, 2),
-        }
         if not options.no_psql:
-            figures["psql_seconds"] = round(psql_seconds(home, path), 2)
-        print(json.dumps(figures))  # noqa: T201
+            best["of_psql"] = round(best["snapshot_seconds"] / best["psql_seconds"], 2)
+        print(json.dumps({"form": options.form, "file_mb": round(path.stat().st_size / 1e6)} | best))  # noqa: T201
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -28,7 +28,20 @@ The session's zone is UTC, since an instant meets a plain timestamp in it."""
 
 Engine = duckdb.DuckDBPyConnection
 """What the operations get: they know its SQL, not whose it is."""
-_LIMIT = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
+_LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", re.IGNORECASE)
+_LEAST_PART = 64 << 20
+
+
+def part_of_limit(memory_limit: str) -> str:
+    """A quarter of a limit, for an engine that works beside other work; not less than 64 MiB, nor more than the limit.
+
+    A text that is no size comes back as it is: `open_engine` says so.
+    """
+    found = _LIMIT.fullmatch(memory_limit.strip())
+    if not found:
+        return memory_limit
+    size = float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1)
+    return f"{min(size, max(size / 4, _LEAST_PART)) / 1024:.0f}KiB"
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 What a word means is not known here (that is the dialect's reader), only where a token begins and ends. Bytes stay bytes: a dump
 holds several encodings at once. Nothing is scanned twice: a token that runs over the end of the buffer is continued where the scan
-stopped, and each refill at least doubles the room for it.
+stopped, and each refill makes the room for it half as large again.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 import lzma
 import re
 import zlib
@@ -135,6 +136,10 @@ class Tokens:
         mark, self._mark = self._mark, None
         return None if mark is None else self.buffer[mark : self.position]
 
+    def unmark(self) -> None:
+        """Takes the mark away."""
+        self._mark = None
+
     def rewind(self) -> bool:
         """Back to the mark, which is taken away. False when what was held grew too long: then nothing is changed."""
         mark, self._mark = self._mark, None
@@ -150,28 +155,40 @@ class Tokens:
         keep = self.position if self._mark is None else self._mark
         if self.position - keep > MAX_TOKEN:
             self._mark, keep = None, self.position
+        self._let_go(keep)
+        before = len(self.buffer)
+        self._read(max(CHUNK, before // 2))
+        return len(self.buffer) > before
+
+    def let_go(self) -> None:
+        """Frees the text before `position`; without a mark only. For who took a long piece of it."""
+        self._let_go(self.position)
+
+    def _let_go(self, keep: int) -> None:
         line = self.line
-        tail = self.buffer[keep:]
-        more = self._read(max(CHUNK, len(tail)))
-        self.buffer = tail + more
+        self.buffer = self.buffer[keep:]
         self.position -= keep
         self._base += keep
         self._counted, self._line = self.position, line
         if self._mark is not None:
             self._mark = 0
-        return bool(more)
 
-    def _read(self, size: int) -> bytes:
-        """As many bytes as asked for, less only at the end: a stream that gives a little at a time must not make each refill a copy."""
-        parts: list[bytes] = []
+    def _read(self, size: int) -> None:
+        """As many bytes as asked for, less only at the end: a stream that gives a little at a time must not make each refill a copy.
+
+        They go behind those that are there piece by piece: with a long token no second copy of either is ever held.
+        """
+        room = io.BytesIO()
+        room.write(self.buffer)
+        self.buffer = b""
         try:
-            while size > 0 and (part := self._stream.read(size)):
-                parts.append(part)
+            while size > 0 and (part := self._stream.read(min(size, CHUNK))):
+                room.write(part)
                 size -= len(part)
         except STREAM_ERRORS as error:
             self.broken = f"{type(error).__name__}: {error}"
         self._ended = size > 0
-        return b"".join(parts)
+        self.buffer = room.getvalue()
 
     def _lookahead(self) -> None:
         while len(self.buffer) - self.position < _LOOKAHEAD and self.fill():

@@ -30,8 +30,9 @@ class BrokenRules:
     def __init__(self, connection: Engine, name: str) -> None:
         self._connection = connection
         self._name = name
-        self._rules: list[tuple[int, Rule]] = []
+        self._rules: list[Rule] = []
         self._numbers: dict[tuple[int, str], int] = {}
+        self._of_table: dict[int, list[int]] = {}
         connection.execute(f'CREATE TABLE "{name}" (t INTEGER, "row" BIGINT, rule INTEGER, value STRING, first BIGINT)')
 
     def note(self, table: int, rule: Rule, rows: pa.Int64Array, values: pa.Array) -> None:
@@ -46,7 +47,8 @@ class BrokenRules:
     def _into(self, table: int, rule: Rule) -> str:
         number = self._numbers.setdefault((table, rule.id), len(self._rules))
         if number == len(self._rules):
-            self._rules.append((table, rule))
+            self._rules.append(rule)
+            self._of_table.setdefault(table, []).append(number)
         return f'INSERT INTO "{self._name}" SELECT {table}, "row", {number}, {_VALUE}'
 
     def forget(self, table: int) -> None:
@@ -55,7 +57,7 @@ class BrokenRules:
     def failed(self, table: int) -> dict[str, int]:
         """Rule id -> rows that broke it; rules that no row broke are absent."""
         counted = self._connection.execute(f'SELECT rule, count(*) FROM "{self._name}" WHERE t = {table} GROUP BY rule').fetchall()
-        return {self._rules[number][1].id: rows for number, rows in counted}
+        return {self._rules[number].id: rows for number, rows in counted}
 
     def rejected_sql(self, table: int) -> str:
         """A statement for the numbers of the rows (column row) that broke a rule of severity error, each as often as it did."""
@@ -81,11 +83,11 @@ class BrokenRules:
             cursor.close()
 
     def _violation(self, number: int, value: str | None, first: int | None) -> Violation:
-        rule = self._rules[number][1]
+        rule = self._rules[number]
         return Violation(rule.id, rule.code, rule.columns, value, explain(rule, value, first=first))
 
     def _of_severity(self, table: int, severity: str) -> str:
-        numbers = [number for number, (owner, rule) in enumerate(self._rules) if owner == table and rule.severity == severity]
+        numbers = [number for number in self._of_table.get(table, ()) if self._rules[number].severity == severity]
         return ", ".join(map(str, numbers)) or "-1"
 
 

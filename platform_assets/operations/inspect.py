@@ -18,10 +18,11 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import type_name
-from platform_assets.engines.duckdb import open_engine
+from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, TableReading, opened, silent
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
@@ -149,6 +150,7 @@ def inspect_dump(settings: Settings, path: Path, source: str | None = None, *, p
     Memory stays flat, nothing is written but DuckDB's spill, which goes to a temporary folder. Raises DumpGone, UnreadableDump (also
     LimitExceeded) when no row can be read, UnknownSource, SettingsError.
     """
+    share_freed_memory()
     home = Home(settings.home)
     name = source or source_of(home, path)
     said = settings.source(name) if name else SourceSettings(NO_SOURCE)
@@ -156,7 +158,7 @@ def inspect_dump(settings: Settings, path: Path, source: str | None = None, *, p
     sink = _Samples()
     with (
         tempfile.TemporaryDirectory(prefix="platform-inspect-") as work,
-        open_engine(Path(work), memory_limit=settings.memory_limit, threads=settings.threads) as engine,
+        open_engine(Path(work), memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine,
     ):
         reading = DumpReading(found, VersionJudge(engine, found.dictionary), sink, place=str(path), progress=progress, samples=SAMPLES)
         finished = reading.read()

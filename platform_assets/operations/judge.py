@@ -78,8 +78,12 @@ class VersionJudge:
 
     def __init__(self, connection: Engine, known: Mapping[str, Table] | None = None) -> None:
         self._connection = connection
-        self._known = dict(known or {})
         self._dockets: dict[str, _Docket] = {}
+        self._referring: dict[str, dict[str, tuple[str, ...]]] = {}
+        """Table -> tables that refer to it -> the columns of it that they name."""
+        self._tables: dict[str, Table] = {}
+        for other in (known or {}).values():
+            self._refer(other)
         self._prefix = f"judge_{next(_instances)}_"
         self._broken = BrokenRules(connection, f"{self._prefix}broken")
         self._next = count()
@@ -89,10 +93,21 @@ class VersionJudge:
         docket = self._dockets.get(table.name)
         if docket is None:
             docket = self._dockets[table.name] = _Docket(next(self._next), table)
+        self._refer(table)
         docket.table = table
         docket.rules = rules_of(table)
         for rule in _row_rules(docket):
             check_of(rule, table)
+
+    def _refer(self, table: Table) -> None:
+        """Notes whom the table refers to, in place of what it said before."""
+        before = self._tables.get(table.name)
+        self._tables[table.name] = table
+        for key in before.foreign_keys if before is not None else ():
+            self._referring.get(key.table, {}).pop(table.name, None)
+        for key in table.foreign_keys:
+            columns = self._referring.setdefault(key.table, {})
+            columns[table.name] = (*columns.get(table.name, ()), *key.references)
 
     def restart(self, name: str) -> None:
         """Forgets the rows of a table: it came again, or its rules came after its rows (`late`)."""
@@ -148,7 +163,8 @@ class VersionJudge:
             )
         for docket in self._dockets.values():
             self._evaluate(docket, [rule for rule in docket.rules if rule.kind in ("primaryKey", "unique")], {})
-        references = {name: {rule.limit[0] for rule in _references(docket)} & set(self._dockets) for name, docket in self._dockets.items()}
+        there = self._dockets.keys()
+        references = {name: {rule.limit[0] for rule in _references(docket)} & there for name, docket in self._dockets.items()}
         for group in reference_groups(references):
             self._settle(group)
         return {name: self._verdict(docket) for name, docket in self._dockets.items()}
@@ -174,9 +190,8 @@ class VersionJudge:
     def _needed(self, docket: _Docket) -> tuple[str, ...]:
         """Columns of the table's own set rules, and those that others refer to."""
         own = [name for rule in docket.rules if rule.kind in SET_KINDS for name in rule.columns]
-        tables = {**self._known, **{name: other.table for name, other in self._dockets.items()}}
-        keys = [key for other in tables.values() for key in other.foreign_keys if key.table == docket.table.name]
-        names = dict.fromkeys([*own, *(name for key in keys for name in key.references)])
+        referred = self._referring.get(docket.table.name, {}).values()
+        names = dict.fromkeys([*own, *(name for columns in referred for name in columns)])
         return tuple(name for name in names if name in docket.table.column_names)
 
     def _covered(self, docket: _Docket) -> bool:
@@ -232,7 +247,7 @@ class VersionJudge:
         inside = set(group)
         for within in (False, True):
             wanted = {name: [rule for rule in _references(self._dockets[name]) if (rule.limit[0] in inside) == within] for name in group}
-            parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & set(self._dockets)
+            parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & self._dockets.keys()
             views = {name: self._accepted(self._dockets[name]) for name in sorted(parents)}
             for name, rules in wanted.items():
                 for rule in rules:

@@ -14,12 +14,13 @@ import pyarrow as pa
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.engines.duckdb import open_engine
+from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.errors import PartialDump
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
 from platform_assets.operations.governing import contract_version
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, opened, silent
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.records import VersionRecord
@@ -54,11 +55,12 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
 
     Raises UnreadableDump (also LimitExceeded) when no row of it can be read, PartialDump when it is partial and its source refuses that.
     """
+    share_freed_memory()
     home, source = Home(settings.home), settings.source(version.source)
     work = home.store / "work"
     found = opened(path, source, load_dictionary(home.dictionary, version.source), work=work)
     sink = _Snapshots(home, version)
-    with open_engine(work, memory_limit=settings.memory_limit, threads=settings.threads) as engine:
+    with open_engine(work, memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine:
         reading = DumpReading(found, VersionJudge(engine, found.dictionary), sink, place=version.path, progress=progress)
         try:
             finished = reading.read()

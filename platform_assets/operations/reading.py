@@ -30,6 +30,7 @@ from platform_assets.formats.containers.told import told
 from platform_assets.formats.detect import choose
 from platform_assets.operations.governing import governed, renamed
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.memory import give_back_memory
 from platform_assets.storage.rows.rejects import RejectRecord
 from platform_assets.versions.merge import find_row_version
 
@@ -135,6 +136,7 @@ class DumpReading:
     def judged(self) -> dict[str, Verdict]:
         """The verdict on every table; rejected rows have gone to the sink with all their reasons. After `read`."""
         self._judge_again()
+        give_back_memory()
         verdicts = self._judge.verdicts()
         self._reject_judged(verdicts)
         return verdicts

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from platform_assets.engines.duckdb import open_engine
+from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.errors import SettingsError
 
 
@@ -63,3 +63,14 @@ def test_a_limit_that_is_no_size_is_a_settings_error(tmp_path: Path, limit: str)
 def test_a_negative_number_of_threads_is_a_settings_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="threads"), open_engine(tmp_path, threads=-1):
         pass
+
+
+@pytest.mark.parametrize(
+    ("limit", "part"),
+    [("300MB", "73242KiB"), ("4GiB", "1048576KiB"), ("200mb", "65536KiB"), ("1.5 MB", "1465KiB"), ("a lot", "a lot")],
+)
+def test_an_engine_that_works_beside_others_gets_a_quarter_of_the_limit(limit: str, part: str, tmp_path: Path) -> None:
+    assert part_of_limit(limit) == part
+    if part != limit:
+        with open_engine(tmp_path, memory_limit=part) as engine:
+            assert engine.execute("SELECT 1").fetchone() == (1,)

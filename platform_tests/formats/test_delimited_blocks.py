@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from platform_assets.dictionary.source import DelimitedOptions
 from platform_assets.errors import SettingsError
 from platform_assets.formats.base import BATCH_ROWS
 from platform_assets.formats.delimited import blocks as delimited_blocks
+from platform_assets.formats.delimited.arrow import read_block
 from platform_assets.formats.delimited.blocks import BadRow, Block, Splitter
 from platform_assets.formats.delimited.dialect import CR, Dialect
 from platform_assets.formats.delimited.proof import proven_end
@@ -369,3 +371,20 @@ def test_a_header_is_no_null_and_a_wrong_pattern_is_named() -> None:
     assert Splitter(Utf8Source(io.BytesIO(b"a,b\na,c\n"), "utf-8"), dialect).header() == (("a", "b"), None)
     with pytest.raises(SettingsError, match=r"app\.null_pattern: '\(' is not a regular expression"):
         Dialect.of(DelimitedOptions(null_pattern="("), "app")
+
+
+def test_a_wide_header_does_not_make_columns_for_every_piece_of_short_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(text: memoryview, dialect: Dialect, width: int, invalid: list[int]) -> pa.Table:
+        nonlocal made
+        made += width
+        return read_block(text, dialect, width, invalid)
+
+    monkeypatch.setattr(delimited_blocks, "read_block", counted)
+    data = b"," * 2000 + b"\n" + b'"\n' * 2000
+    splitter = Splitter(Utf8Source(io.BytesIO(data), "utf-8"), CSV, block_bytes=64)
+    width = splitter.width() or 0
+    bad = [found.row for found in splitter.blocks(width) if isinstance(found, BadRow)]
+    assert (width, len(bad), splitter.findings.rows) == (2001, splitter.findings.rows - 1, len(bad) + 1)
+    assert made <= 2 * len(data)

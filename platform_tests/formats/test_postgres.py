@@ -16,9 +16,12 @@ from postgres_reading import read, typed_rows
 from platform_assets.dictionary.source import Limits, SourceSettings
 from platform_assets.dictionary.types import STRING, decimal
 from platform_assets.errors import LimitExceeded, UnreadableDump
+from platform_assets.formats import sql_tokens
 from platform_assets.formats.base import Dump, Finished, Member, Rows, Unreadable
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
+from platform_assets.formats.postgres import blocks as copy_blocks
+from platform_assets.formats.postgres import copying, unescape
 from platform_assets.formats.postgres.programs import program_folder
 from platform_assets.formats.postgres.reader import PostgresDump
 
@@ -55,6 +58,62 @@ ALTER TABLE ONLY public.t
 
 """
 SOURCE = SourceSettings("shop")
+
+
+def _copied(*lines: bytes) -> bytes:
+    return b"CREATE TABLE t (id integer, s text, b bytea, n integer);\nCOPY t (id, s, b, n) FROM stdin;\n" + b"".join(lines) + b"\\.\n"
+
+
+def test_a_line_that_is_too_long_to_hold_is_told_and_those_around_it_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "MAX_TOKEN", 5000)
+    monkeypatch.setattr(copying, "COPY_STEP", 500)
+    monkeypatch.setattr(copying, "LONG_BLOCK", 1000)
+    monkeypatch.setattr(sql_tokens, "CHUNK", 400)
+    # A backslash before a line end makes it a part of the line, wherever the pieces of the stream end.
+    long = b"2\t" + (b"x" * 37 + b"\\\n" + b"\\\\") * 3000 + b"\t\\N\t2\n"
+    script = _copied(b"1\ta\t\\N\t1\n" * 200, long, b"3\tb\t\\N\t3\n", long, b"4\tc\t\\N\t4\n")
+    reading = read(script)
+    assert [(one.code, one.row, one.line) for one in reading.unreadable] == [("row-too-long", 201, 203), ("row-too-long", 203, 3205)]
+    assert [row[0] for row in typed_rows(postgres_reading.dump(script))["t"]] == [*[1] * 200, 3, 4]
+    assert reading.verdict.completeness == "partial"
+
+
+@pytest.mark.parametrize("chunk", range(20, 60))
+def test_a_line_end_behind_a_backslash_is_data_wherever_the_pieces_of_the_stream_end(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "COPY_STEP", 10)
+    monkeypatch.setattr(sql_tokens, "CHUNK", chunk)
+    rows = typed_rows(postgres_reading.dump(_copied(b"1\ta\\\nbc\\\nd\t\\N\t1\n" * 30)))["t"]
+    assert [row[1] for row in rows] == ["a\nbc\nd"] * 30
+
+
+def test_a_line_that_is_too_long_and_cut_leaves_the_dump_partial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "MAX_TOKEN", 5000)
+    monkeypatch.setattr(sql_tokens, "CHUNK", 400)
+    reading = read(_copied(b"1\ta\t\\N\t1\n", b"2\t" + b"x" * 50_000)[:-3])
+    assert [one.code for one in reading.unreadable] == ["row-too-long"]
+    assert any("the file ends inside a statement" in reason for reason in reading.verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        b"x" * 200,
+        b"a\\\\b\\n" * 60,
+        "é".encode() * 90,
+        "é\\\\\\351\\né\\x41xyzé".encode() * 30,
+        "ab\\\\é\\12\\t3ab€\\n".encode() * 30,
+        b"\\\\x" + b"ab" * 90,
+        b"\xff" * 200,
+        b"x\\x00" * 60,
+    ],
+)
+@pytest.mark.parametrize("line", [b"1\t%s\t\\N\t7\n", b"1\tx\t%s\t7\n", b"1\tx\t\\N\t%s\n", b"1\t%s\n", b"1\t%s\t\\\\x00\tseven\n"])
+def test_very_long_cells_read_as_short_ones_do(cell: bytes, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = postgres_reading.dump(_copied(line % cell))
+    expected = typed_rows(dump), [(one.code, one.raw) for one in postgres_reading.read_dump(dump).unreadable]
+    monkeypatch.setattr(copy_blocks, "_LONG_CELL", 100)
+    monkeypatch.setattr(unescape, "_PIECE", 7)
+    assert (typed_rows(dump), [(one.code, one.raw) for one in postgres_reading.read_dump(dump).unreadable]) == expected
 
 
 def test_g04_a_dump_that_is_cut_anywhere_is_never_complete() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats import sql_tokens
-from platform_assets.formats.postgres import copying, tokens
+from platform_assets.formats.postgres import copying
 from platform_assets.formats.postgres.unescape import bytea, bytea_column, unescape_cell, unescape_column
 
 CASES = Path(__file__).parent / "cases" / "postgres"
@@ -80,9 +80,10 @@ def test_rows_written_as_copy_and_as_insert_are_read_back_equal(table, style, ch
     copy = head + "COPY t FROM stdin;\n" + "".join("\t".join(map(copied, row)) + "\n" for row in rows) + "\\.\n"
     values = ",\n".join("(" + ", ".join(inserted(value, style) for value in row) + ")" for row in rows)
     insert = f"{head}INSERT INTO t VALUES {values};\n"
-    kept = (sql_tokens.CHUNK, tokens.CHUNK, copying.CHUNK, copying.COPY_STEP)
+    kept = (sql_tokens.CHUNK, copying.COPY_STEP, copying.LONG_BLOCK)
     try:
-        sql_tokens.CHUNK = tokens.CHUNK = copying.CHUNK = copying.COPY_STEP = chunk
+        sql_tokens.CHUNK = copying.COPY_STEP = chunk
+        copying.LONG_BLOCK = 2 * chunk
         expected = [tuple(map(text, row)) for row in rows]
         for script in (copy, insert):
             dump = postgres_reading.dump(script)
@@ -90,7 +91,7 @@ def test_rows_written_as_copy_and_as_insert_are_read_back_equal(table, style, ch
             reading = postgres_reading.read_dump(dump)
             assert (reading.unreadable, reading.verdict.completeness) == ([], "unknown")
     finally:
-        sql_tokens.CHUNK, tokens.CHUNK, copying.CHUNK, copying.COPY_STEP = kept
+        sql_tokens.CHUNK, copying.COPY_STEP, copying.LONG_BLOCK = kept
 
 
 escapes = st.lists(st.sampled_from(["\\", "\\\\", "\\n", "\\N", "\\101", "\\x41", "\\q", "n", "x", "é", "7"]), max_size=8).map("".join)

@@ -22,6 +22,7 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INSTANT, INT64, STRING, TIME, TIMESTAMP
 from platform_assets.errors import StoredFileError
 from platform_assets.formats.avro.container import BrokenContainer, encode_long, read_blocks, read_header
+from platform_assets.storage.rows import avro
 from platform_assets.storage.rows.avro import Part, PartFile, encode_block, field_names, file_header, part_blocks, proven_file
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,6 +42,30 @@ def test_every_type_with_its_edges_comes_back_bit_for_bit() -> None:
     (back,) = read_back(data, batch.schema, fields)
     assert back.schema == batch.schema
     assert exact_rows([back]) == exact_rows([batch])
+
+
+def test_a_block_that_ends_with_a_very_long_row_is_the_same_as_without_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, edges = edge_table()
+    monkeypatch.setattr(avro, "_LONG_CELL", 30)
+    for row in range(edges.num_rows):
+        for batch in (edges.slice(0, row + 1), edges.slice(row, 1)):
+            monkeypatch.setattr(avro, "_LONG_ROW", 1 << 40)
+            expected, fields = file_of(batch)
+            monkeypatch.setattr(avro, "_LONG_ROW", 0)
+            data, _ = file_of(batch)
+            assert exact_rows(read_back(data, batch.schema, fields)) == exact_rows([batch])
+            assert _unpacked(data) == _unpacked(expected)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What stands in the one block of a file."""
+    file = io.BytesIO(data)
+    _, sync = read_header(file)
+    (block,) = read_blocks(file, sync)
+    packed, check = block.data[:-4], block.data[-4:]
+    unpacked = bytes(cramjam.snappy.decompress_raw(packed))
+    assert zlib.crc32(unpacked).to_bytes(4, "big") == check
+    return unpacked
 
 
 def test_fastavro_reads_the_same_values() -> None:

@@ -49,7 +49,12 @@ def make_header(schema: Mapping[str, Any], codec: str) -> Header:
 
 
 def framed(block: Block, sync: bytes) -> bytes:
-    return b"".join((encode_long(block.rows), encode_long(len(block.data)), block.data, sync))
+    return b"".join(frame_pieces(block, sync))
+
+
+def frame_pieces(block: Block, sync: bytes) -> tuple[bytes, bytes, bytes]:
+    """A block as it stands in a file: what is before its data, the data, what is behind."""
+    return encode_long(block.rows) + encode_long(len(block.data)), block.data, sync
 
 
 def encode_long(value: int) -> bytes:

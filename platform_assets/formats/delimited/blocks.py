@@ -166,6 +166,10 @@ class Splitter:
 
     def _parse_fast(self, stop: int, width: int) -> Iterator[Block | BadRow]:
         """Records up to `stop`, which the proof covers. Rows that are not UTF-8 are taken out before Arrow sees the rest."""
+        if stop - self._start < width - 1:
+            # No row of so many columns fits in: Arrow would make them all for nothing, piece after piece.
+            yield from self._parse_exact(stop - self._start, width)
+            return
         start, first_line, first_row = self._start, self._line, self.findings.rows
         text = memoryview(self._buffer)[start:stop]
         lines_passed = self._count_lines(start, stop)

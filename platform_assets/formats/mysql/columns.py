@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from platform_assets.formats.mysql.literals import CONVERT, Reading, Undecodable, as_number
 from platform_assets.formats.mysql.types import Kind
 
+_LONG_CELL = 4 << 20
 _QUOTE = 0x27
 _ZERO = 0x30
 _NUMBER_FIRST = set(b"-0123456789")
@@ -37,6 +38,8 @@ class Converted:
 
 def convert(cells: Sequence[bytes | None], reading: Reading, target: pa.DataType) -> Converted:
     """Literals (None for NULL) as an array of `binary` when that is the column's type, of `string` otherwise."""
+    if any(cell is not None and len(cell) > _LONG_CELL for cell in cells):
+        return _slow(cells, reading, target)  # whole columns of it would be held eight times
     literals = pa.array(cells, pa.binary())
     if literals.null_count == len(literals):
         return Converted(pa.nulls(len(literals), target if pa.types.is_binary(target) else pa.string()))

@@ -65,7 +65,7 @@ class FileReading:
         tokens = [first]
         while (token := self.tokens.next()).kind not in (END, EOF):
             if len(tokens) >= MAX_TOKENS or token.text is None:
-                self.tokens.raw()
+                self.tokens.unmark()
                 self._skip(first)
                 message = f"A {first.text!r} statement of more than {MAX_TOKENS} words was skipped."
                 yield Notice("not-a-statement", message, self.member, first.line, data_bearing=True)
@@ -78,7 +78,7 @@ class FileReading:
 
     def _skip(self, first: Token, *, body: bool = False) -> None:
         """Goes behind the statement's end. With `body`, semicolons between BEGIN and END are not it."""
-        self.tokens.raw()
+        self.tokens.unmark()
         depth, previous = 0, first
         while (token := self.tokens.next()).kind != EOF:
             if body and previous.is_(b"END"):

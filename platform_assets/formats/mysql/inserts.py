@@ -196,7 +196,7 @@ class InsertReading(RowReading):
                 if opening.punct(b"("):
                     continue
                 following = opening
-            self.tokens.raw()
+            self.tokens.unmark()
             yield from self._tail(insert, following, first)
             return
 
@@ -255,5 +255,5 @@ class InsertReading(RowReading):
         row_cells = tuple(default if cell == DEFAULT else cell for cell, default in zip(cells, self._defaults(insert), strict=True))
         yield from self._take(insert, row_cells, first)
         yield from self.tables.grown(known, self.tokens.offset - first.offset, self.session)
-        self.tokens.raw()
+        self.tokens.unmark()
         yield from self._tail(insert, tuples.token, first)

@@ -6,6 +6,7 @@ A literal comes as bytes in one of few forms, told apart by its beginning: `'...
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,11 @@ def unescape(body: bytes, *, backslash: bool, lead: bytes = b"", quote: bytes = 
         return _unescape_pairs(body, backslash, lead, quote)
     if not backslash or b"\\" not in body:
         return body.replace(quote * 2, quote)
-    return _unescape_block(body, quote) if len(body) <= _BLOCK else b"".join(_unescape_block(block, quote) for block in _blocks(body))
+    if len(body) <= _BLOCK:
+        return _unescape_block(body, quote)
+    text = io.BytesIO()
+    text.writelines(_unescape_block(block, quote) for block in _blocks(body))
+    return text.getvalue()
 
 
 def _unescape_block(body: bytes, quote: bytes) -> bytes:

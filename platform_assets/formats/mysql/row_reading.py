@@ -16,14 +16,14 @@ from platform_assets.formats.cells import is_high
 from platform_assets.formats.mysql.blocks import RowBlock
 from platform_assets.formats.mysql.file import FileReading
 from platform_assets.formats.mysql.plain_rows import BLANK, Form, Found, find_rows
-from platform_assets.formats.mysql.rows import shown_raw
+from platform_assets.formats.mysql.rows import BATCH_BYTES, shown_raw
 from platform_assets.formats.mysql.tables import KnownTable
 from platform_assets.formats.mysql.values import DEFAULT, Cells, Problem, Tuples
 from platform_assets.formats.sql_tokens import END, EOF, Token
 
 FIRST_ROWS = 32
 """Rows of a run that are read one by one before it is worth to look at many: a look costs as much as some hundred of them."""
-LEAST_LOOK, MOST_LOOK = 32 << 10, 2 << 20
+LEAST_LOOK, MOST_LOOK = 32 << 10, 1 << 20
 """Bytes looked at for rows at once. With less, calls for each column take longer than their work; more brings nothing."""
 MOST_SINGLE = 512
 _TOLD = b"'\"\\"
@@ -190,7 +190,11 @@ class RowReading(FileReading):
             return (yield from self._behind(insert, self.tokens.next()))
         insert.pace.single -= 1
         row = yield from self._row(insert)
-        yield from self.tables.grown(insert.table, self.tokens.offset - begun, self.session)
+        size = self.tokens.offset - begun
+        if size > BATCH_BYTES:
+            self.tokens.unmark()
+            self.tokens.let_go()
+        yield from self.tables.grown(insert.table, size, self.session)
         return (yield from self._behind_row(insert, row))
 
     def _single_row(self, insert: Insert) -> bool:
@@ -205,23 +209,23 @@ class RowReading(FileReading):
         buffer.rows.append(insert.table.rows)
         return True
 
-    def _row(self, insert: Insert) -> Generator[Event, None, Cells | Problem]:
-        """One row token by token; the next token is its parenthesis."""
+    def _row(self, insert: Insert) -> Generator[Event, None, Problem | None]:
+        """One row token by token; the next token is its parenthesis. Gives what is wrong with it; its values are the buffer's alone."""
         self.tokens.mark()
         opening = self.tokens.next()
         row = insert.tuples.one(opening, self._defaults(insert))
         yield from self._take(insert, row, opening)
-        return row
+        return row if isinstance(row, Problem) else None
 
-    def _behind_row(self, insert: Insert, row: Cells | Problem) -> Generator[Event, None, bool | None]:
-        if isinstance(row, Problem) and (row.cut or row.ended):
+    def _behind_row(self, insert: Insert, row: Problem | None) -> Generator[Event, None, bool | None]:
+        if row is not None and (row.cut or row.ended):
             if row.cut:
                 self._cut(insert.first)
             return None if row.cut else True
         return (yield from self._behind(insert, self.tokens.next()))
 
     def _behind(self, insert: Insert, token: Token) -> Generator[Event, None, bool | None]:
-        self.tokens.raw()
+        self.tokens.unmark()
         if token.punct(b","):
             return False
         return (yield from self._tail(insert, token, insert.first))

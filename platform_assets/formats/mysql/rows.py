@@ -19,7 +19,7 @@ from platform_assets.formats.mysql.columns import Converted, convert
 from platform_assets.formats.mysql.literals import Reading
 from platform_assets.formats.mysql.values import Cells
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
 """Of text in all buffers together; as Python objects, short values take ten times as much."""
 RAW_CHARACTERS = 1 << 20
 """Raw text of one row beyond which it is cut, with a word that it is."""
@@ -114,7 +114,9 @@ class RowBuffer:
             for column, values in zip(self.plan.columns, by_column, strict=False)
         }
         rows, lines = np.array(self.rows, np.int64), np.array(self.lines, np.int64)
-        return self._piece(converted, rows, lines, lambda at: _tuple_text(cells[at][:width]))
+        piece = self._piece(converted, rows, lines, lambda at: _tuple_text(shown[at]))
+        shown = {at: cells[at][:width] for at in piece.bad}  # no other cells are held on for it
+        return piece
 
     def _piece(self, converted: dict[str, Converted], rows: npt.NDArray[np.int64], lines: npt.NDArray[np.int64], raw: Shown) -> _Piece:
         for column in self.plan.filled:
@@ -130,7 +132,7 @@ class RowBuffer:
     def _readable(self, pieces: list[_Piece]) -> Iterator[Event]:
         """The rows that can be read, in their order."""
         rows, lines = (np.concatenate([getattr(piece, what) for piece in pieces]) for what in ("rows", "lines"))
-        columns = {name: pa.concat_arrays([piece.arrays[name] for piece in pieces]) for name in pieces[0].arrays}
+        columns = {name: _joined([piece.arrays[name] for piece in pieces]) for name in pieces[0].arrays}
         kept = np.ones(len(rows), bool)
         kept[[start + at for start, piece in zip(_starts(pieces), pieces, strict=True) for at in piece.bad]] = False
         order = np.argsort(rows, kind="stable")[kept[np.argsort(rows, kind="stable")]]
@@ -144,6 +146,10 @@ class RowBuffer:
             if not columns:
                 batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(numbers), pa.struct([])))
             yield Rows(self.plan.table, self.member, batch, pa.array(numbers), pa.array(places), strict=False)
+
+
+def _joined(arrays: list[pa.Array]) -> pa.Array:
+    return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
 
 
 def _starts(pieces: list[_Piece]) -> list[int]:

@@ -122,7 +122,7 @@ class SqlFile(InsertReading):
 
     def _delimiter(self, first: Token) -> None:
         """A command of the client, ended by its line."""
-        self.tokens.raw()
+        self.tokens.unmark()
         words = self.tokens.rest_of_line().split()
         if words:
             self.session.lexis.delimiter = words[0]

@@ -210,16 +210,18 @@ class Tuples:
 
     def _string(self) -> bytes:
         """A quoted text, together with those that follow it at once, as one literal in single quotes."""
-        parts = []
+        texts: list[bytes] = []
         while self.token.kind == STRING:
             if self.token.text is None:
                 raise NotLiteral(f"a text of more than {MAX_TOKEN >> 20} MiB")
-            parts.append(self._single(self.token.text))
+            texts.append(self.token.text)
             self.token = self.tokens.next()
         if self.token.is_(b"COLLATE"):
             self.tokens.next()
             self.token = self.tokens.next()
-        return b"'" + b"".join(parts) + b"'"
+        if len(texts) == 1 and texts[0][:1] == b"'":
+            return texts[0]
+        return b"'" + b"".join(map(self._single, texts)) + b"'"
 
     def _single(self, text: bytes) -> bytes:
         """A string's inside as it would stand between single quotes, escapes left as they are."""

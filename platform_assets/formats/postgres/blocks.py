@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,13 @@ import pyarrow.csv as csv
 
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, STRING, TIMESTAMP
 from platform_assets.formats.postgres.types import NativeType
-from platform_assets.formats.postgres.unescape import bytea_column, has_backslash, unescape_column
+from platform_assets.formats.postgres.unescape import bytea_column, has_backslash, unescape_column, unescape_long_text
 from platform_assets.formats.postgres.values import stored
 
 _COLUMN = re.compile(r"In CSV column #(\d+)")
 _CONTINUED = re.compile(rb"(?<!\\)(?:\\\\)*\\\Z")
 _PARALLEL = 1 << 20
+_LONG_CELL = 1 << 20
 _YEAR_ONE = {DATE: -719_162, TIMESTAMP: -62_135_596_800_000_000, INSTANT: -62_135_596_800_000_000}
 
 
@@ -68,6 +70,10 @@ class Block:
 
 def read_block(data: bytes, shape: CopyShape, encoding: str, *, crlf: bool = False) -> Block:
     """`data` ends with a line end; `encoding` is Python's name. `crlf`: the lines of this COPY end with CR and LF."""
+    if len(data) > _LONG_CELL and encoding == "utf-8" and not crlf:
+        block = _with_long_cells(data, shape)
+        if block is not None:
+            return block
     if encoding != "utf-8":
         try:
             plain = data.decode(encoding).encode("utf-8")
@@ -84,6 +90,40 @@ def read_block(data: bytes, shape: CopyShape, encoding: str, *, crlf: bool = Fal
             places = np.arange(table.num_rows)
             return _finished(table, shape, places, places, table.num_rows, [], lambda row: plain.split(b"\n")[row])
     return _sifted(data, shape, encoding, crlf)
+
+
+def _with_long_cells(data: bytes, shape: CopyShape) -> Block | None:
+    """One line with very long texts: they are not copied, Arrow parses the rest. None when it is not that, or not read so."""
+    if data.find(b"\n") != len(data) - 1 or b"\r" in data or b"\0" in data or data.count(shape.delimiter) != len(shape.columns) - 1:
+        return None
+    edges = [-1, *(found.start() for found in re.finditer(re.escape(shape.delimiter), data)), len(data) - 1]
+    spans = [(before + 1, after) for before, after in pairwise(edges)]
+    long = {at: span for at, span in enumerate(spans) if span[1] - span[0] > _LONG_CELL and shape.columns[at].type in (STRING, BINARY)}
+    if not long:
+        return None
+    short = shape.delimiter.join(b"" if at in long else data[slice(*span)] for at, span in enumerate(spans))
+    block = read_block(short + b"\n", shape, "utf-8")
+    columns = dict(block.columns)
+    for at, span in long.items():
+        values = None if block.bad else _long_cell(data, span, shape.columns[at])
+        if values is None:
+            return None
+        columns[shape.columns[at].name] = values
+    return Block(columns, block.rows, block.lines, block.total)
+
+
+def _long_cell(data: bytes, span: tuple[int, int], column: CopyColumn) -> pa.Array | None:
+    """A column of one text, without a copy where it has no escapes; None when the usual way must tell what is wrong with it."""
+    size = span[1] - span[0]
+    edges = pa.py_buffer(np.array([0, size], np.int32))
+    cell = pa.Array.from_buffers(pa.binary(), 1, [None, edges, pa.py_buffer(data).slice(span[0], size)])
+    try:
+        if column.type == STRING and has_backslash(cell):
+            return unescape_long_text(memoryview(data)[slice(*span)])
+        values, problems = _text(cell.cast(STRING), column, textual=False)
+    except pa.ArrowInvalid:
+        return None
+    return None if problems else values
 
 
 def _parsed(data: bytes, shape: CopyShape) -> pa.Table | None:

@@ -16,9 +16,12 @@ from platform_assets.formats.postgres.file import FileReading
 from platform_assets.formats.postgres.rows import PlannedColumn, constant_column, rows_event, shown_raw
 from platform_assets.formats.postgres.session import python_encoding
 from platform_assets.formats.postgres.tables import KnownTable
-from platform_assets.formats.postgres.tokens import COPY_STEP
-from platform_assets.formats.sql_tokens import CHUNK, STRING, Token
+from platform_assets.formats.sql_tokens import MAX_TOKEN, STRING, Token
 
+COPY_STEP = 4 << 20
+"""Bytes of lines that make a block."""
+LONG_BLOCK = 2 * COPY_STEP
+"""Bytes of lines beyond which there is one among them that is longer than a block."""
 _ENDS = (b"\\.\n", b"\\.\r\n")
 
 
@@ -96,46 +99,83 @@ class CopyReading(FileReading):
         )
 
     def _lines(self, first: Token) -> Generator[bytes, None, None]:
-        """Blocks of whole lines up to the line that ends them; the tokens stand behind that line afterwards, or at the file's end."""
+        """Blocks of whole lines up to the line that ends them; the tokens stand behind that line afterwards, or at the file's end.
+
+        An empty block stands for a line of more than MAX_TOKEN, which is not held.
+        """
         tokens = self.tokens
-        tokens.step = COPY_STEP
         seen = tokens.position
-        try:
-            while True:
-                buffer, begun = tokens.buffer, tokens.position
-                end, behind = _end_of_rows(buffer, begun, max(seen, begun))
-                if end >= 0:
-                    if end > begun:
-                        tokens.position = end
-                        yield buffer[begun:end]
-                    tokens.position = behind
-                    self.copied += 1
-                    return
-                last = _last_line_end(buffer, max(seen, begun))
-                if last > begun and len(buffer) - begun >= COPY_STEP // 2:
-                    tokens.position = last
-                    yield buffer[begun:last]
-                waiting = len(tokens.buffer) - tokens.position
-                if not tokens.fill():
-                    break
+        while True:
+            buffer, begun = tokens.buffer, tokens.position
+            end, behind = _end_of_rows(buffer, begun, max(seen, begun))
+            last = end if end >= 0 else _last_line_end(buffer, begun, seen=seen)
+            if last > begun and (end >= 0 or len(buffer) - begun >= COPY_STEP // 2):
+                behind -= tokens.position
+                del buffer
+                yield from self._blocks(last - begun)
+                behind += tokens.position - (last - begun)
+            if end >= 0:
+                tokens.position = behind
+                self.copied += 1
+                return
+            waiting = len(tokens.buffer) - tokens.position
+            if waiting > MAX_TOKEN:
+                yield from self._before_long_line()
+                seen = tokens.position
+            elif tokens.fill():
                 seen = tokens.position + max(waiting - 4, 0)
-            yield from self._cut_lines(first)
-        finally:
-            tokens.step = CHUNK
+            else:
+                break
+        yield from self._cut_lines(first)
+
+    def _blocks(self, size: int) -> Iterator[bytes]:
+        """The next `size` bytes, which are whole lines, in one block; a line that is very long, in one of its own."""
+        tokens = self.tokens
+        while size:
+            block = size if size <= LONG_BLOCK else _some_lines(tokens.buffer, tokens.position, tokens.position + size)
+            data = tokens.buffer[tokens.position : tokens.position + block]
+            tokens.position += block
+            size -= block
+            if block > LONG_BLOCK:
+                tokens.let_go()
+            yield data
+            del data
+
+    def _before_long_line(self) -> Iterator[bytes]:
+        """The whole lines that are held; when there is none, the line is too long to be held and passed by."""
+        last = _last_line_end(self.tokens.buffer, self.tokens.position)
+        if last >= 0:
+            yield from self._blocks(last - self.tokens.position)
+        else:
+            self._long_line = self.tokens.line
+            self._pass_line()
+            yield b""
+
+    _long_line = 0
+
+    def _pass_line(self) -> None:
+        """Goes behind the end of the line, or to the end of the file."""
+        tokens = self.tokens
+        while (end := _line_end(tokens.buffer, tokens.position)) < 0:
+            # A backslash whose partner or line end is still to come stays.
+            open_escape = _backslashes(tokens.buffer, tokens.position, len(tokens.buffer)) % 2
+            tokens.position = len(tokens.buffer) - open_escape
+            if not tokens.fill():
+                return
+        tokens.position = end
 
     def _cut_lines(self, first: Token) -> Iterator[bytes]:
         """The file ends among the rows: whole lines are rows, unless the end is the line `\\.` without its line end."""
         tokens = self.tokens
-        rest = tokens.buffer[tokens.position :]
-        last = rest.rfind(b"\n") + 1
+        last = tokens.buffer.rfind(b"\n", tokens.position) + 1
         if last:
-            tokens.position += last
-            yield rest[:last]
-        if rest[last:] == b"\\." and not tokens.broken:
+            yield from self._blocks(last - tokens.position)
+        rest = tokens.buffer[tokens.position :]
+        if rest == b"\\." and not tokens.broken:
             tokens.position = len(tokens.buffer)
             return
         self._cut(first)
-        self._torn = rest[last:]
+        self._torn = rest
 
     _torn = b""
 
@@ -169,9 +209,14 @@ class CopyReading(FileReading):
         encoding = head.encoding or self.session.encoding
         encoding = "utf-8" if self.session.utf8 and head.encoding is None else encoding
         while data is not None:
-            line = self.tokens.line - data.count(b"\n")
-            yield from self._block(table, read_block(data, shape, encoding, crlf=crlf), line, filled)
-            table.textual |= {names[at] for at in shape.textual}
+            if not data:
+                yield from self._too_long(table)
+            else:
+                line, block = self.tokens.line - data.count(b"\n"), read_block(data, shape, encoding, crlf=crlf)
+                del data  # a long one is not held twice
+                yield from self._block(table, block, line, filled)
+                table.textual |= {names[at] for at in shape.textual}
+                del block
             data = next(blocks, None)
         if self._torn:
             yield from self._cut_row(table, first)
@@ -223,6 +268,11 @@ class CopyReading(FileReading):
             raw = shown_raw(one.raw)
             yield Unreadable(table.name, self.member, one.line + line, before + 1 + one.row, raw, one.code, one.message)
 
+    def _too_long(self, table: KnownTable) -> Iterator[Event]:
+        table.rows += 1
+        message = f"a row of more than {MAX_TOKEN >> 20} MiB"
+        yield Unreadable(table.name, self.member, self._long_line, table.rows, shown_raw(None), "row-too-long", message)
+
     def _cut_row(self, table: KnownTable, first: Token) -> Iterator[Event]:
         """What stands behind the last line end of a file that ends among rows."""
         table.rows += 1
@@ -242,17 +292,37 @@ def _end_of_rows(buffer: bytes, begun: int, seen: int) -> tuple[int, int]:
     return -1, -1
 
 
-def _last_line_end(buffer: bytes, begun: int) -> int:
-    """Behind the last line end that no backslash makes a part of the data; -1 when there is none."""
-    end = len(buffer)
-    while (at := buffer.rfind(b"\n", begun, end)) >= 0:
-        backslashes = at
-        while backslashes > begun and buffer[backslashes - 1] == 0x5C:
-            backslashes -= 1
-        if (at - backslashes) % 2 == 0:
+def _last_line_end(buffer: bytes, begun: int, end: int | None = None, *, seen: int = 0) -> int:
+    """Behind the last line end, from `seen` and before `end`, that no backslash makes a part of the data; -1 when there is none."""
+    while (at := buffer.rfind(b"\n", max(begun, seen), end)) >= 0:
+        if _backslashes(buffer, begun, at) % 2 == 0:
             return at + 1
         end = at
     return -1
+
+
+def _line_end(buffer: bytes, begun: int) -> int:
+    """Behind the first line end that no backslash makes a part of the data; -1 when there is none."""
+    at = begun - 1
+    while (at := buffer.find(b"\n", at + 1)) >= 0:
+        if _backslashes(buffer, begun, at) % 2 == 0:
+            return at + 1
+    return -1
+
+
+def _backslashes(buffer: bytes, begun: int, end: int) -> int:
+    """How many there are right before `end`."""
+    at = end
+    while at > begun and buffer[at - 1] == 0x5C:
+        at -= 1
+    return end - at
+
+
+def _some_lines(buffer: bytes, begun: int, end: int) -> int:
+    """Bytes of the next lines before `end`, as many as make a usual block, or of the next one that is longer."""
+    last = _last_line_end(buffer, begun, begun + COPY_STEP)
+    last = last if last >= 0 else _line_end(buffer, begun)
+    return (last if 0 <= last <= end else end) - begun
 
 
 def _options(cursor: Cursor) -> dict[str, str]:

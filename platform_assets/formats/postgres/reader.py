@@ -50,7 +50,8 @@ class PostgresDump:
 
         Codes of notices: table-restarted, table-dropped, no-create-table, columns-filled, partition-rows, on-conflict, psql-command,
         large-object, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition, unknown-encoding,
-        member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
+        member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row,
+        row-too-long.
         """
         verdict, losses = _Verdict(), Losses()
         ignored: list[Event] = []

@@ -9,10 +9,8 @@ import re
 from collections.abc import Callable
 from typing import BinaryIO
 
-from platform_assets.formats.sql_tokens import CHUNK, NAME, STRING, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql_tokens import NAME, STRING, WORD, Lexis, Token, Tokens
 
-COPY_STEP = 8 << 20
-"""Bytes that are read at once while rows of COPY go by."""
 _DOLLAR = re.compile(rb"\$(?:[A-Za-z_\x80-\xff][0-9A-Za-z_\x80-\xff]*+)?\$")
 _PREFIXES = (b"E", b"B", b"X", b"N")
 _SIMPLE = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -30,8 +28,6 @@ def lexis() -> Lexis:
 
 class PgTokens(Tokens):
     """The shared tokens with E'', B'', X'', U&'', $tag$ strings and comments as PostgreSQL has them."""
-
-    step = CHUNK
 
     def __init__(self, stream: BinaryIO, on_comment: Callable[[bytes, int, bool], None]) -> None:
         super().__init__(stream, lexis(), on_comment)
@@ -83,9 +79,6 @@ class PgTokens(Tokens):
         if start == b"--":
             return self._line_comment(2)
         return self._comment_body() if start == b"/*" else False
-
-    def _read(self, size: int) -> bytes:
-        return super()._read(max(size, self.step))
 
 
 class BadLiteral(ValueError):

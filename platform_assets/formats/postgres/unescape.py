@@ -5,6 +5,7 @@ Source: PostgreSQL 18 manual, COPY (Text Format) and chapter 8.4 (bytea hex and 
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
@@ -16,6 +17,9 @@ _NAMED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v":
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.)|$)", re.DOTALL)
 _BYTEA = re.compile(rb"\\(?:\\|([0-3][0-7]{2}))")
 _STRANGE_BYTEA = re.compile(rb"\\(?!\\|[0-3][0-7]{2})")
+_LOOKED_AT = _PIECE = 1 << 20
+_JOINT = re.compile(rb"[^\\]{4}(?![\x80-\xbf])")
+"""Behind four bytes without a backslash no escape goes on; nor does a character before a byte that begins one."""
 _COMMON = (("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r"), ("\\b", "\b"), ("\\f", "\f"), ("\\v", "\v"))
 
 
@@ -36,7 +40,8 @@ def _one(found: re.Match[bytes]) -> bytes:
 def has_backslash(text: pa.StringArray) -> bool:
     """Whether any cell of an array without offset holds a backslash."""
     data = text.buffers()[2]
-    return data is not None and bool((np.frombuffer(data, np.uint8) == 0x5C).any())
+    octets = np.frombuffer(data or b"", np.uint8)
+    return any(bool((octets[at : at + _LOOKED_AT] == 0x5C).any()) for at in range(0, len(octets), _LOOKED_AT))
 
 
 def unescape_column(text: pa.StringArray) -> tuple[pa.StringArray, dict[int, str]]:
@@ -65,6 +70,24 @@ def unescape_column(text: pa.StringArray) -> tuple[pa.StringArray, dict[int, str
         mask[odd] = True
         rest = pc.replace_with_mask(rest, pa.array(mask), pa.array(values, pa.string()))
     return pc.replace_substring(rest, "\0", "\\"), bad
+
+
+def unescape_long_text(cell: memoryview) -> pa.StringArray | None:
+    """One very long cell, piece by piece: as a column it would be held three times. None when its escapes give no text.
+
+    Raises pyarrow.ArrowInvalid when it is no UTF-8.
+    """
+    text, start = io.BytesIO(), 0
+    while start < len(cell):
+        joint = _JOINT.search(cell, start + _PIECE)
+        end = joint.end() if joint else len(cell)
+        values, bad = unescape_column(pa.array([bytes(cell[start:end])], pa.binary()).cast(pa.string()))
+        if bad:
+            return None
+        text.write(values[0].as_buffer())
+        start = end
+    edges = np.array([0, text.tell()], np.int32)
+    return pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(edges), pa.py_buffer(text.getvalue())])
 
 
 def bytea_column(text: pa.StringArray) -> tuple[pa.BinaryArray, dict[int, str]]:

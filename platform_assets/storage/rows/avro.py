@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -34,7 +35,17 @@ from platform_assets.dictionary.types import (
     TIMESTAMP,
 )
 from platform_assets.errors import StoredFileError
-from platform_assets.formats.avro.container import Block, BrokenContainer, Header, framed, make_header, read_blocks, read_header
+from platform_assets.formats.avro.container import (
+    Block,
+    BrokenContainer,
+    Header,
+    encode_long,
+    frame_pieces,
+    framed,
+    make_header,
+    read_blocks,
+    read_header,
+)
 from platform_assets.storage.files import atomic_file
 from platform_assets.storage.rows.avro_decimals import decimals_from_bytes, decimals_to_bytes
 
@@ -56,6 +67,9 @@ _CARRIERS = {INSTANT: TIMESTAMP, TIME: INT64}
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 _LONGEST_NAME = 100
 _CHUNK = 4 << 20
+_LONG_ROW, _LONG_CELL = 8 << 20, 1 << 20
+_PRESENT = encode_long(1)
+"""Before a value that is not NULL: the number of its branch in the union."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +136,55 @@ def _avro_type(arrow: pa.DataType) -> Any:
 
 def encode_block(rows: pa.Table, fields: Sequence[str]) -> Block:
     """One packed Avro block of at least one row. Columns by position; types are those of dictionary/types.py."""
+    last = rows.slice(rows.num_rows - 1)
+    if rows.nbytes > _LONG_ROW and last.nbytes > _LONG_ROW:
+        return _with_long_row(rows.slice(0, rows.num_rows - 1), last, fields)
+    return _encoded(rows, fields, CODEC)
+
+
+def _with_long_row(others: pa.Table, row: pa.Table, fields: Sequence[str]) -> Block:
+    """The block in which a row of many megabytes is the last: its long cells are written here, since polars holds five copies of them."""
+    pieces: list[bytes | memoryview] = [_encoded(others, fields, "uncompressed").data] if others.num_rows else []
+    for start, stop in _runs(row):
+        column = row.column(start)
+        if stop - start == 1 and column.nbytes > _LONG_CELL:
+            cell = _only_cell(_one_chunk(column))
+            pieces += [_PRESENT, encode_long(len(cell)), cell]
+        else:
+            pieces.append(_encoded(row.select(range(start, stop)), fields[start:stop], "uncompressed").data)
+    data = b"".join(pieces)
+    packed = pa.Codec(CODEC).compress(data)
+    return Block(others.num_rows + 1, b"".join((memoryview(packed), zlib.crc32(data).to_bytes(4, "big"))))
+
+
+def _runs(row: pa.Table) -> Iterator[tuple[int, int]]:
+    """Positions of columns [start, stop): a long cell alone, those between together."""
+    start = 0
+    for at, column in enumerate(row.columns):
+        if column.nbytes > _LONG_CELL and column.type in (STRING, BINARY):
+            if at > start:
+                yield start, at
+            yield at, at + 1
+            start = at + 1
+    if start < row.num_columns:
+        yield start, row.num_columns
+
+
+def _only_cell(column: pa.Array) -> memoryview:
+    """The bytes of a column of one text or binary; Arrow's own scalar would copy them."""
+    _, offsets, data = column.buffers()
+    start, stop = memoryview(offsets).cast("i")[column.offset : column.offset + 2]
+    return memoryview(data)[start:stop]
+
+
+def _encoded(rows: pa.Table, fields: Sequence[str], codec: Literal["snappy", "uncompressed"]) -> Block:
     import polars as pl
 
     columns = [_carried(_one_chunk(column)) for column in rows.columns]
     frame = pl.from_arrow(pa.table(columns, names=list(fields)))
     assert isinstance(frame, pl.DataFrame)
     buffer = io.BytesIO()
-    frame.rechunk().write_avro(buffer, compression=CODEC, name=RECORD)
+    frame.rechunk().write_avro(buffer, compression=codec, name=RECORD)
     buffer.seek(0)
     _, sync = read_header(buffer)
     (block,) = read_blocks(buffer, sync)
@@ -202,7 +258,8 @@ class PartFile:
         self._write(header.data)
 
     def append(self, block: Block) -> None:
-        self._write(framed(block, self._sync))
+        for piece in frame_pieces(block, self._sync):
+            self._write(piece)
         self._rows += block.rows
 
     def _write(self, data: bytes) -> None:
