@@ -39,7 +39,7 @@ def ingest(
         with one_at_a_time(catalog, say=progress.say):
             work = anything_to_do(settings, catalog, paths or [], source, say=progress.say, found=_import_runner)
             errors: dict[str, str] = {}
-            if work.versions or work.tables:
+            if work.any:
                 from platform_assets.defs.runs import Runner
 
                 with Runner(settings, progress=progress) as runner:
