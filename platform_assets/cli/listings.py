@@ -72,9 +72,9 @@ def order(
         )
         for finding in findings:
             out.print(Text(printable(f"{finding['kind']}: {finding['text']}")))
-        if findings:
+        if any(finding["open"] for finding in findings):
             out.print(Text(remedy(source)))
-    raise typer.Exit(SOMETHING_REJECTED if findings else ALL_WELL)
+    raise typer.Exit(SOMETHING_REJECTED if any(finding["open"] for finding in findings) else ALL_WELL)
 
 
 def show(

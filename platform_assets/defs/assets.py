@@ -186,7 +186,7 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
 def version_order(context: dg.AssetExecutionContext, platform: PlatformParam) -> None:
     def order(key: str) -> None:
         recorded = record_source_order(platform.settings, platform.catalog, key)
-        places, findings = recorded.ordered.places, recorded.ordered.findings
+        places, findings = recorded.ordered.places, [one for one in recorded.ordered.findings if one.open]
         columns = ("instance", "place", "version", "evidence", "confidence", "says", "moment", "against it")
         rows = [
             (p.instance, p.place, p.version, p.evidence, p.confidence, p.reason, p.moment, " ".join(p.contradictions))

@@ -205,7 +205,7 @@ def _complete(version: StoredVersion) -> Finding:
 )
 def order_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
     def find(name: str, key: str) -> Finding:
-        found = order_log.findings(platform.catalog, key)
+        found = [one for one in order_log.findings(platform.catalog, key) if one.open]
         if not found:
             return Finding(True, {"to settle": 0})
         rows = [

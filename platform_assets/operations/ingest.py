@@ -139,7 +139,7 @@ def _only(found: Sequence[FoundDump], asked: set[str]) -> tuple[FoundDump, ...]:
 def _unsettled(catalog: Catalog, work: Work, listing: Sequence[DumpListing]) -> Iterator[str]:
     """A line per source whose order was derived anew and leaves something open."""
     for source in sorted({*work.orders, *(listed.source for listed in listing)}):
-        found = order_log.findings(catalog, source)
+        found = [one for one in order_log.findings(catalog, source) if one.open]
         if found:
             yield f"the order of {source}: {len(found)} thing(s) to settle; see: platform-assets order {source}"
 

@@ -11,9 +11,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from platform_assets.dictionary.source import SourceSettings
+from platform_assets.errors import UnknownSource
 from platform_assets.settings import Settings, override_file
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
@@ -51,9 +53,23 @@ def judged_order(settings: Settings, catalog: Catalog, source: str) -> Ordered:
     known = [Known(one.version, one.label, PurePosixPath(one.path).name) for one in times]
     published = [one for one in times if one.published]
     facts, declarations = declare([_facts(one, said) for one in published], known, said, file)
+    declarations += _stray_files(settings, order_log.sources(catalog), source)
     facts = _with_keys(facts, order_log.evidence(catalog, source, sketches=any(one.moment is None for one in facts)))
     ordered = settle(facts)
     return Ordered(_against(ordered.places, declarations), (*declarations, *ordered.findings))
+
+
+def _stray_files(settings: Settings, known: Sequence[str], source: str) -> list[Finding]:
+    """Override files that are of no source: told at the source whose name is next to theirs, at every source where none is."""
+    findings = []
+    for path in sorted((settings.home / "order").glob("*")):
+        if path.suffix == ".yaml" and path.stem in {*known, *settings.sources}:
+            continue
+        near = get_close_matches(path.stem, known, 1)
+        if not near or near[0] == source:
+            meant = f"Did you mean order/{near[0]}.yaml?" if near else f"Sources are: {', '.join(known)}."
+            findings.append(Finding("declaration", None, (), f"order/{path.name} is not read: there is no source of its name. {meant}"))
+    return findings
 
 
 def _against(places: Sequence[Place], declarations: Sequence[Finding]) -> tuple[Place, ...]:
@@ -119,7 +135,8 @@ def _declarations_mark(settings: Settings, source: str) -> str:
     said = settings.source(source)
     path = settings.home / "order" / f"{source}.yaml"
     file = path.read_bytes() if path.exists() else b""
-    parts = (said.order, sorted(said.moments.items()), said.pattern, said.date_format, said.dumps)
+    names = sorted(one.name for one in path.parent.glob("*"))
+    parts = (names, said.order, sorted(said.moments.items()), said.pattern, said.date_format, said.dumps)
     return hashlib.sha256(repr(parts).encode() + b"\0" + file).hexdigest()[:16]
 
 
@@ -133,7 +150,7 @@ def record_source_order(settings: Settings, catalog: Catalog, source: str) -> Re
         basis = order_bases(settings, catalog).get(source, "")
         ordered = judged_order(settings, catalog, source)
         records = [_record(source, place) for place in ordered.places]
-        findings = [FindingRecord(one.kind, one.instance, one.versions, one.text) for one in ordered.findings]
+        findings = [FindingRecord(one.kind, one.instance, one.versions, one.text, one.open) for one in ordered.findings]
         moved = order_log.record_order(connection, source, basis, records, findings)
     return RecordedOrder(ordered, moved)
 
@@ -165,9 +182,12 @@ Row = dict[str, object]
 def order_rows(settings: Settings, catalog: Catalog, source: str, *, believed_at: datetime | None = None) -> tuple[list[Row], list[Row]]:
     """The rows of `order`: places and findings, now or as they were believed at a time (then without findings of the whole).
 
-    Raises SettingsError.
+    Raises SettingsError, UnknownSource.
     """
     labels = {one.version: one.label for one in order_log.times(catalog, source)}
+    if not labels:
+        known = ", ".join(order_log.sources(catalog)) or "none yet"
+        raise UnknownSource(f"No dump of a source {source!r} is registered. Sources: {known}.", source=source)
     shared: dict[tuple[str, str], list[str]] = {}
     findings: list[Row] = []
     if believed_at is not None:
@@ -177,7 +197,8 @@ def order_rows(settings: Settings, catalog: Catalog, source: str, *, believed_at
         entered = {one.version: one.entered_at for one in catalog.order(source)}
         records = [replace(_record(source, place), entered_at=entered.get(place.version)) for place in ordered.places]
         findings = [
-            {"kind": one.kind, "instance": one.instance, "versions": list(one.versions), "text": one.text} for one in ordered.findings
+            {"kind": one.kind, "open": one.open, "instance": one.instance, "versions": list(one.versions), "text": one.text}
+            for one in ordered.findings
         ]
     for one in records:
         shared.setdefault((one.instance, labels.get(one.version, "")), []).append(one.version)

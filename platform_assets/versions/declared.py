@@ -110,5 +110,5 @@ def _dated(facts: Sequence[VersionFacts], names: Mapping[str, str], source: Sour
         if one.declared_at and moment and one.declared_at.strftime(source.date_format) != text:
             why = f"{one.version} is declared to be of {one.declared_at}, but its name says {text}. The explicit moment wins."
             findings.append(Finding("contradiction", one.instance, (one.version,), why))
-        dated.append(one if one.declared_at else replace(one, declared_at=moment))
+        dated.append(one if one.declared_at or not moment else replace(one, declared_at=moment, dated_by_name=True))
     return dated, findings

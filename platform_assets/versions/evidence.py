@@ -62,6 +62,8 @@ class VersionFacts:
     row_version_max: datetime | None = None
     declared_rank: int | None = None
     declared_at: datetime | None = None
+    dated_by_name: bool = False
+    """The declared moment comes from the name, by the source's pattern: no person said it of this very version."""
     log: LogPosition | None = None
     gtid: Gtid = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -99,6 +101,10 @@ class Kind:
     def evidence(self, facts: VersionFacts) -> Evidence:
         """Its name for one version: the moment that a version is known by may be a declared one."""
         return "declared" if self.what == "moment" and facts.declared_at else self.name
+
+    def by_person(self, facts: VersionFacts) -> bool:
+        """Whether a person said it of this very version."""
+        return self.name == "declared" or (self.what == "moment" and facts.declared_at is not None and not facts.dated_by_name)
 
     def called(self, facts: VersionFacts) -> str:
         """What it is called in a sentence about one version."""

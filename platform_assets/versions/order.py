@@ -101,7 +101,7 @@ def settle(versions: Iterable[VersionFacts]) -> Ordered:
 def _places(chain: Sequence[VersionFacts], line: _Line, against: Sequence[Finding]) -> list[Place]:
     told: dict[str, list[str]] = defaultdict(list)
     for finding in against:
-        for version in finding.versions:
+        for version in finding.versions if finding.open else ():
             told[version].append(finding.text)
     places = []
     for number, facts in enumerate(chain):

@@ -36,6 +36,12 @@ def times(catalog: Catalog, source: str) -> list[TimeRecord]:
     return _read(catalog, TimeRecord, query, source)
 
 
+def sources(catalog: Catalog) -> list[str]:
+    """Every source of which a dump is registered, by name."""
+    with connected(catalog.url) as connection:
+        return [row[0] for row in connection.execute("SELECT DISTINCT source FROM catalog.versions ORDER BY source").fetchall()]
+
+
 def record_evidence(connection: Connection, source: str, version: str, tables: Iterable[EvidenceRecord]) -> None:
     """Replaces what is known of the keys of a version's tables, inside its publication."""
     connection.execute("DELETE FROM catalog.snapshot_evidence WHERE version = %s", (version,))

@@ -164,12 +164,13 @@ class OrderRecord:
 
 @dataclass(frozen=True)
 class FindingRecord:
-    """Something in the order of a source's versions that a person must settle."""
+    """Something in the order of a source's versions that a person must settle; `open` is False where a person has."""
 
     kind: str
     instance: str | None
     versions: tuple[str, ...]
     text: str
+    open: bool = True
 
 
 @dataclass(frozen=True)
