@@ -165,16 +165,17 @@ class _Line:
         return chain
 
     def _check_partial(self, chain: list[VersionFacts], kind: Kind) -> None:
-        """A partial order in a line: neighbours that it leaves open are told; where there are none, every pair is decided."""
-        values = [kind.value(facts) for facts in chain]
-        if all(kind.compare(a, b) in (-1, 0) for a, b in pairwise(values)):
+        """A partial order in a line: what it leaves open, and weaker evidence too, is told. Where all neighbours are decided, all is."""
+        if all(_in_order(a, b) for a, b in pairwise(chain)):
             return
         open_: set[int] = set()
-        for number, value in enumerate(values):
-            others = [n for n in range(number + 1, len(values)) if kind.compare(value, values[n]) not in (-1, 0)]
+        for number, facts in enumerate(chain):
+            if number in open_:
+                continue  # it is told already; of a thousand that nothing relates, a million pairs would be looked at
+            others = [n for n in range(len(chain)) if n != number and not _in_order(*(chain[m] for m in sorted((number, n))))]
             for other in others:
-                self._unsure(chain[number], [chain[other]])
-                self._unsure(chain[other], [chain[number]])
+                self._unsure(facts, [chain[other]])
+                self._unsure(chain[other], [facts])
             open_ |= {number, *others} if others else set()
         found = [chain[n] for n in sorted(open_)]
         self._tell("undecided", found, f"their {kind.what} grow in one respect and shrink in another, or speak of different things")
@@ -221,10 +222,13 @@ class _Line:
             self._tell("undecided", [facts], f"nothing relates it to {_names(between)}; it stands before these", others=between)
 
     def _tie(self, group: list[VersionFacts]) -> list[VersionFacts]:
+        """Versions that no kind tells apart. Those whose facts differ, but cannot be compared, are told where their kind is looked at."""
         group = sorted(group, key=lambda facts: (facts.sha256, facts.version))
-        for facts in group:
-            self._unsure(facts, [other for other in group if other is not facts][:_SHOWN_TIES])
         kind = strongest(group[0])
+        if kind and not all(compared(group[0], other) for other in group[1:]):
+            return group
+        for facts in group:
+            self._unsure(facts, [other for other in group if other is not facts])
         if kind is None:
             self._tell("tie", group, "nothing tells their time")
         else:
@@ -233,7 +237,8 @@ class _Line:
         return group
 
     def _unsure(self, facts: VersionFacts, others: Sequence[VersionFacts]) -> None:
-        self.unsure.setdefault(facts.version, set()).update(other.version for other in others[:_SHOWN_TIES])
+        known = self.unsure.setdefault(facts.version, set())
+        known.update(other.version for other in others[: max(_SHOWN_TIES - len(known), 0)])
 
     def _tell(
         self, kind: Literal["tie", "undecided"], found: Sequence[VersionFacts], why: str, *, others: Sequence[VersionFacts] = ()
@@ -245,6 +250,12 @@ class _Line:
 
 _SHOWN_TIES = 20
 """Of a version's ties so many are kept: a thousand versions without evidence would keep a million."""
+
+
+def _in_order(a: VersionFacts, b: VersionFacts) -> bool:
+    """Whether nothing is open between two that stand in this order; that they are equal is told as a tie."""
+    found = compared(a, b)
+    return found is not None and found[0] <= 0
 
 
 def _largest_family(having: list[VersionFacts], kind: Kind) -> list[VersionFacts]:
