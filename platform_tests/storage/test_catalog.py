@@ -98,6 +98,28 @@ def test_a_catalog_of_a_later_program_is_refused(database: str) -> None:
         Catalog(database).ensure()
 
 
+def test_a_catalog_of_an_older_program_gets_what_it_lacks_and_keeps_what_it_has(database: str) -> None:
+    catalog = Catalog(database).ensure()
+    catalog.register(version_record(facts={"tool": "mysqldump"}))
+    with psycopg.connect(database) as connection:
+        order = """INSERT INTO catalog.version_order (source, instance, version, place, evidence, confidence, ambiguous)
+                   VALUES ('lms', 'default', %s, 0, 'dump-time', 'high', false)"""
+        connection.execute(order, (V1,))
+        for column in ("reason", "ties", "contradictions", "entered_at"):
+            connection.execute(f"ALTER TABLE catalog.version_order DROP COLUMN {column}")
+        connection.execute("DROP TABLE catalog.version_order_log, catalog.source_orders, catalog.snapshot_evidence")
+        connection.execute("COMMENT ON SCHEMA catalog IS NULL")
+    for _ in range(2):
+        Catalog(database).ensure()
+        assert catalog.order("lms") == [OrderRecord("lms", "default", V1, 0, "dump-time", "high")]
+        found = catalog.version(V1)
+        assert found is not None and found.facts == {"tool": "mysqldump"}
+    with psycopg.connect(database) as connection:
+        query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'catalog'"
+        there = set(connection.execute(query).fetchall())
+    assert there == {(table.name, column.name) for table in catalog_tables.metadata.tables.values() for column in table.columns}
+
+
 def test_every_field_of_a_version_comes_back_as_it_was(catalog: Catalog) -> None:
     zone = dt.timezone(dt.timedelta(hours=7))
     full = version_record(
