@@ -77,11 +77,11 @@ class VersionFacts:
         """What each of KINDS says of it, None where that says nothing."""
         return tuple(kind.value(self) for kind in KINDS)
 
-    @property
+    @cached_property
     def time(self) -> datetime | None:
         return self.declared_at or self.dump_time
 
-    @property
+    @cached_property
     def moment(self) -> datetime | None:
         """The moment that it is known by: declared, or written by the dump's tool, or that of its newest row."""
         return self.time or self.row_version_max
@@ -249,7 +249,7 @@ def compared(a: VersionFacts, b: VersionFacts) -> tuple[int, Kind] | None:
     """
     equal: Kind | None = None
     for number, (left, right) in enumerate(zip(a.values, b.values, strict=True)):
-        if number == _AXIS and (a.time is None) != (b.time is None) and a.moment and b.moment and equal is None:
+        if number == _AXIS and a.moment and b.moment and (a.time is None) != (b.time is None) and equal is None:
             return _scalar(a.moment, b.moment), _ROW_VERSION
         result = None if left is None or right is None else KINDS[number].compare(left, right)
         if result:
