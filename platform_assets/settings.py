@@ -6,13 +6,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from platform_assets.dictionary.source import DelimitedOptions, GpgOptions, Limits, SourceSettings, TabOptions
+from platform_assets.dictionary.source import Declared, DelimitedOptions, GpgOptions, Limits, SourceSettings, TabOptions
 from platform_assets.errors import SettingsError
+from platform_assets.versions.evidence import naive
 from platform_assets.versions.keys import checked_source
 
 FORMAT_VERSION = 1
@@ -126,20 +129,86 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     gpg = _gpg(body.pop("gpg", None) or {}, f"{place}.gpg", home, environment)
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
-    order = tuple(str(item) for item in body.pop("order", None) or ())
+    declared = _declared(body, place)
+    body = {key: value for key, value in body.items() if key not in ("order", "moments")}
     confirmed = tuple(str(item) for item in body.pop("deletes_confirmed", None) or ())
-    _refuse_unknown(body, {"pattern", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
+    _refuse_unknown(body, {"pattern", "date_format", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
     if body.get("partial", "load") not in ("load", "refuse"):
         raise SettingsError(f"{place}.partial: {body['partial']!r} is none of load, refuse.")
-    if body.get("pattern"):
-        try:
-            groups = set(re.compile(body["pattern"]).groupindex)
-        except re.error as error:
-            raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
-        if not groups & {"instance", "label"}:
-            raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
+    _check_pattern(body, place)
     return SourceSettings(
-        name, delimited=delimited, mysql_tab=tab, limits=limits, types=types, order=order, deletes_confirmed=confirmed, gpg=gpg, **body
+        name,
+        delimited=delimited,
+        mysql_tab=tab,
+        limits=limits,
+        types=types,
+        order=declared.order,
+        moments=declared.moments,
+        deletes_confirmed=confirmed,
+        gpg=gpg,
+        **body,
     )
+
+
+def _check_pattern(body: Mapping[str, Any], place: str) -> None:
+    if not body.get("pattern"):
+        if body.get("date_format"):
+            raise SettingsError(f"{place}.date_format needs a pattern with a group (?P<date>...).")
+        return
+    try:
+        groups = set(re.compile(body["pattern"]).groupindex)
+    except re.error as error:
+        raise SettingsError(f"{place}.pattern is not a regular expression: {error}.") from error
+    if not groups & {"instance", "label", "date"}:
+        raise SettingsError(f"{place}.pattern has neither a group (?P<instance>...) nor (?P<label>...).")
+    if ("date" in groups) != bool(body.get("date_format")):
+        raise SettingsError(
+            f"{place}: a group (?P<date>...) in the pattern and date_format, its strptime form, go together; one of them is missing."
+        )
+
+
+def override_file(home: Path, source: str) -> Declared | None:
+    """What `order/<source>.yaml` declares; None when there is none. Raises SettingsError naming file and key."""
+    path = home / "order" / f"{checked_source(source)}.yaml"
+    if not path.exists():
+        return None
+    data = _read_yaml(path)
+    version = data.pop("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        raise SettingsError(f"{path}: format_version {version!r} is not known; this program reads {FORMAT_VERSION}.")
+    _refuse_unknown(data, {"order", "moments"}, str(path))
+    return _declared(data, str(path), shown=f"order/{path.name}")
+
+
+def _declared(body: Mapping[str, Any], place: str, *, shown: str = "") -> Declared:
+    """The keys `order` and `moments`, which must not contradict each other. Raises SettingsError naming both sides."""
+    order, moments = body.get("order") or [], body.get("moments") or {}
+    if not isinstance(order, list) or not all(isinstance(item, str | int | date) for item in order):
+        raise SettingsError(f"{place}.order must be a list of labels or version keys, oldest first.")
+    if not isinstance(moments, dict):
+        raise SettingsError(f"{place}.moments must be a mapping of labels or version keys to moments.")
+    names = [str(item) for item in order]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        at = [number + 1 for number, name in enumerate(names) if name == twice[0]]
+        raise SettingsError(f"{place}.order names {twice[0]!r} at places {at[0]} and {at[1]}: a version has one place.", name=twice[0])
+    times = {str(name): _said_moment(value, f"{place}.moments.{name}") for name, value in moments.items()}
+    for first, second in pairwise(name for name in names if name in times):
+        if times[first] > times[second]:
+            raise SettingsError(
+                f"{place}: order says that {first!r} is older than {second!r}, moments say that it is of {times[first]} and "
+                f"{second!r} of {times[second]}. Take one of the two back.",
+                versions=[first, second],
+            )
+    return Declared(shown or place, tuple(names), times)
+
+
+def _said_moment(value: object, place: str) -> datetime:
+    """A moment as it is compared: in UTC where a zone is named, else as it is written. A date alone is its first moment."""
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        form = "2008-11-26 or '2008-11-26 17:00:00', with +02:00 behind it for a zone"
+        raise SettingsError(f"{place}: {value!r} is no moment; write it as {form}.") from None
+    return naive(found)

@@ -27,11 +27,13 @@ WITHOUT_DAGSTER = [
     ["show", "hr.jobs"],
     ["sql", "select 1"],
     ["rejects"],
+    ["order", "shop"],
     ["verify"],
     ["status"],
     ["url"],
     ["ingest"],
 ]
+FINDING_KEYS = {"kind", "open", "instance", "versions", "text"}
 MEASURE = """
 import sys
 from platform_assets.cli import main
@@ -105,6 +107,42 @@ def test_the_keys_of_a_listing_are_those_documented(command, backed_up, call):
     rows = json.loads(out)
     assert rows
     assert all(set(row) == documented(command) for row in rows)
+
+
+def test_the_keys_of_order_are_those_documented(ingested, call):
+    found = json.loads(call("order", "shop", "--home", ingested, "--json")[1])
+    assert set(found) | set(found["versions"][0]) | FINDING_KEYS == documented("order")
+    assert [row["evidence"] for row in found["versions"]] == ["row-version", "row-version", "dump-time", "dump-time", "row-version"]
+
+
+def test_the_order_as_it_was_believed_before_anything_came_in_is_empty(ingested, call):
+    code, out, _ = call("order", "shop", "--home", ingested, "--believed-at", "2020-01-01")
+    assert (code, "No version of shop is in the warehouse at 2020-01-01 00:00:00 UTC" in out) == (0, True)
+    code, out, _ = call("order", "shop", "--home", ingested, "--believed-at", "2999-01-01", "--json")
+    assert (code, len(json.loads(out)["versions"])) == (0, 5)
+
+
+def test_an_order_with_something_to_settle_says_what_and_how_and_ends_with_1(ingested, call):
+    file = ingested / "order" / "shop.yaml"
+    file.parent.mkdir()
+    try:
+        file.write_text("order: [backup_zz]\n")
+        code, out, _ = call("order", "shop", "--home", ingested)
+        assert code == 1
+        assert "names 'backup_zz', but no dump has that label or key. Did you mean 'backup_tz'?" in out
+        assert "order/shop.yaml" in out
+        file.write_text("ordr: []\n")
+        code, _, err = call("order", "shop", "--home", ingested)
+        assert code == 2 and "unknown key ordr" in err
+        (finding,) = _findings(file, call, ingested)
+        assert set(finding) == FINDING_KEYS
+    finally:
+        shutil.rmtree(file.parent)
+
+
+def _findings(file, call, ingested):
+    file.write_text("order: [nothing]\n")
+    return json.loads(call("order", "shop", "--home", ingested, "--json")[1])["findings"]
 
 
 def test_the_keys_of_status_are_those_documented(ingested, call):

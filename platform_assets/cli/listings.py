@@ -1,18 +1,21 @@
-"""The commands that list and ask: dumps, tables, rows, rejects, a query."""
+"""The commands that list and ask: dumps, their order, tables, rows, rejects, a query."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from platform_assets.cli.output import err, out, plain, print_rows, printable
-from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing
+from platform_assets.cli.output import err, out, plain, print_json, print_rows, printable
+from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
 
 
 def dumps(home: HomeOption = None, json_: JsonOption = False) -> None:
@@ -39,6 +42,39 @@ def tables(home: HomeOption = None, json_: JsonOption = False) -> None:
     print_rows(
         rows, as_json=json_, empty="There is no table yet: put a dump into dumps/<source>/, then: platform-assets ingest", columns=columns
     )
+
+
+def order(
+    source: Annotated[str, typer.Argument(help="A source: the name of its folder under dumps/.")],
+    believed_at: Annotated[
+        datetime | None, typer.Option("--believed-at", help="The order as it was recorded at that time (UTC).", formats=MOMENTS)
+    ] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The versions of a source, oldest first: place, evidence, confidence, and all that is to be settled.
+
+    Exit code: 0 nothing is to be settled, 1 something is (a tie, a gap in the evidence, a contradiction), 2 a declaration is wrong.
+    """
+    from platform_assets.operations.ordering import order_rows, remedy
+
+    settings = existing(home)
+    at = believed_at.replace(tzinfo=UTC) if believed_at else None
+    rows, findings = order_rows(settings, catalog_of(settings), source, believed_at=at)
+    if json_:
+        print_json({"source": source, "believed_at": at, "versions": rows, "findings": findings})
+    else:
+        columns = ["instance", "place", "version", "moment", "evidence", "confidence", "reason", "entered_at"]
+        when = f" at {at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
+        shared = any(row["same_label"] for row in rows)
+        print_rows(
+            rows, as_json=False, empty=f"No version of {source} is in the warehouse{when}.", columns=[*columns, *["same_label"] * shared]
+        )
+        for finding in findings:
+            out.print(Text(printable(f"{finding['kind']}: {finding['text']}")))
+        if any(finding["open"] for finding in findings):
+            out.print(Text(remedy(source)))
+    raise typer.Exit(SOMETHING_REJECTED if any(finding["open"] for finding in findings) else ALL_WELL)
 
 
 def show(

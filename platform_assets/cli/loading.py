@@ -44,7 +44,7 @@ def load_paths(settings: Settings, paths: list[Path], source: str | None, *, as_
         with one_at_a_time(catalog, say=progress.say):
             work = anything_to_do(settings, catalog, paths, source, say=progress.say, found=_import_runner)
             errors: dict[str, str] = {}
-            if work.versions or work.tables:
+            if work.any:
                 from platform_assets.defs.runs import Runner
 
                 with Runner(settings, progress=progress) as runner:

@@ -1,4 +1,5 @@
-"""The assets: raw dump, parsed snapshot and version table per dump version; latest state, current table, backup and drill per table.
+"""The assets: raw dump, parsed snapshot and version table per dump version; the order of the versions per source; latest state,
+current table, backup and drill per table.
 
 Every function loops over its partition keys, so one run may hold one key or a range. The work is done in operations; here is only
 what Dagster needs: partitions, pools and metadata. No step retries by itself: a crashed run is retried by the instance, what a lost
@@ -11,10 +12,11 @@ from typing import Any
 import dagster as dg
 
 from platform_assets.defs.metadata import counted, markdown, preview, table_metadata
-from platform_assets.defs.partitions import TABLES, VERSIONS
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
 from platform_assets.operations.backup import back_up_table, drill, find_backup
 from platform_assets.operations.latest import MergedTable, merge_table
+from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
@@ -27,6 +29,8 @@ OWNER = "team:data-platform"
 WAREHOUSE_POOL = "warehouse"
 BATCHES = dg.BackfillPolicy.multi_run(max_partitions_per_run=25)
 ONE_RUN = dg.BackfillPolicy.single_run()
+SHOWN_PLACES = 100
+"""Of a source's versions so many of the newest stand in the metadata; `platform-assets order` lists all."""
 
 
 def each(context: dg.AssetExecutionContext, platform: Platform, work: Callable[[str], Any]) -> dict[str, Any]:
@@ -170,11 +174,49 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
 
 
 @dg.asset(
+    partitions_def=SOURCES,
+    backfill_policy=ONE_RUN,
+    kinds={"postgres"},
+    deps=[dg.AssetDep(version_table, partition_mapping=dg.AllPartitionMapping())],
+    description=(
+        "Which version of a source is older, with the evidence for each place, how sure it is and what speaks against it. Kept in "
+        "catalog.version_order, with what was believed before; tables whose versions change places are merged again."
+    ),
+)
+def version_order(context: dg.AssetExecutionContext, platform: PlatformParam) -> None:
+    def order(key: str) -> None:
+        recorded = record_source_order(platform.settings, platform.catalog, key)
+        places, findings = recorded.ordered.places, [one for one in recorded.ordered.findings if one.open]
+        columns = ("instance", "place", "version", "evidence", "confidence", "says", "moment", "against it")
+        rows = [
+            (p.instance, p.place, p.version, p.evidence, p.confidence, p.reason, p.moment, " ".join(p.contradictions))
+            for p in places[-SHOWN_PLACES:]
+        ]
+        context.add_asset_metadata(
+            {
+                "dagster/row_count": len(places),
+                "dagster/partition_row_count": len(places),
+                "to settle": len(findings),
+                "order": dg.MetadataValue.md(markdown(columns, rows)),
+                "what is to be settled": dg.MetadataValue.md("\n".join(f"- {one.text}" for one in findings[:SHOWN_PLACES]) or "nothing"),
+                "how": remedy(key) if findings else "nothing is to be settled",
+                "merged again for it": ", ".join(recorded.moved) or "no table",
+            },
+            partition_key=key,
+        )
+
+    each(context, platform, order)
+
+
+@dg.asset(
     partitions_def=TABLES,
     backfill_policy=ONE_RUN,
     io_manager_key="latest_avro",
     kinds={"avro", "duckdb"},
-    deps=[dg.AssetDep(version_table, partition_mapping=dg.AllPartitionMapping())],
+    deps=[
+        dg.AssetDep(version_table, partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep(version_order, partition_mapping=dg.AllPartitionMapping()),
+    ],
     description=(
         "Per (instance, key) the newest accepted row over all versions of the table: by its row-version column, then by the order of the "
         "versions, then by row number. The union of all columns. Look at a table under Partitions: the overview shows the last one made."
@@ -283,6 +325,7 @@ def restore_drill(context: dg.AssetExecutionContext, platform: PlatformParam) ->
 
 
 VERSION_ASSETS = (raw_dump, parsed_snapshot, version_table)
+SOURCE_ASSETS = (version_order,)
 TABLE_ASSETS = (latest_state, current_table)
 BACKUP_ASSETS = (backup, restore_drill)
-ASSETS = (*VERSION_ASSETS, *TABLE_ASSETS, *BACKUP_ASSETS)
+ASSETS = (*VERSION_ASSETS, *SOURCE_ASSETS, *TABLE_ASSETS, *BACKUP_ASSETS)

@@ -13,11 +13,13 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from platform_assets.defs.assets import PlatformParam, backup, current_table, latest_state, parsed_snapshot, restore_drill
-from platform_assets.defs.partitions import TABLES, VERSIONS
+from platform_assets.defs.assets import PlatformParam, backup, current_table, latest_state, parsed_snapshot, restore_drill, version_order
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
+from platform_assets.operations.ordering import remedy
 from platform_assets.operations.publish import StoredVersion, stored_version
+from platform_assets.storage.catalog import order_log
 from platform_assets.storage.rows.latest_state import open_latest
 from platform_assets.storage.rows.snapshots import Snapshot
 
@@ -33,6 +35,7 @@ RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "words": (("pattern", "enum"), "Values match their pattern and are of their list."),
 }
 SAMPLE_ROWS = 20
+SAMPLE_FINDINGS = 100
 SCANNED_REJECTS = 5_000
 """Rejects looked at for samples; counts are exact, they come from the verdict."""
 
@@ -187,15 +190,39 @@ def _complete(version: StoredVersion) -> Finding:
 
 
 @dg.multi_asset_check(
-    name="state_checks",
+    name="order_checks",
     can_subset=True,
     specs=[
         dg.AssetCheckSpec(
             "order_unambiguous",
-            asset=latest_state,
-            partitions_def=TABLES,
-            description="Evidence decides which version is older, not chance. Mend it with `order:` in platform.yaml.",
+            asset=version_order,
+            partitions_def=SOURCES,
+            description=(
+                "Evidence decides which version is older, not chance, and nothing speaks against it. Settle it in order/<source>.yaml."
+            ),
         ),
+    ],
+)
+def order_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        found = [one for one in order_log.findings(platform.catalog, key) if one.open]
+        if not found:
+            return Finding(True, {"to settle": 0})
+        rows = [
+            dg.TableRecord({"kind": one.kind, "instance": one.instance or "-", "versions": ", ".join(one.versions[:10]), "what": one.text})
+            for one in found[:SAMPLE_FINDINGS]
+        ]
+        return Finding(
+            False, {"to settle": len(found), "findings": dg.MetadataValue.table(rows), "how": remedy(key)}, dg.AssetCheckSeverity.WARN
+        )
+
+    yield from evaluations(context, version_order.key, context.partition_keys, find)
+
+
+@dg.multi_asset_check(
+    name="state_checks",
+    can_subset=True,
+    specs=[
         dg.AssetCheckSpec(
             "deletes_guarded",
             asset=latest_state,
@@ -207,11 +234,7 @@ def _complete(version: StoredVersion) -> Finding:
 def state_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
     def find(name: str, key: str) -> Finding:
         source, table = platform.table_of(key)
-        facts = open_latest(platform.home.latest(source, table)).facts
-        if name == "order_unambiguous":
-            unsure = facts["ambiguous"]
-            return Finding(not unsure, {"versions": ", ".join(unsure) or "none"}, dg.AssetCheckSeverity.WARN)
-        guarded = facts["guarded"]
+        guarded = open_latest(platform.home.latest(source, table)).facts["guarded"]
         text = ", ".join(f"{instance}: {lost} keys" for instance, lost in guarded.items())
         confirm = f"if these rows are really gone, add the dump's label to sources.{source}.deletes_confirmed in platform.yaml"
         return Finding(not guarded, {"not deleted": text or "none", "to confirm": confirm if guarded else "nothing"})
@@ -277,4 +300,4 @@ def drill_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
     yield from evaluations(context, restore_drill.key, context.partition_keys, find)
 
 
-CHECKS = (version_checks, state_checks, current_checks, backup_checks, drill_checks)
+CHECKS = (version_checks, order_checks, state_checks, current_checks, backup_checks, drill_checks)

@@ -1,13 +1,18 @@
-"""Jobs: what runs together. A job holds one partition set; tables follow versions by the stale_tables sensor."""
+"""Jobs: what runs together. A job holds one partition set; orders and tables follow versions by sensors, or in one ingest."""
 
 import dagster as dg
 
-from platform_assets.defs.assets import BACKUP_ASSETS, TABLE_ASSETS, VERSION_ASSETS
+from platform_assets.defs.assets import BACKUP_ASSETS, SOURCE_ASSETS, TABLE_ASSETS, VERSION_ASSETS
 
 INGEST_DUMPS = dg.define_asset_job(
     "ingest_dumps",
     selection=dg.AssetSelection.assets(*VERSION_ASSETS),
     description="A dump version from its bytes to its version tables, judged.",
+)
+ORDER_SOURCES = dg.define_asset_job(
+    "order_sources",
+    selection=dg.AssetSelection.assets(*SOURCE_ASSETS),
+    description="The order of a source's versions, by the evidence of now.",
 )
 REFRESH_TABLES = dg.define_asset_job(
     "refresh_tables",
@@ -19,4 +24,4 @@ BACK_UP_TABLES = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*BACKUP_ASSETS),
     description="A backup per table, verified, and a drill that restores it.",
 )
-JOBS = (INGEST_DUMPS, REFRESH_TABLES, BACK_UP_TABLES)
+JOBS = (INGEST_DUMPS, ORDER_SOURCES, REFRESH_TABLES, BACK_UP_TABLES)

@@ -1,9 +1,10 @@
-"""The two partition sets: one key per dump version, one per table found. Their order is the order of arrival and means nothing."""
+"""The partition sets: one key per dump version, per table found, per source. Their order is the order of arrival and means nothing."""
 
 import dagster as dg
 
 VERSIONS = dg.DynamicPartitionsDefinition(name="versions")
 TABLES = dg.DynamicPartitionsDefinition(name="tables")
+SOURCES = dg.DynamicPartitionsDefinition(name="sources")
 
 SINGLES = 4
 BATCH = 25

@@ -11,11 +11,12 @@ from dagster._core.execution.plan.objects import StepFailureData
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.database_loss import LOST, close_own_runs, failed_as, failed_by_loss, lost_database, wait_for_return
 from platform_assets.defs.instance_folder import instance_environment
-from platform_assets.defs.partitions import TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, plan_runs, run_tags
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
 from platform_assets.defs.sensors import close_lost_runs
 from platform_assets.errors import FencedOut
 from platform_assets.operations.ingest import Work
+from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.requests import version_basis
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.work_requests import record_requests
@@ -61,7 +62,7 @@ class Runner:
         self.platform.end_work()
 
     def ingest(self, work: Work, *, say: Callable[[str], None]) -> dict[str, str]:
-        """Runs the versions, then every table that became stale. Gives the errors by partition key.
+        """Runs the versions, then the orders and the tables that became stale. Gives the errors by partition key.
 
         Raises DatabaseUnavailable when the server went away and did not come back; what was under way is taken up by the next ingest.
         """
@@ -78,6 +79,8 @@ class Runner:
             bases = {record.version: version_basis(record) for record in catalog.versions()}
             record_requests(catalog, {key: bases[key] for key in work.versions})
             self.run_versions(list(work.versions), done=done)
+        if orders := stale_orders(self.settings, catalog):
+            self.run_orders(orders, done=done)
         stale = {table.table_key: str(table.changed_load_id) for table in catalog.stale_tables()}
         if stale:
             self.run_tables(stale, done=done)
@@ -86,6 +89,11 @@ class Runner:
     def run_versions(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
         """ingest_dumps for these versions; a batch that fails is run again dump by dump, so that one broken dump fails alone."""
         return self._run("ingest_dumps", VERSIONS, keys, done)
+
+    def run_orders(self, subjects: Mapping[str, str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
+        """order_sources for these sources (-> what their order depends on)."""
+        record_requests(self.platform.catalog, subjects)
+        return self._run("order_sources", SOURCES, list(subjects), done)
 
     def run_tables(self, subjects: Mapping[str, str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
         """refresh_tables for these tables (key -> what it depends on)."""

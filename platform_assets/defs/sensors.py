@@ -1,4 +1,4 @@
-"""Sensors: new dumps are registered and run, changed tables refreshed, lost runs closed; and tables backed up at night.
+"""Sensors: new dumps are registered and run, sources ordered, changed tables refreshed, lost runs closed; tables backed up at night.
 
 Thin: what is new, what is stale, what is due again, which keys share a run are questions answered elsewhere, without Dagster.
 """
@@ -11,10 +11,11 @@ import dagster as dg
 import psutil
 
 from platform_assets.defs.assets import PlatformParam
-from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, REFRESH_TABLES
-from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, ORDER_SOURCES, REFRESH_TABLES
+from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, SOURCES, TABLES, VERSIONS, plan_runs, run_tags
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
+from platform_assets.operations import ordering
 from platform_assets.operations.register import register, scan
 from platform_assets.operations.requests import due, version_basis
 from platform_assets.storage.catalog.work_requests import record_requests, requests
@@ -89,6 +90,23 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
     rest = f", {len(look.unsettled)} still growing" if look.unsettled else ""
     waiting = f", {len(pending)} under way or given up" if pending else ""
     return dg.SkipReason(f"{look.known} dumps known, nothing new{rest}{waiting}" + "".join(f"; {problem}" for problem in problems[:3]))
+
+
+@dg.sensor(
+    job=ORDER_SOURCES,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Orders a source anew when a version of it was published or what is declared of its order was changed.",
+)
+def stale_orders(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult | dg.SkipReason:
+    stale = ordering.stale_orders(platform.settings, platform.catalog)
+    if not stale:
+        return dg.SkipReason("every order is as new as its versions and declarations")
+    busy = active_keys(context.instance, VERSIONS)
+    if busy:
+        return dg.SkipReason(f"{len(stale)} sources to order when {len(busy)} versions are through")
+    result = _run_requests(platform, context.instance, SOURCES, stale)
+    return result or dg.SkipReason(f"{len(stale)} orders under way or given up after several attempts")
 
 
 @dg.sensor(
@@ -173,5 +191,5 @@ def nightly_backup(context: dg.ScheduleEvaluationContext, platform: PlatformPara
     return [dg.RunRequest(run_key=f"{when} {keys[0]}", tags=run_tags(keys)) for keys in stretches] or dg.SkipReason("there is no table yet")
 
 
-SENSORS = (dump_files, stale_tables, lost_runs)
+SENSORS = (dump_files, stale_orders, stale_tables, lost_runs)
 SCHEDULES = (nightly_backup,)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 
@@ -65,8 +67,19 @@ class GpgOptions:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What a person says of the order of versions, each named by its label or key. `place` is where that is written."""
+
+    place: str
+    order: tuple[str, ...] = ()
+    """Oldest first."""
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """When a version's state was true."""
+
+
+@dataclass(frozen=True)
 class SourceSettings:
-    """One source. `pattern` is a regular expression on the dump's name with the groups `instance` and/or `label`."""
+    """One source. `pattern` is a regular expression on the dump's name with the groups `instance`, `label` and `date`."""
 
     name: str
     pattern: str | None = None
@@ -82,9 +95,18 @@ class SourceSettings:
     """Native type names (lower case) to ours, before the built-in map: (("flag", "boolean"),)."""
     order: tuple[str, ...] = ()
     """Labels or version keys, oldest first: the declared order."""
+    moments: Mapping[str, datetime] = field(default_factory=dict)
+    """Labels or version keys with the moment at which their state was true."""
+    date_format: str | None = None
+    """strptime pattern of the group `date` of `pattern`: with it a dump's name declares its moment."""
     delete_guard: float = 0.2
     """Of a source whose dumps are full: the share of keys that may vanish at once; beyond it nothing is deleted and a check fails."""
     deletes_confirmed: tuple[str, ...] = ()
     """Labels or version keys of full dumps whose missing keys a person has confirmed: the guard lets them go."""
     limits: Limits = field(default_factory=Limits)
     gpg: GpgOptions = field(default_factory=GpgOptions)
+
+    @property
+    def declared(self) -> Declared:
+        """What platform.yaml says of the order of its versions."""
+        return Declared(f"platform.yaml (sources.{self.name})", self.order, self.moments)

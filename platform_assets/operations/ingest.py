@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.errors import Conflict, PlatformError, UnsettledDump
+from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.settings import Settings
+from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import DumpListing
 from platform_assets.storage.home import Home
 from platform_assets.storage.warehouse.protocol import session_lock
 
@@ -23,15 +26,20 @@ WAIT_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True)
 class Work:
-    """Versions to run and tables that are stale, with what could not be registered and why."""
+    """Versions to run, sources whose order and tables that are stale, with what could not be registered and why."""
 
     versions: tuple[str, ...]
+    orders: tuple[str, ...]
     tables: tuple[str, ...]
     refused: tuple[str, ...]
     unsettled: tuple[str, ...]
     known: int
     copies: tuple[str, ...]
     earlier_failures: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.versions or self.orders or self.tables)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ def anything_to_do(
     earlier = [f"{version} ({record.path}): {record.error}" for version, record in failed.items() if version not in again]
     return Work(
         versions=tuple(sorted(pending | again)),
+        orders=tuple(stale_orders(settings, catalog)),
         tables=tuple(table.table_key for table in catalog.stale_tables()),
         refused=tuple(refused),
         unsettled=tuple(unsettled),
@@ -125,6 +134,14 @@ def _look(settings: Settings, catalog: Catalog, home: Home, asked: set[str]) -> 
 
 def _only(found: Sequence[FoundDump], asked: set[str]) -> tuple[FoundDump, ...]:
     return tuple(dump for dump in found if dump.path in asked)
+
+
+def _unsettled(catalog: Catalog, work: Work, listing: Sequence[DumpListing]) -> Iterator[str]:
+    """A line per source whose order was derived anew and leaves something open."""
+    for source in sorted({*work.orders, *(listed.source for listed in listing)}):
+        found = [one for one in order_log.findings(catalog, source) if one.open]
+        if found:
+            yield f"the order of {source}: {len(found)} thing(s) to settle; see: platform-assets order {source}"
 
 
 def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> IngestReport:
@@ -156,6 +173,7 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
     if rejected:
         lines.append(f"{rejected} row(s) rejected; each with its reasons: platform-assets rejects")
     paths = {listed.version: listed.path for listed in listing}
+    lines.extend(_unsettled(catalog, work, listing))
     for key, error in errors.items():
         worst = 2
         lines.append(f"failed: {key}{f' ({paths[key]})' if key in paths else ''}: {error}")
@@ -166,7 +184,7 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
         worst = max(worst, 1)
         lines.append(f"not taken yet: {path} is still growing or has an unfinished part; run ingest again when it is complete.")
     lines.extend(work.copies)
-    if not work.versions and not work.tables:
+    if not work.any:
         bad = len(work.earlier_failures)
         lines.append(f"Nothing new: {work.known} dumps are known, {f'all but {bad} of them' if bad else 'all'} loaded.")
     lines.extend(f"failed earlier: {failure} (mend it, then: platform-assets ingest PATH)" for failure in work.earlier_failures)

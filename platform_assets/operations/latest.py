@@ -93,7 +93,6 @@ def merged(
                 facts={
                     "load_id": load_id,
                     "row_version": timeline.row_version,
-                    "ambiguous": [version.version for version in timeline.versions if version.place.ambiguous],
                     "basis": basis,
                     "merged": {instance: [_identity(version) for version in versions] for instance, versions in timeline.instances.items()},
                     "deleted": {instance: outcome.deleted for instance, outcome in outcomes.items()},

@@ -21,7 +21,7 @@ from platform_assets.formats.cast import CastBatch
 from platform_assets.operations.governing import contract_version
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.operations.memory import share_freed_memory
-from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, opened, silent
+from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, TableReading, opened, silent
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import write_json
@@ -48,6 +48,8 @@ class ParsedVersion:
     row_version_max: datetime | None
     notices: tuple[Notice, ...]
     notice_counts: Mapping[str, int]
+    facts: Mapping[str, str]
+    """What else the dump tells of itself, by the names of formats.base.Finished: counters, log position, encoding."""
 
 
 def parse_version(settings: Settings, version: VersionRecord, path: Path, *, progress: Progress = silent) -> ParsedVersion:
@@ -84,6 +86,7 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
         row_version_max=reading.row_version_max,
         notices=tuple(reading.notices),
         notice_counts=dict(reading.notice_counts),
+        facts=dict(finished.facts),
     )
 
 
@@ -160,7 +163,7 @@ class _Snapshots:
                     recovered=table.recovered,
                     raw_counts=dict(table.raw_counts),
                     rule_counts=verdicts[name].rule_counts,
-                    facts=facts | row_version,
+                    facts=facts | row_version | _high_water(table),
                 )
             )
         return tuple(snapshots)
@@ -168,6 +171,15 @@ class _Snapshots:
     def discard(self) -> None:
         for writer in self._writers.values():
             writer.discard()
+
+
+def _high_water(table: TableReading) -> dict[str, Any]:
+    """How far the keys have grown, as snapshots store it."""
+    keys = table.high_water.keys()
+    return {
+        "marks": table.high_water.marks(table.table.key),
+        "keys": {"count": keys[0], "sketch": keys[1]} if keys else None,
+    }
 
 
 def commit_version(home: Home, parsed: ParsedVersion) -> None:
@@ -201,4 +213,5 @@ def describe(parsed: ParsedVersion) -> dict[str, Any]:
             for n in parsed.notices
         ],
         "notice_counts": dict(parsed.notice_counts),
+        "facts": dict(parsed.facts),
     }

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.errors import FencedOut, StoredFileError
-from platform_assets.operations.timeline import source_order
 from platform_assets.settings import Settings
+from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
-from platform_assets.storage.catalog.records import OrderRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
+from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
@@ -126,6 +126,7 @@ def publish_version(
             details={done.table: done.accepted for done in published},
         )
         catalog.record_snapshots(tx.connection, record.version, records, load_id)
+        order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in stored.snapshots))
         catalog.record_rule_results(tx.connection, record.version, _rule_results(record, stored))
         catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, stored))
         catalog.update_version(
@@ -137,33 +138,17 @@ def publish_version(
             format_reason=stored.facts["format_reason"],
             dump_time=_moment(stored.facts["dump_time"]),
             row_version_max=stored.facts["row_version_max"],
-            facts={"tool": stored.facts["tool"], "notices": stored.facts["notices"], "notice_counts": stored.facts["notice_counts"]},
+            facts={
+                "tool": stored.facts["tool"],
+                "notices": stored.facts["notices"],
+                "notice_counts": stored.facts["notice_counts"],
+                "dump": stored.facts.get("facts", {}),
+            },
         )
         catalog.set_state(record.version, "published", connection=tx.connection)
     for snapshot in stored.snapshots:
         snapshot.cool()
-    record_source_order(settings, catalog, record.source)
     return tuple(published)
-
-
-def record_source_order(settings: Settings, catalog: Catalog, source: str) -> None:
-    """Keeps the order of a source's versions in the catalog, for people; whoever merges derives it anew from the facts."""
-    catalog.record_order(
-        source,
-        [
-            OrderRecord(
-                source=source,
-                instance=place.instance,
-                version=place.version,
-                place=place.place,
-                evidence=place.evidence,
-                confidence=place.confidence,
-                ambiguous=place.ambiguous,
-                moment=place.moment.isoformat(" ") if place.moment else None,
-            )
-            for place in source_order(settings, catalog, source)
-        ],
-    )
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -207,6 +192,14 @@ def _reject_rows(record: VersionRecord, stored: StoredVersion) -> Iterator[Rejec
                 dictionary_version=snapshot.dictionary_version or None,
                 status="recovered" if reject.recovered else "open",
             )
+
+
+def _evidence(snapshot: Snapshot) -> EvidenceRecord:
+    """What the snapshot's keys tell of its time; one that an older program stored tells nothing."""
+    keys = snapshot.facts.get("keys") or {}
+    return EvidenceRecord(
+        snapshot.version, snapshot.table.name, snapshot.facts.get("marks", {}), keys.get("count"), tuple(keys.get("sketch", ()))
+    )
 
 
 def _snapshot_record(record: VersionRecord, snapshot: Snapshot, schema: str, child: str) -> SnapshotRecord:

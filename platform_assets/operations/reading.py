@@ -29,6 +29,7 @@ from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.containers.told import told
 from platform_assets.formats.detect import choose
 from platform_assets.operations.governing import governed, renamed
+from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.operations.memory import give_back_memory
 from platform_assets.storage.rows.rejects import RejectRecord
@@ -92,6 +93,7 @@ class TableReading:
     recovered: int = 0
     raw_counts: Counter[str] = field(default_factory=Counter)
     row_version_max: datetime | None = None
+    high_water: HighWater = field(default_factory=HighWater)
 
 
 class DumpReading:
@@ -178,6 +180,7 @@ class DumpReading:
         self._judge.add(event.table, cast.batch, event.rows, cast.raw, strict=event.strict)
         self._sink.rows(event, cast)
         self._row_version(reading, cast.batch)
+        reading.high_water.add(cast.batch, reading.table.key)
         self._progress(event.table, event.batch.num_rows)
 
     def _row_version(self, reading: TableReading, batch: pa.RecordBatch) -> None:
@@ -224,9 +227,13 @@ class DumpReading:
         late = self._judge.late()
         for name in late:
             self._judge.restart(name)
+            self.tables[name].high_water.forget_keys()
         for event in self._final_rows(late):
             cast = self._cast(event)
             self._judge.add(event.table, cast.batch, event.rows, cast.raw, strict=event.strict)
+            reading = self.tables[event.table]
+            if reading.table.key:
+                reading.high_water.add_keys(cast.batch, reading.table.key)
 
     def _final_rows(self, tables: Collection[str]) -> Iterator[Rows]:
         """The rows of some tables read again, those of a table's last beginning only. Costs a parse when there are any tables."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import PlatformError, StoredFileError
+from platform_assets.operations.ordering import source_order
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
@@ -21,7 +22,7 @@ from platform_assets.storage.rows.key_index import digest_index, key_index
 from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
 from platform_assets.versions.drift import union_table
 from platform_assets.versions.merge import find_row_version
-from platform_assets.versions.order import Place, VersionFacts, order_versions
+from platform_assets.versions.order import Place
 
 
 @dataclass(frozen=True)
@@ -96,28 +97,6 @@ class Timeline:
     def narrowed(self, versions: Sequence[TableVersion]) -> Timeline:
         """The same table with some of its versions only."""
         return replace(self, versions=tuple(versions))
-
-
-def source_order(settings: Settings, catalog: Catalog, source: str) -> list[Place]:
-    """The places of all versions of a source that are in the warehouse, oldest first within each instance.
-
-    That a version is being run again, or failed when it was, takes nothing out of the warehouse.
-    """
-    there = {snapshot.version for snapshot in catalog.snapshots(source=source)}
-    facts = [
-        VersionFacts(v.version, v.instance, v.label, v.sha256, _naive(v.dump_time), _moment(v.row_version_max))
-        for v in catalog.versions(source=source)
-        if v.version in there
-    ]
-    return order_versions(facts, settings.source(source).order)
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment and moment.tzinfo else moment
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -> Timeline:

@@ -6,7 +6,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.checks import RULE_KINDS
-from platform_assets.defs.partitions import TABLES, VERSIONS, run_tags
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, run_tags
 from platform_assets.defs.platform import Platform
 from platform_assets.operations.register import register, scan
 from platform_assets.settings import Settings
@@ -141,7 +141,6 @@ def test_tables_and_their_backups_are_checked_from_merge_to_drill(platform, inst
     run(platform, instance, "ingest_dumps", VERSIONS, [key])
     state = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
     assert {name: check.passed for (_, name), check in state.items()} == {
-        "order_unambiguous": True,
         "deletes_guarded": True,
         "rows_match": True,
     }
@@ -151,11 +150,24 @@ def test_tables_and_their_backups_are_checked_from_merge_to_drill(platform, inst
 
 
 def test_two_versions_without_evidence_of_their_order_are_a_warning(platform, instance):
-    labels = register_all(platform, one=GOOD, two="id,name,price\n1,uno,1\n3,tres,2\n")
+    labels = register_all(platform, one=GOOD, two=GOOD.replace("one", "uno"))
     run(platform, instance, "ingest_dumps", VERSIONS, list(labels.values()))
-    check = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])["shop.goods", "order_unambiguous"]
+    check = run(platform, instance, "order_sources", SOURCES, ["shop"])["shop", "order_unambiguous"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert "shop." in plain(check.metadata["versions"])
+    (finding,) = plain(check.metadata["findings"])
+    assert finding["kind"] == "tie" and all(version in finding["versions"] for version in labels.values())
+    assert "order/shop.yaml" in plain(check.metadata["how"])
+
+
+def test_an_order_that_evidence_decides_passes_its_check(platform, instance):
+    labels = register_all(platform, one=GOOD, two=GOOD + "3,three,3\n")
+    run(platform, instance, "ingest_dumps", VERSIONS, list(labels.values()))
+    check = run(platform, instance, "order_sources", SOURCES, ["shop"])["shop", "order_unambiguous"]
+    assert check.passed
+    assert [(one.version, one.evidence) for one in platform.catalog.order("shop")] == [
+        (labels["one"], "high-water"),
+        (labels["two"], "high-water"),
+    ]
 
 
 def test_a_backup_with_a_flipped_byte_fails_its_check(platform, instance):

@@ -47,9 +47,9 @@ def test_the_definitions_load_without_a_server(definitions):
     assert not definitions.resources["platform"].home.postgres.exists()
 
 
-def test_there_are_two_partition_sets(definitions):
+def test_there_are_three_partition_sets(definitions):
     found = {name: spec.partitions_def.name for name, spec in specs(definitions).items()}
-    assert found == dict.fromkeys(VERSION_KEYS, "versions") | dict.fromkeys(TABLE_KEYS, "tables")
+    assert found == dict.fromkeys(VERSION_KEYS, "versions") | {"version_order": "sources"} | dict.fromkeys(TABLE_KEYS, "tables")
 
 
 def test_an_asset_has_a_description_a_group_an_owner_and_a_kind(definitions):

@@ -19,6 +19,7 @@ from platform_assets.dictionary.types import BOOLEAN, DATE, INT32, STRING
 from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
 from platform_assets.formats import sql_tokens
 from platform_assets.formats.base import BATCH_ROWS, Dump, Finished, Member, Rows, TableFound
+from platform_assets.formats.mydumper.metadata import read_metadata
 from platform_assets.formats.mysql.reader import MySqlDump
 
 CASES = Path(__file__).parent / "cases" / "mysql"
@@ -227,6 +228,37 @@ def test_facts_of_the_header_and_the_high_water_marks_are_kept():
     }
     assert finished.dump_time == datetime(2024, 5, 6, 7, 8, 9)
     assert finished.tool == "MySQL dump 10.13 Distrib 8.0.36, for Linux (x86_64)"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77';",
+            "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77",
+        ),
+        ("SET @@GLOBAL.GTID_PURGED='3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7';", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7"),
+        ("SET @@GLOBAL.GTID_PURGED='';", None),
+        ("SET GLOBAL gtid_slave_pos='0-1-42';", "0-1-42"),
+        ("-- SET GLOBAL gtid_slave_pos='0-1-42';", "0-1-42"),
+    ],
+)
+def test_the_transactions_that_a_dump_holds_are_a_fact(line, expected):
+    finished = read(f"{HEADING}{line}\nCREATE TABLE `t` (`id` int);\n{TRAILER}").verdict
+    assert finished.facts.get("gtid") == expected
+    assert finished.completeness == "complete"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SHOW MASTER STATUS:\n\tLog: bin.000003\n\tPos: 157\n\tGTID:0-1-42\n", "0-1-42"),
+        ('[source]\n# executed_gtid_set = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"\n', "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5"),
+        ("SHOW MASTER STATUS:\n\tLog: bin.000003\n\tPos: 157\n\tGTID:\n\nFinished", None),
+    ],
+)
+def test_the_transactions_in_mydumpers_metadata_are_a_fact(text, expected):
+    assert read_metadata(text).gtid == expected
 
 
 def test_a_thousand_skipped_statements_of_a_kind_are_counted_not_listed():

@@ -75,13 +75,11 @@ class Up:
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.log = (home / "up.err").open("a+")
-        started = time.monotonic()
         self.process = subprocess.Popen(
             [*COMMAND, "up", "--port", str(port), "--home", str(home)], stdout=subprocess.PIPE, stderr=self.log, text=True
         )
         assert self.process.stdout
         first = self.process.stdout.readline()
-        self.seconds = time.monotonic() - started
         assert first.startswith("Dagster UI"), (home / "up.err").read_text()
         self.address = first.split()[-1]
 
@@ -128,7 +126,6 @@ def taken_port() -> Iterator[int]:
 def test_up_serves_supervises_loads_what_is_dropped_and_leaves_nothing(place, taken_port):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     up = Up(place, taken_port)
-    assert up.seconds < 25
     assert f"port {taken_port} is taken" in up.said()
     loopback = {c.laddr.ip for p in working_on(place) for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
     assert loopback <= {"127.0.0.1", "::1"}

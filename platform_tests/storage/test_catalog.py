@@ -18,6 +18,7 @@ from shared_database import clear, temporary_database
 from platform_assets.dictionary.model import Column, Table, Violation
 from platform_assets.dictionary.types import INT32, STRING
 from platform_assets.errors import NoSuchTable, StoredFileError
+from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog import tables as catalog_tables
 from platform_assets.storage.catalog.access import SCHEMA_VERSION, Catalog
 from platform_assets.storage.catalog.records import (
@@ -95,6 +96,28 @@ def test_a_catalog_of_a_later_program_is_refused(database: str) -> None:
         connection.execute("INSERT INTO catalog.schema_version (version) VALUES (99)")
     with pytest.raises(StoredFileError, match="schema version 99"):
         Catalog(database).ensure()
+
+
+def test_a_catalog_of_an_older_program_gets_what_it_lacks_and_keeps_what_it_has(database: str) -> None:
+    catalog = Catalog(database).ensure()
+    catalog.register(version_record(facts={"tool": "mysqldump"}))
+    with psycopg.connect(database) as connection:
+        order = """INSERT INTO catalog.version_order (source, instance, version, place, evidence, confidence, ambiguous)
+                   VALUES ('lms', 'default', %s, 0, 'dump-time', 'high', false)"""
+        connection.execute(order, (V1,))
+        for column in ("reason", "ties", "contradictions", "entered_at"):
+            connection.execute(f"ALTER TABLE catalog.version_order DROP COLUMN {column}")
+        connection.execute("DROP TABLE catalog.version_order_log, catalog.source_orders, catalog.snapshot_evidence")
+        connection.execute("COMMENT ON SCHEMA catalog IS NULL")
+    for _ in range(2):
+        Catalog(database).ensure()
+        assert catalog.order("lms") == [OrderRecord("lms", "default", V1, 0, "dump-time", "high")]
+        found = catalog.version(V1)
+        assert found is not None and found.facts == {"tool": "mysqldump"}
+    with psycopg.connect(database) as connection:
+        query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'catalog'"
+        there = set(connection.execute(query).fetchall())
+    assert there == {(table.name, column.name) for table in catalog_tables.metadata.tables.values() for column in table.columns}
 
 
 def test_every_field_of_a_version_comes_back_as_it_was(catalog: Catalog) -> None:
@@ -340,11 +363,7 @@ def test_a_failed_publication_leaves_the_rejects_as_they_were(catalog: Catalog) 
     assert [r.line for r in catalog.rejects()] == [1]
 
 
-def test_order_rules_and_backups_are_replaced_and_listed(catalog: Catalog) -> None:
-    order = [OrderRecord("lms", "eu", V2, 0, "header", "high"), OrderRecord("lms", "eu", V1, 1, "none", "low", True, "2008")]
-    catalog.record_order("lms", [replace(order[0], place=5)])
-    catalog.record_order("lms", order)
-    assert catalog.order("lms") == order
+def test_rules_and_backups_are_replaced_and_listed(catalog: Catalog) -> None:
     results = [
         RuleResult("lms", "users", V1, "required:id", "required", 10, 2),
         RuleResult("lms", "users", V1, "unique:x", "unique", 10, 0, "warning"),
@@ -363,9 +382,10 @@ def test_order_rules_and_backups_are_replaced_and_listed(catalog: Catalog) -> No
 
 
 def test_the_dump_listing_has_one_line_per_version_and_table(catalog: Catalog) -> None:
-    for number, key in enumerate((V1, V2)):
+    for key in (V1, V2):
         catalog.register(version_record(key, reasons=("cut",)))
-        catalog.record_order("lms", [OrderRecord("lms", "default", V1, 1, "header", "high")]) if number else None
+    with publishing(catalog) as tx:
+        order_log.record_order(tx.connection, "lms", "", [OrderRecord("lms", "default", V1, 1, "dump-time", "high")], [])
     record(catalog, V1, [snapshot_record(child_schema="lms_versions", child_table="users__v1"), snapshot_record(table="courses")])
     merge(catalog, "users")
     lines = catalog.dump_listing()

@@ -14,6 +14,7 @@ _ROWS = re.compile(r"rows *= *([0-9]+)\s*")
 _POSITION = re.compile(
     r"^\s*(?:Log|File|SOURCE_LOG_FILE)\s*[:=] *\"?([^\s\"]+)\"?\s+(?:Pos|Position|SOURCE_LOG_POS)\s*[:=] *([0-9]+)", re.MULTILINE
 )
+_GTID = re.compile(r"^\s*#? *(?:GTID|executed_gtid_set|Executed_Gtid_Set) *[:=] *\"?([^\s\"][^\n\"]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Metadata:
     started: datetime | None = None
     finished: datetime | None = None
     log_position: str | None = None
+    gtid: str | None = None
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -33,6 +35,7 @@ def read_metadata(text: str) -> Metadata:
         _moment(_STARTED, text),
         _moment(_FINISHED, text),
         f"{position[1]}:{position[2]}" if position else None,
+        found[1].strip() if (found := _GTID.search(text)) else None,
         _rows(text),
     )
 

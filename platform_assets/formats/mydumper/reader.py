@@ -192,6 +192,8 @@ class _Reading:
         facts = dict(finished.facts)
         if self.metadata.log_position:
             facts["log_position"] = self.metadata.log_position
+        if self.metadata.gtid:
+            facts["gtid"] = self.metadata.gtid
         # A table's file ends with its one CREATE: one that is cut is seen. A file of rows may be cut between two statements.
         open_ends = [file for file in self.unproven if file.kind not in (Kind.DATABASE, Kind.TABLE)]
         proven = finished.completeness != "partial" and not open_ends

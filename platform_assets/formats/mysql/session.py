@@ -183,6 +183,8 @@ class Session:
                 return text
         if part and part[0].is_(b"CONCAT", b"CONCAT_WS"):
             return ",".join(text.strip(",") for text in texts)
+        if len(texts) > 1 and all(token.kind == STRING for token in part):
+            return "".join(texts)  # neighbouring literals are one, as in GTID_PURGED=/*!80000 '+'*/ '...'
         return texts[0] if texts else None
 
     def _plain(self, token: Token) -> str:

@@ -65,8 +65,11 @@ _TIMES = (
 _FACTS = (
     ("server_version", re.compile(r"Server [Vv]ersion:?\s+(\S.*)")),
     ("database", re.compile(r"Database:\s*`?([^`\n]+)`?")),
+    ("gtid", re.compile(r"SET GLOBAL gtid_slave_pos *= *'([^']+)'", re.IGNORECASE)),
     ("log_position", re.compile(r"CHANGE (?:MASTER|REPLICATION SOURCE) TO .*?((?:MASTER|SOURCE)_LOG_FILE='[^']*', *\w+_LOG_POS=\d+)")),
 )
+_GTID_VARIABLES = ("gtid_purged", "gtid_slave_pos")
+"""What a dump sets so that a replica goes on behind it: the transactions that it holds."""
 
 
 def tool_of(comment: str) -> Tool | None:
@@ -187,6 +190,8 @@ class Evidence:
                 segment.open_transaction = True
             if name == "foreign_key_checks" and value in ("0", "1"):
                 segment.checks_off = value == "0"
+            if name in _GTID_VARIABLES and value.lstrip("+").strip():
+                self.facts.setdefault("gtid", value.lstrip("+").strip())
 
     def transaction(self, *, opened: bool) -> None:
         """START TRANSACTION or BEGIN; COMMIT."""

@@ -6,9 +6,12 @@ Not here: the tables themselves (catalog_tables), rejects (reject_log), the writ
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.rows import dict_row
@@ -51,11 +54,16 @@ class Catalog:
         self.url = plain_url(database)
 
     def ensure(self) -> Catalog:
-        """Creates the schema if it is not there. Raises StoredFileError when a later program made it."""
+        """Creates the schema, or what a catalog of an older program lacks. Raises StoredFileError when a later program made it."""
         with connected(self.url) as connection:
-            row = connection.execute("SELECT to_regclass('catalog.schema_version') IS NOT NULL").fetchone()
-            found = connection.execute("SELECT max(version) FROM catalog.schema_version").fetchone() if row and row[0] else None
-        version = found[0] if found and found[0] is not None else self._create()
+            row = connection.execute(
+                "SELECT to_regclass('catalog.schema_version') IS NOT NULL, obj_description(to_regnamespace('catalog'), 'pg_namespace')"
+            ).fetchone()
+            there, mark = row if row else (False, None)
+            found = connection.execute("SELECT max(version) FROM catalog.schema_version").fetchone() if there else None
+        version = found[0] if found else None
+        if version is None or (version == SCHEMA_VERSION and mark != _definition_mark()):
+            version = self._create()
         if version != SCHEMA_VERSION:
             raise StoredFileError(
                 f"The catalog in the database has schema version {version}; this program knows {SCHEMA_VERSION}. "
@@ -67,7 +75,7 @@ class Catalog:
     def _create(self) -> int:
         from platform_assets.storage.catalog.tables import create_all
 
-        return create_all(with_driver(self.url, "psycopg"), lock_number("catalog"))
+        return create_all(with_driver(self.url, "psycopg"), lock_number("catalog"), _definition_mark())
 
     # dumps and versions
 
@@ -238,13 +246,6 @@ class Catalog:
         query = "SELECT * FROM catalog.rule_results WHERE source = %s AND table_name = %s ORDER BY version, rule"
         return self._records(RuleResult, query, source, table)
 
-    def record_order(self, source: str, order: Iterable[OrderRecord], *, connection: Connection | None = None) -> None:
-        """Replaces the order of a source's versions."""
-        with self._session(connection) as opened:
-            opened.execute("DELETE FROM catalog.version_order WHERE source = %s", (source,))
-            for record in order:
-                _insert(opened, "version_order", _row(record))
-
     def order(self, source: str) -> list[OrderRecord]:
         """By instance, oldest first."""
         return self._records(OrderRecord, "SELECT * FROM catalog.version_order WHERE source = %s ORDER BY instance, place", source)
@@ -299,6 +300,13 @@ class Catalog:
     def _records(self, kind: type[R], query: str, *values: Any) -> list[R]:
         with self._session() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return [catalog_listings.record(kind, row) for row in cursor.execute(query, values)]
+
+
+@cache
+def _definition_mark() -> str:
+    """The hash of the tables' definition as a text: a catalog that bears another one may lack something. Costs no import of SQLAlchemy."""
+    definition = Path(__file__).with_name("tables.py").read_bytes()
+    return f"tables {hashlib.sha256(definition).hexdigest()[:16]}"
 
 
 def _row(value: Any) -> dict[str, Any]:

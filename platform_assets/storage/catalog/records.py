@@ -155,6 +155,49 @@ class OrderRecord:
     confidence: str
     ambiguous: bool = False
     moment: str | None = None
+    reason: str | None = None
+    ties: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+    entered_at: datetime | None = None
+    """When it first had a place in the order, beside `moment`, at which it was true."""
+
+
+@dataclass(frozen=True)
+class FindingRecord:
+    """Something in the order of a source's versions that a person must settle; `open` is False where a person has."""
+
+    kind: str
+    instance: str | None
+    versions: tuple[str, ...]
+    text: str
+    open: bool = True
+
+
+@dataclass(frozen=True)
+class TimeRecord:
+    """What a registered version tells of its time. `dump` holds the facts of its reader; `published`: it is in the warehouse."""
+
+    version: str
+    instance: str
+    label: str
+    sha256: str
+    path: str
+    dump_time: datetime | None
+    row_version_max: str | None
+    completeness: str | None
+    dump: Mapping[str, str]
+    published: bool
+
+
+@dataclass(frozen=True)
+class EvidenceRecord:
+    """How far the keys of one table of one version have grown: the highest number per key column, the size and sketch of the key set."""
+
+    version: str
+    table_name: str
+    marks: Mapping[str, int] = field(default_factory=dict)
+    keys: int | None = None
+    sketch: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     func,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.schema import CreateColumn
 
 SCHEMA = "catalog"
 SCHEMA_VERSION = 1
@@ -223,7 +225,52 @@ version_order = Table(
     _text("evidence", nullable=False),
     _text("confidence", nullable=False),
     Column("ambiguous", Boolean, nullable=False),
-    _text("moment", comment="what the evidence says, as text"),
+    _text("moment", comment="the moment it is known by, as text"),
+    _text("reason", comment="what the evidence says"),
+    _json("ties", "[]"),
+    _json("contradictions", "[]"),
+    _moment("entered_at", comment="when it first had a place, beside the moment at which it was true"),
+)
+
+version_order_log = Table(
+    "version_order_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _text("source", nullable=False),
+    _text("instance", nullable=False),
+    _text("version", nullable=False),
+    _text("previous", comment="the version right before it; by it the places of a time are found, and a late dump changes two rows only"),
+    _text("evidence", nullable=False),
+    _text("confidence", nullable=False),
+    Column("ambiguous", Boolean, nullable=False),
+    _text("moment"),
+    _text("reason"),
+    _json("ties", "[]"),
+    _json("contradictions", "[]"),
+    _now("believed_from"),
+    _moment("believed_until", comment="NULL: it still holds"),
+    Index("version_order_log_source", "source", "believed_from"),
+)
+
+source_orders = Table(
+    "source_orders",
+    metadata,
+    _text("source", primary_key=True),
+    _text("basis", nullable=False, comment="what the recorded order was made from"),
+    _json("findings", "[]"),
+    _now("ordered_at"),
+)
+
+snapshot_evidence = Table(
+    "snapshot_evidence",
+    metadata,
+    _text("version", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("source", nullable=False),
+    _json("marks", "{}"),
+    _long("keys", comment="how many"),
+    _json("sketch", "[]"),
+    Index("snapshot_evidence_source", "source"),
 )
 
 rule_results = Table(
@@ -251,15 +298,38 @@ work_requests = Table(
 )
 
 
-def create_all(url: str, lock: int) -> int:
-    """Creates what is missing, one program at a time under the advisory lock, and returns the schema version that stands there."""
+def create_all(url: str, lock: int, mark: str) -> int:
+    """Creates what is missing, tables and columns, one program at a time under the advisory lock; the schema gets `mark` as its comment.
+
+    Whatever is added above comes into an older catalog so: what is added must be nullable or have a default. Returns the schema version
+    that stands there; one that is not ours is left as it is.
+    """
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
-            return _standing(connection) or _create(connection)
+            standing = _standing(connection)
+            if standing not in (None, SCHEMA_VERSION):
+                return standing
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            metadata.create_all(connection)
+            _add_columns(connection)
+            if standing is None:
+                connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+            connection.execute(text(f"COMMENT ON SCHEMA {SCHEMA} IS '{mark}'"))
+            return SCHEMA_VERSION
     finally:
         engine.dispose()
+
+
+def _add_columns(connection: Connection) -> None:
+    preparer = connection.dialect.identifier_preparer
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name, SCHEMA)}
+        for column in table.columns:
+            if column.name not in there:
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN IF NOT EXISTS {definition}"))
 
 
 def _standing(connection: Connection) -> int | None:
@@ -267,10 +337,3 @@ def _standing(connection: Connection) -> int | None:
         return None
     found: int | None = connection.scalar(text("SELECT max(version) FROM catalog.schema_version"))
     return found
-
-
-def _create(connection: Connection) -> int:
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    metadata.create_all(connection)
-    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-    return SCHEMA_VERSION
