@@ -74,8 +74,7 @@ def _column_changes(old: Column, new: Column) -> Iterator[Change]:
     if old.type != new.type:
         yield Change("retyped", new.name, type_name(old.type), type_name(new.type), common_type(old.type, new.type) == new.type)
     if old.required != new.required:
-        words = ["required" if column.required else "optional" for column in (old, new)]
-        yield Change("required", new.name, *words)
+        yield Change("required", new.name, *(("optional", "required") if new.required else ("required", "optional")))
 
 
 def _moved(names: Sequence[str], place: Mapping[str, int]) -> set[str]:
@@ -110,7 +109,7 @@ def table_steps(
                 yield Step(version, instance, order[number - 1], (Change("vanished"),))
             here = False
             continue
-        changes = () if here else (Change("appeared"),)
+        changes: tuple[Change, ...] = () if here else (Change("appeared"),)
         if last is not None and tables[last] is not tables[version]:
             changes += schema_changes(tables[last], tables[version], renames)
         if changes:

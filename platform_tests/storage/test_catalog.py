@@ -199,7 +199,7 @@ def test_files_are_known_as_last_seen(catalog: Catalog) -> None:
     assert list(catalog.known_files()) == ["dumps/ü"]
 
 
-def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_schema_history(catalog: Catalog) -> None:
+def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_columns(catalog: Catalog) -> None:
     number = record(
         catalog, V1, [snapshot_record(raw_counts={"name": 3}, rule_counts={"required:id": [10, 0]}), snapshot_record(table="old")]
     )
@@ -212,7 +212,7 @@ def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_schema_histor
     assert [s.table_name for s in catalog.snapshots(source="lms")] == ["users"]
     with psycopg.connect(catalog.url) as connection:
         history = connection.execute(
-            "SELECT table_name, position, column_name, type, native, required, key_position FROM catalog.schema_history ORDER BY 2"
+            "SELECT table_name, position, column_name, type, native, required, key_position FROM catalog.schema_columns ORDER BY 2"
         ).fetchall()
     assert history == [("users", 0, "id", "int32", "int(11)", True, 0), ("users", 1, "name", "string", "varchar(9)", False, None)]
     assert {t.table_name: t.versions for t in catalog.tables()} == {"old": 0, "users": 1}

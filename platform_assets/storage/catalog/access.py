@@ -158,7 +158,7 @@ class Catalog:
         for name in sorted(table_lock(*table) for table in touched):
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
         connection.execute("DELETE FROM catalog.snapshots WHERE version = %s", (version,))
-        connection.execute("DELETE FROM catalog.schema_history WHERE version = %s", (version,))
+        connection.execute("DELETE FROM catalog.schema_columns WHERE version = %s", (version,))
         for source, table in touched:
             connection.execute(
                 """INSERT INTO catalog.tables AS t (source, table_name, table_key, changed_load_id) VALUES (%s, %s, %s, %s)
@@ -336,7 +336,7 @@ def _record_schema(connection: Connection, snapshot: SnapshotRecord) -> None:
             "required": column["required"],
             "key_position": snapshot.key.index(column["name"]) if column["name"] in snapshot.key else None,
         }
-        _insert(connection, "schema_history", row)
+        _insert(connection, "schema_columns", row)
 
 
 def _marks(row: dict[str, Any]) -> str:
