@@ -11,10 +11,11 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.defs.metadata import counted, markdown, preview, table_metadata
+from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
 from platform_assets.operations.backup import back_up_table, drill, find_backup
+from platform_assets.operations.drift import changes_of, changes_with
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version
@@ -162,6 +163,7 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
             "dagster/partition_row_count": sum(d.accepted for d in done),
             "completeness": parsed_snapshot[key].facts["completeness"],
             "tables": dg.MetadataValue.md(markdown(columns, rows)),
+            "drift": drift_table(changes_with(platform.catalog, version.source, key), "table"),
         }
         for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=True):
             if len(done) == 1:
@@ -239,6 +241,7 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
                 "partial versions": ", ".join(merged.partial) or "none",
                 "deleted": merged.deleted,
                 "order": dg.MetadataValue.md(markdown(("instance", "place", "version", "evidence", "ambiguous", "moment"), order[-30:])),
+                "drift": drift_table(changes_of(platform.catalog, source, table)[-30:], "version"),
                 "preview": preview(merged.state.batches(), [*union.column_names, "_instance", "_version"]),
             },
             partition_key=key,

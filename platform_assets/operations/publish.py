@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.errors import FencedOut, StoredFileError
+from platform_assets.operations.drift import record_drift
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
@@ -148,6 +149,7 @@ def publish_version(
         catalog.set_state(record.version, "published", connection=tx.connection)
     for snapshot in stored.snapshots:
         snapshot.cool()
+    record_drift(settings, catalog, record.source)
     return tuple(published)
 
 

@@ -90,6 +90,24 @@ def test_making_it_twice_or_at_the_same_moment_does_no_harm(database: str) -> No
     assert catalog_tables.SCHEMA_VERSION == SCHEMA_VERSION
 
 
+def test_a_catalog_of_an_earlier_program_is_upgraded_and_keeps_what_it_holds(database: str) -> None:
+    catalog = Catalog(database).ensure()
+    record(catalog, V1, [snapshot_record()])
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            """DROP TABLE catalog.schema_history, catalog.renames_proposed;
+               ALTER TABLE catalog.schema_columns RENAME TO schema_history;
+               ALTER INDEX catalog.schema_columns_pkey RENAME TO schema_history_pkey;
+               UPDATE catalog.schema_version SET version = 1"""
+        )
+    Catalog(database).ensure()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM catalog.schema_columns").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM catalog.schema_history").fetchone() == (0,)
+        assert connection.execute("SELECT max(version) FROM catalog.schema_version").fetchone() == (SCHEMA_VERSION,)
+    assert [found.table_name for found in Catalog(database).ensure().snapshots()] == ["users"]
+
+
 def test_a_catalog_of_a_later_program_is_refused(database: str) -> None:
     Catalog(database).ensure()
     with psycopg.connect(database) as connection:
