@@ -9,17 +9,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import pyarrow as pa
 from psycopg.sql import Literal
 
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.types import INT64, STRING, common_type
+from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.storage.server.sessions import Connection, lock_number
 from platform_assets.storage.warehouse.bulk import copy_rows
+from platform_assets.storage.warehouse.mothers import META, Mother, common_columns, read_mother
 from platform_assets.storage.warehouse.names import (
-    arrow_type,
     child_name,
     column_names,
     pg_type,
@@ -29,10 +28,8 @@ from platform_assets.storage.warehouse.names import (
     versions_schema,
 )
 from platform_assets.storage.warehouse.protocol import table_lock
-from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, mark, marked, place
+from platform_assets.storage.warehouse.relations import create_table, describe, ensure_schema, mark, place
 from platform_assets.storage.warehouse.views import refuse_used, with_views_kept
-
-META = {"_version": "text", "_row": "bigint", "_raw": "json"}
 
 
 @dataclass(frozen=True)
@@ -44,24 +41,6 @@ class PublishedVersion:
     child: str
     rows: int
     common_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Child:
-    oid: int
-    name: str
-    mark: str | None
-    columns: Mapping[str, str]
-    """Data columns and their types."""
-
-
-@dataclass(frozen=True)
-class _Mother:
-    schema: str
-    name: str
-    oid: int
-    columns: Mapping[str, str]
-    children: tuple[_Child, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +69,7 @@ def publish_version(
     mother = _mother(connection, schema, table, arrival.columns)
     own = mark("version", table.name, version)
     child = _child_name(connection, mother, label, version, own)
-    common = _common([arrival.columns, *(c.columns for c in mother.children if c.mark != own)])
+    common = common_columns([arrival.columns, *(c.columns for c in mother.children if c.mark != own)])
 
     def attach() -> None:
         _adjust(connection, mother, own, common, arrival)
@@ -116,14 +95,14 @@ def drop_version(connection: Connection, *, source: str, version: str, table: st
     own = mark("version", table, version)
     if relation is None:
         return False
-    mother = _read_mother(connection, schema, name, relation.oid)
+    mother = read_mother(connection, schema, name, relation.oid)
     if own not in [child.mark for child in mother.children]:
         return False
 
     others = [child.columns for child in mother.children if child.mark != own]
 
     def detach() -> None:
-        _adjust(connection, mother, own, _common(others) if others else mother.columns, None)
+        _adjust(connection, mother, own, common_columns(others) if others else mother.columns, None)
         if not others:
             connection.execute(f"DROP TABLE {qualified(schema, name)}")
 
@@ -153,7 +132,7 @@ def shaped(batches: Iterable[pa.RecordBatch], fields: Sequence[str], types: Sequ
         yield pa.RecordBatch.from_arrays(arrays, names=list(fields))
 
 
-def _mother(connection: Connection, schema: str, table: Table, columns: Mapping[str, str]) -> _Mother:
+def _mother(connection: Connection, schema: str, table: Table, columns: Mapping[str, str]) -> Mother:
     own = mark("mother", table.name)
     name, relation = place(connection, schema, own, lambda taken: relation_name(table.name, taken))
     if relation is None:
@@ -162,44 +141,17 @@ def _mother(connection: Connection, schema: str, table: Table, columns: Mapping[
         describe(connection, schema, name, table, own, list(columns))
         name, relation = place(connection, schema, own, lambda taken: relation_name(table.name, taken))
     assert relation is not None
-    return _read_mother(connection, schema, name, relation.oid)
+    return read_mother(connection, schema, name, relation.oid)
 
 
-def _read_mother(connection: Connection, schema: str, name: str, oid: int) -> _Mother:
-    rows = connection.execute(
-        """SELECT c.oid, c.relname, obj_description(c.oid, 'pg_class') FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-           WHERE i.inhparent = %s ORDER BY c.relname""",
-        (oid,),
-    ).fetchall()
-    children = tuple(_Child(child, named, marked(text), _data_columns(connection, child)) for child, named, text in rows)
-    return _Mother(schema, name, oid, _data_columns(connection, oid), children)
-
-
-def _data_columns(connection: Connection, oid: int) -> dict[str, str]:
-    return {name: kind for name, kind in columns_of(connection, oid).items() if name not in META}
-
-
-def _child_name(connection: Connection, mother: _Mother, label: str, version: str, own: str) -> str:
+def _child_name(connection: Connection, mother: Mother, label: str, version: str, own: str) -> str:
     standing = [child.name for child in mother.children if child.mark == own]
     if standing:
         return standing[0]
     return place(connection, mother.schema, own, lambda taken: child_name(mother.name, label, version, taken))[0]
 
 
-def _common(schemas: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The columns that all have, in the order of the first, with the type that holds the values of all."""
-    shared = [name for name in schemas[0] if all(name in columns for columns in schemas)] if schemas else []
-    return {name: reduce(_wider, [columns[name] for columns in schemas]) for name in shared}
-
-
-def _wider(left: str, right: str) -> str:
-    if left == right:
-        return left
-    arrows = arrow_type(left), arrow_type(right)
-    return pg_type(common_type(*arrows)) if arrows[0] is not None and arrows[1] is not None else "text"
-
-
-def _adjust(connection: Connection, mother: _Mother, own: str, common: Mapping[str, str], arrival: _Arrival | None) -> None:
+def _adjust(connection: Connection, mother: Mother, own: str, common: Mapping[str, str], arrival: _Arrival | None) -> None:
     """Drops the version's old child and brings the mother, the other children and the arriving one to the common columns.
 
     Each child is brought to the common type before the mother gets the column, since they merge only when the types are equal.
