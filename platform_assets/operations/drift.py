@@ -13,8 +13,8 @@ from typing import Any
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.renames import Renames, renames_of, with_names
-from platform_assets.operations.ordering import source_order
 from platform_assets.operations.rename_proposals import Comparer, Found, Neighbour, basis_of
+from platform_assets.operations.timeline import source_order
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.drift_log import (
