@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.renames import Renames, renames_of, with_names
+from platform_assets.dictionary.renames import with_names
 from platform_assets.operations.rename_proposals import Comparer, Found, Neighbour, basis_of
-from platform_assets.operations.timeline import source_order
+from platform_assets.operations.timeline import confirmed_renames, source_order
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.drift_log import (
@@ -26,16 +25,10 @@ from platform_assets.storage.catalog.drift_log import (
     replace_drift,
     schema_history,
 )
-from platform_assets.storage.home import Home
 from platform_assets.versions.rename_scores import SHOWN
 from platform_assets.versions.schema_changes import Step, table_steps
 
 Row = dict[str, Any]
-
-
-def confirmed_renames(settings: Settings, source: str) -> Renames:
-    """The renames that the source's dictionary states. Raises SettingsError."""
-    return renames_of(load_dictionary(Home(settings.home).dictionary, source))
 
 
 def record_drift(settings: Settings, catalog: Catalog, source: str) -> None:
