@@ -8,14 +8,6 @@ import pyarrow as pa
 
 from platform_assets.dictionary.model import META_COLUMNS, Table
 from platform_assets.dictionary.renames import for_dump
-from platform_assets.storage.files import sha256_of
-from platform_assets.storage.home import Home
-
-
-def contract_version(home: Home, source: str) -> str:
-    """Twelve digits of the hash of the source's contract; empty when it has none and the dumps' own DDL governs."""
-    path = home.dictionary / f"{source}.odcs.yaml"
-    return sha256_of(path)[:12] if path.exists() else ""
 
 
 def governed(table: Table, contract: Table | None) -> Table:

@@ -215,6 +215,11 @@ class Catalog:
         with self._session(connection) as opened:
             _upsert(opened, "tables", row, ("source", "table_name"))
 
+    def forget_table(self, connection: Connection, source: str, table: str) -> bool:
+        """Takes a table out of the catalog that no version has any more; False, and nothing is changed, when one has it."""
+        query = "DELETE FROM catalog.tables WHERE source = %s AND table_name = %s AND versions = 0"
+        return connection.execute(query, (source, table)).rowcount == 1
+
     # rejects, rules, order, backups, log
 
     def replace_rejects(self, connection: Connection, version: str, source: str, rows: Iterable[RejectRow]) -> int:

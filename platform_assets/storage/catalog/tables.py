@@ -169,6 +169,16 @@ renames_proposed = Table(
     _text("basis", nullable=False, comment="hash of the two snapshots and of the program's way of comparing"),
 )
 
+renames_applied = Table(
+    "renames_applied",
+    metadata,
+    _text("source", primary_key=True),
+    _text("dictionary", nullable=False, comment="hash of the contract that they were read from; empty without one"),
+    _json("tables", "{}"),
+    _json("columns", "{}"),
+    _now("at"),
+)
+
 tables = Table(
     "tables",
     metadata,
