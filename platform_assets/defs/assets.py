@@ -21,6 +21,7 @@ from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
+from platform_assets.operations.retention import put_away_old
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
 from platform_assets.versions.keys import table_key
 
@@ -165,6 +166,10 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
             "tables": dg.MetadataValue.md(markdown(columns, rows)),
             "drift": drift_table(changes_with(platform.catalog, version.source, key), "table"),
         }
+        old = put_away_old(platform.settings, platform.catalog, version.source, published=key, run_id=context.run.run_id)
+        if old:
+            put_away = [(one.table, one.version, one.outcome, one.why) for one in old]
+            metadata["older versions"] = dg.MetadataValue.md(markdown(("table", "version", "outcome", "why"), put_away))
         for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=True):
             if len(done) == 1:
                 metadata |= table_metadata(snapshot.table, rows=relation.accepted, relation=relation.relation, upstream="parsed_snapshot")

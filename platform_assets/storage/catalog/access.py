@@ -187,6 +187,14 @@ class Catalog:
             *(version, version, source, source, table, table),
         )
 
+    def put_away(self, connection: Connection, version: str, table: str, *, dropped: bool) -> None:
+        """Notes that a version table is no child of its mother any more, and whether it is gone."""
+        connection.execute(
+            """UPDATE catalog.snapshots SET attached = false, child_table = CASE WHEN %s THEN NULL ELSE child_table END
+               WHERE version = %s AND table_name = %s""",
+            (dropped, version, table),
+        )
+
     def tables(self, source: str | None = None) -> list[TableRecord]:
         query = "SELECT * FROM catalog.tables WHERE (%s::text IS NULL OR source = %s) ORDER BY source, table_name"
         return self._records(TableRecord, query, source, source)

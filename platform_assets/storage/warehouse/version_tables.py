@@ -120,7 +120,7 @@ def rename_columns(connection: Connection, *, source: str, table: str, renames: 
     """
     schema, changed = versions_schema(source), False
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(table_lock(source, table)),))
-    mother = _standing(connection, source, table)
+    mother = standing_mother(connection, source, table)
     for old, new in ((column_name(old), column_name(new)) for old, new in renames.items()):
         holders = [child for child in mother.children if old in child.columns] if mother else []
         if mother is None or not holders:
@@ -133,7 +133,7 @@ def rename_columns(connection: Connection, *, source: str, table: str, renames: 
             )
         for name in [mother.name] if old in mother.columns else [child.name for child in holders]:
             connection.execute(f"ALTER TABLE {qualified(schema, name)} RENAME COLUMN {quoted(old)} TO {quoted(new)}")
-        mother, changed = _standing(connection, source, table), True
+        mother, changed = standing_mother(connection, source, table), True
     if mother is not None and changed:
         common, standing = common_columns([child.columns for child in mother.children]), mother
         branches, what = _branches(mother.children, common), f"{schema}.{mother.name} cannot take its new names"
@@ -144,7 +144,7 @@ def rename_columns(connection: Connection, *, source: str, table: str, renames: 
 def _take_out(connection: Connection, source: str, version: str, table: str, statement: str, *, what: str) -> bool:
     schema = versions_schema(source)
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(table_lock(source, table)),))
-    mother, own = _standing(connection, source, table), mark("version", table, version)
+    mother, own = standing_mother(connection, source, table), mark("version", table, version)
     gone = next((child for child in mother.children if child.mark == own), None) if mother else None
     if mother is None or gone is None:
         return False
@@ -184,7 +184,8 @@ def _branches(children: Iterable[Child | Branch], common: Mapping[str, str]) -> 
     return [Branch(c.name, {name: common.get(name, kind) for name, kind in c.columns.items()}) for c in children]
 
 
-def _standing(connection: Connection, source: str, table: str) -> Mother | None:
+def standing_mother(connection: Connection, source: str, table: str) -> Mother | None:
+    """A table's mother with its children; None when no version of it is attached."""
     schema = versions_schema(source)
     name, relation = place(connection, schema, mark("mother", table), lambda taken: relation_name(table, taken))
     return read_mother(connection, schema, name, relation.oid) if relation else None
