@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from platform_assets.operations.renaming import contract_version
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.renames import Renames, renames_of
 from platform_assets.errors import PlatformError, StoredFileError
 from platform_assets.operations.ordering import source_order
+from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
@@ -102,8 +104,14 @@ class Timeline:
 
 
 def confirmed_renames(settings: Settings, source: str) -> Renames:
-    """The renames that the source's dictionary states. Raises SettingsError."""
-    return renames_of(load_dictionary(Home(settings.home).dictionary, source))
+    """The renames that the source's dictionary states. Raises SettingsError. A contract is read once for as long as it stays the same."""
+    home = Home(settings.home)
+    return _renames(home.dictionary, source, contract_version(home, source))
+
+
+@lru_cache(maxsize=64)
+def _renames(folder: Path, source: str, digest: str) -> Renames:
+    return renames_of(load_dictionary(folder, source))
 
 
 def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -> Timeline:

@@ -7,12 +7,9 @@ from itertools import permutations
 
 import psycopg
 import pytest
-from dump_texts import write_dump
+from dump_texts import publish_new, write_dump
 
 from platform_assets.operations.drift import drift_of, record_drift
-from platform_assets.operations.parse import commit_version, parse_version
-from platform_assets.operations.publish import publish_version
-from platform_assets.operations.register import located, register, scan
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
@@ -26,16 +23,6 @@ def settings(home: Home) -> Settings:
 @pytest.fixture
 def catalog(database: str) -> Catalog:
     return Catalog(database).ensure()
-
-
-def ingest(settings: Settings, catalog: Catalog) -> list[str]:
-    home, done = Home(settings.home), []
-    for found in scan(home, catalog.known_files(), settle_seconds=0).new:
-        record, _ = register(settings, catalog, found)
-        commit_version(home, parse_version(settings, record, located(settings, catalog, record)))
-        publish_version(settings, catalog, record, run_id="test")
-        done.append(record.version)
-    return done
 
 
 PLAIN = "`id` int NOT NULL, `mail` varchar(40), `age` int, PRIMARY KEY (`id`)"
@@ -61,7 +48,7 @@ def test_the_changes_follow_the_order_of_the_versions_not_of_their_arrival(home,
     for label in arrival:
         day, definition, rows = DAYS[label]
         write_dump(home.dumps / "crm", label, day, people=(definition, rows))
-        ingest(settings, catalog)
+        publish_new(settings, catalog)
     assert labelled(settings, catalog) == [
         ("second", "first", "added", "note", None, "string", None),
         ("second", "first", "retyped", "id", "int32", "int64", True),
@@ -77,7 +64,7 @@ def test_the_changes_follow_the_order_of_the_versions_not_of_their_arrival(home,
 def test_values_that_a_new_type_cannot_hold_are_counted_with_the_change(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=("`id` int, `born` varchar(10), PRIMARY KEY (`id`)", [(1, "0000-00-00")]))
     write_dump(home.dumps / "crm", "b", 2, people=("`id` int, `born` date, PRIMARY KEY (`id`)", [(1, "0000-00-00"), (2, "2000-01-02")]))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     (change,) = drift_of(settings, catalog, "people")["changes"]
     assert (change["before"], change["after"], change["widening"], change["kept_raw"]) == ("string", "date", False, 1)
 
@@ -88,7 +75,7 @@ RENAMED = "`id` int NOT NULL, `email` varchar(60), `years` int, PRIMARY KEY (`id
 def test_a_renamed_column_is_proposed_from_its_content_with_its_parts(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     write_dump(home.dumps / "crm", "b", 2, people=(RENAMED, [(n, mail if n % 9 else "other", age) for n, mail, age in ROWS]))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     found = drift_of(settings, catalog, "people")["renames"]
     assert [(row["old"], row["new"]) for row in found] == [("mail", "email"), ("age", "years")]
     assert all(row["score"] > 0.7 and row["shared_rows"] == 59 and row["parts"]["values"] > 0.8 for row in found)
@@ -98,7 +85,7 @@ def test_a_renamed_key_is_found_by_the_columns_that_stayed(home, settings, catal
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     new_key = "`person` int NOT NULL, `mail` varchar(40), `age` int, PRIMARY KEY (`person`)"
     write_dump(home.dumps / "crm", "b", 2, people=(new_key, ROWS))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     (found,) = drift_of(settings, catalog, "people")["renames"]
     assert (found["old"], found["new"], found["shared_rows"]) == ("id", "person", 59)
 
@@ -107,7 +94,7 @@ def test_columns_whose_values_differ_are_not_proposed(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     definition = "`id` int NOT NULL, `street` varchar(40), `floor` int, PRIMARY KEY (`id`)"
     write_dump(home.dumps / "crm", "b", 2, people=(definition, [(n, f"{n} Main St", 60 - n) for n, _, _ in ROWS]))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     assert drift_of(settings, catalog, "people")["renames"] == []
 
 
@@ -115,7 +102,7 @@ def test_a_renamed_table_is_proposed_under_both_names(home, settings, catalog):
     orders = ("`no` int, `total` int, PRIMARY KEY (`no`)", [(n, n * 3) for n in range(50)])
     write_dump(home.dumps / "crm", "a", 1, kunden=(PLAIN, ROWS), orders=orders)
     write_dump(home.dumps / "crm", "b", 2, people=(PLAIN, ROWS[5:]), orders=orders, other=("`x` int", [(1,)]))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     for name in ("kunden", "people"):
         (found,) = drift_of(settings, catalog, name)["renames"]
         assert (found["kind"], found["old"], found["new"], found["score"] > 0.8) == ("table", "kunden", "people", True)
@@ -125,10 +112,11 @@ def test_a_renamed_table_is_proposed_under_both_names(home, settings, catalog):
 
 def test_a_snapshot_that_is_gone_leaves_its_pair_without_evidence_and_says_so(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
-    (first,) = ingest(settings, catalog)
+    publish_new(settings, catalog)
+    (first,) = (record.version for record in catalog.versions())
     shutil.rmtree(home.snapshot("crm", first, "people"))
     write_dump(home.dumps / "crm", "b", 2, people=(RENAMED, ROWS))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     found = drift_of(settings, catalog, "people")["renames"]
     assert [(row["old"], row["new"], row["parts"]["values"]) for row in found] == [("mail", "email", None)]
     assert "snapshot.json" in found[0]["note"]
@@ -137,7 +125,7 @@ def test_a_snapshot_that_is_gone_leaves_its_pair_without_evidence_and_says_so(ho
 def test_pairs_are_compared_once_and_again_only_when_their_content_changed(home, settings, catalog, monkeypatch):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     write_dump(home.dumps / "crm", "b", 2, people=(RENAMED, ROWS))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     before = drift_of(settings, catalog, "people")
     shutil.rmtree(home.store / "snapshots")
     record_drift(settings, catalog, "crm")
@@ -147,7 +135,7 @@ def test_pairs_are_compared_once_and_again_only_when_their_content_changed(home,
 def test_a_confirmed_rename_is_a_change_of_its_own_and_no_proposal(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     write_dump(home.dumps / "crm", "b", 2, people=(RENAMED, ROWS))
-    ingest(settings, catalog)
+    publish_new(settings, catalog)
     home.dictionary.mkdir()
     (home.dictionary / "crm.odcs.yaml").write_text(
         "{apiVersion: v3.1.0, kind: DataContract, id: crm, version: 1.0.0, status: active, schema: [{name: people, properties: ["

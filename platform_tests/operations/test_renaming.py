@@ -6,14 +6,11 @@ from itertools import permutations
 
 import psycopg
 import pytest
-from dump_texts import write_dump
+from dump_texts import ingest, write_dump
 
 from platform_assets.errors import Conflict, SettingsError
 from platform_assets.operations.latest import merge_table
-from platform_assets.operations.parse import commit_version, parse_version
-from platform_assets.operations.publish import publish_current, publish_version
-from platform_assets.operations.register import located, register, scan
-from platform_assets.operations.renaming import follow_dictionaries
+from platform_assets.operations.publish import publish_current
 from platform_assets.operations.timeline import timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -28,20 +25,6 @@ def settings(home: Home) -> Settings:
 @pytest.fixture
 def catalog(database: str) -> Catalog:
     return Catalog(database).ensure()
-
-
-def ingest(settings: Settings, catalog: Catalog) -> list[str]:
-    """What `ingest` does: new dumps and versions to be run again, then the stale tables. Gives the problems of dictionaries."""
-    home = Home(settings.home)
-    for found in scan(home, catalog.known_files(), settle_seconds=0).new:
-        register(settings, catalog, found)
-    problems = follow_dictionaries(settings, catalog)
-    for record in catalog.versions(states=("registered",)):
-        commit_version(home, parse_version(settings, record, located(settings, catalog, record)))
-        publish_version(settings, catalog, record, run_id="test")
-    for table in catalog.stale_tables():
-        publish_current(settings, catalog, merge_table(settings, catalog, "crm", table.table_name).state.commit(), run_id="test")
-    return problems
 
 
 def confirm(home: Home, *tables: str) -> None:

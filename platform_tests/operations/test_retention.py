@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from dump_texts import write_dump
-from test_renaming import ingest, rows
+from dump_texts import ingest, write_dump
 
 from platform_assets.dictionary.source import Retention, SourceSettings
 from platform_assets.errors import NoSuchTable
@@ -32,6 +31,11 @@ def settings(home: Home) -> Settings:
 @pytest.fixture
 def catalog(database: str) -> Catalog:
     return Catalog(database).ensure()
+
+
+def rows(catalog: Catalog, query: str) -> list[tuple]:
+    with psycopg.connect(catalog.url) as connection:
+        return connection.execute(query).fetchall()
 
 
 def three(home: Home, settings: Settings, catalog: Catalog) -> list[str]:
