@@ -116,6 +116,9 @@ class _Drift:
         self.orders: dict[str, list[str]] = {}
         for place in source_order(settings, catalog, source):
             self.orders.setdefault(place.instance, []).append(place.version)
+        parts = settings.source(source).dumps == "partial"
+        self.silent = {v.version for v in catalog.versions(source=source) if parts or v.completeness == "partial"}
+        """Versions that lack a table without telling that it is gone: dumps that are cut, or hold parts only."""
         stored = {digest: Table.from_json(dict(schema)) for digest, schema in self.published.schemas.items()}
         self.tables: dict[str, dict[str, Table]] = {}
         """By the name of today and version: the schema as it was."""
@@ -126,7 +129,8 @@ class _Drift:
     def _steps(self, name: str) -> Iterator[tuple[str, Step]]:
         names = self._names(name)
         for instance, order in self.orders.items():
-            for step in table_steps(instance, order, self.tables[name], names):
+            telling = [version for version in order if version in self.tables[name] or version not in self.silent]
+            for step in table_steps(instance, telling, self.tables[name], names):
                 yield name, step
 
     def _names(self, name: str) -> Mapping[str, str]:

@@ -110,6 +110,18 @@ def test_a_renamed_table_is_proposed_under_both_names(home, settings, catalog):
     assert [row["change"] for row in drift_of(settings, catalog, "people")["changes"]] == ["appeared"]
 
 
+def test_a_dump_that_breaks_off_before_a_table_does_not_say_that_it_vanished(home, settings, catalog):
+    orders = ("`no` int, PRIMARY KEY (`no`)", [(1,)])
+    for label, day in (("a", 1), ("b", 2), ("c", 3)):
+        path = write_dump(home.dumps / "crm", label, day, orders=orders, people=(PLAIN, ROWS))
+        if label == "b":
+            text = path.read_text()
+            path.write_text(text[: text.index("DROP TABLE IF EXISTS `people`")])
+    publish_new(settings, catalog)
+    assert [record.completeness for record in catalog.versions() if record.label == "b"] == ["partial"]
+    assert drift_of(settings, catalog, "people")["changes"] == []
+
+
 def test_a_snapshot_that_is_gone_leaves_its_pair_without_evidence_and_says_so(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     publish_new(settings, catalog)
