@@ -12,18 +12,6 @@ from dump_texts import publish_new, write_dump
 from platform_assets.operations.drift import drift_of, record_drift
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
-from platform_assets.storage.home import Home
-
-
-@pytest.fixture
-def settings(home: Home) -> Settings:
-    return Settings(home.root)
-
-
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
 
 PLAIN = "`id` int NOT NULL, `mail` varchar(40), `age` int, PRIMARY KEY (`id`)"
 WIDER = "`id` bigint NOT NULL, `mail` varchar(40), `age` int, `note` text, PRIMARY KEY (`id`)"

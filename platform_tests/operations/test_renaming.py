@@ -12,19 +12,8 @@ from platform_assets.errors import Conflict, SettingsError
 from platform_assets.operations.latest import merge_table
 from platform_assets.operations.publish import publish_current
 from platform_assets.operations.timeline import timeline_of
-from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
-
-
-@pytest.fixture
-def settings(home: Home) -> Settings:
-    return Settings(home.root)
-
-
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
 
 
 def confirm(home: Home, *tables: str) -> None:

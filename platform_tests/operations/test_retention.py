@@ -23,16 +23,6 @@ from platform_assets.storage.home import Home
 PEOPLE = "`id` int NOT NULL, `name` varchar(40), PRIMARY KEY (`id`)"
 
 
-@pytest.fixture
-def settings(home: Home) -> Settings:
-    return Settings(home.root)
-
-
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
 def rows(catalog: Catalog, query: str) -> list[tuple]:
     with psycopg.connect(catalog.url) as connection:
         return connection.execute(query).fetchall()
