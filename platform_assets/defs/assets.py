@@ -246,7 +246,7 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
                 "partial versions": ", ".join(merged.partial) or "none",
                 "deleted": merged.deleted,
                 "order": dg.MetadataValue.md(markdown(("instance", "place", "version", "evidence", "ambiguous", "moment"), order[-30:])),
-                "drift": drift_table(changes_of(platform.catalog, source, table)[-30:], "version"),
+                "drift": drift_table(changes_of(platform.settings, platform.catalog, source, table)[-30:], "version"),
                 "preview": preview(merged.state.batches(), [*union.column_names, "_instance", "_version"]),
             },
             partition_key=key,

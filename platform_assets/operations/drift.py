@@ -12,8 +12,9 @@ from typing import Any
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.renames import with_names
+from platform_assets.operations.ordering import source_order
 from platform_assets.operations.rename_proposals import Comparer, Found, Neighbour, basis_of
-from platform_assets.operations.timeline import confirmed_renames, source_order
+from platform_assets.operations.timeline import confirmed_renames
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.drift_log import (
@@ -48,14 +49,14 @@ def drift_of(settings: Settings, catalog: Catalog, name: str) -> Row:
     table = confirmed_renames(settings, record.source).table(record.table_name)
     return {
         "table": f"{record.source}.{table}",
-        "changes": changes_of(catalog, record.source, table),
+        "changes": changes_of(settings, catalog, record.source, table),
         "renames": proposed_renames(catalog, record.source, table),
     }
 
 
-def changes_of(catalog: Catalog, source: str, table: str) -> list[Row]:
+def changes_of(settings: Settings, catalog: Catalog, source: str, table: str) -> list[Row]:
     """What changed in a table with each version, by instance, oldest first."""
-    places = {record.version: (record.instance, record.place) for record in catalog.order(source)}
+    places = {place.version: (place.instance, place.place) for place in source_order(settings, catalog, source)}
     found = [record for record in schema_history(catalog, source, table) if record.version in places]
     found.sort(key=lambda record: (*places[record.version], record.number))
     return [{**_listed(record), "place": places[record.version][1]} for record in found]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from platform_assets.errors import Conflict, FencedOut
-from platform_assets.operations.timeline import source_order
+from platform_assets.operations.ordering import source_order
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import SnapshotRecord

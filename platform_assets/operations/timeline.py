@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
-from platform_assets.operations.renaming import contract_version
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import pyarrow as pa
 

@@ -98,7 +98,7 @@ def test_a_catalog_of_an_earlier_program_is_upgraded_and_keeps_what_it_holds(dat
             """DROP TABLE catalog.schema_history, catalog.renames_proposed;
                ALTER TABLE catalog.schema_columns RENAME TO schema_history;
                ALTER INDEX catalog.schema_columns_pkey RENAME TO schema_history_pkey;
-               UPDATE catalog.schema_version SET version = 1"""
+               COMMENT ON SCHEMA catalog IS NULL"""
         )
     Catalog(database).ensure()
     with psycopg.connect(database) as connection:
