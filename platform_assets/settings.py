@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from platform_assets.dictionary.source import Declared, DelimitedOptions, GpgOptions, Limits, SourceSettings, TabOptions
+from platform_assets.dictionary.source import Declared, DelimitedOptions, GpgOptions, Limits, Retention, SourceSettings, TabOptions
 from platform_assets.errors import SettingsError
 from platform_assets.versions.evidence import naive
 from platform_assets.versions.keys import checked_source
@@ -121,6 +121,15 @@ def _gpg(body: Mapping[str, Any], place: str, home: Path, environment: Mapping[s
     )
 
 
+def _retention(body: Mapping[str, Any], place: str) -> Retention:
+    kept: Retention = _fill(Retention, body, place)
+    if kept.keep_last is not None and (not isinstance(kept.keep_last, int) or isinstance(kept.keep_last, bool) or kept.keep_last < 1):
+        raise SettingsError(f"{place}.keep_last: {kept.keep_last!r} is no number of versions; it is 1 or more.")
+    if kept.then not in ("detach", "drop"):
+        raise SettingsError(f"{place}.then: {kept.then!r} is none of detach, drop.")
+    return kept
+
+
 def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home: Path, environment: Mapping[str, str]) -> SourceSettings:
     checked_source(name)
     body = dict(body)
@@ -128,6 +137,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     tab = _fill(TabOptions, body.pop("mysql_tab", None) or {}, f"{place}.mysql_tab")
     limits = _fill(Limits, body.pop("limits"), f"{place}.limits") if "limits" in body else limits
     gpg = _gpg(body.pop("gpg", None) or {}, f"{place}.gpg", home, environment)
+    versions = _retention(body.pop("versions", None) or {}, f"{place}.versions")
     types = tuple((str(k).lower(), str(v)) for k, v in (body.pop("types", None) or {}).items())
     declared = _declared(body, place)
     body = {key: value for key, value in body.items() if key not in ("order", "moments")}
@@ -148,6 +158,7 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
         moments=declared.moments,
         deletes_confirmed=confirmed,
         gpg=gpg,
+        versions=versions,
         **body,
     )
 

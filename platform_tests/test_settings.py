@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
+from platform_assets.dictionary.source import DelimitedOptions, Limits, Retention, SourceSettings
 from platform_assets.errors import SettingsError, UnknownSource
 from platform_assets.settings import Settings
 
@@ -25,6 +25,7 @@ sources:
     delimited: {separator: '|', quote: '`', null: ['NULL', ''], header: false, formats: '%d.%m.%Y'}
     types: {Flag: boolean}
     order: [first, second]
+    versions: {keep_last: 3, then: detach}
   hr:
     limits: {max_ratio: 5}
   plain:
@@ -45,6 +46,9 @@ WRONG = [
     ("sources: {lms: {gpg: {passphrase_env: 5}}}", "sources.lms.gpg.passphrase_env must be the name of an environment variable"),
     ("sources: {lms: {gpg: {keyring: k, key_env: K}}}", "sources.lms.gpg names both"),
     ("sources: {lms: {dumps: partly}}", "sources.lms.dumps: 'partly' is none of successive, full, partial"),
+    ("sources: {lms: {versions: {keep: 3}}}", "sources.lms.versions: unknown key keep; known are keep_last, then"),
+    ("sources: {lms: {versions: {keep_last: 0}}}", "sources.lms.versions.keep_last: 0 is no number of versions"),
+    ("sources: {lms: {versions: {keep_last: 3, then: hide}}}", "sources.lms.versions.then: 'hide' is none of detach, drop"),
     ("sources: {lms: {pattern: '('}}", "sources.lms.pattern is not a regular expression"),
     ("sources: {lms: {pattern: 'lms_.*'}}", "sources.lms.pattern has neither a group"),
 ]
@@ -69,6 +73,7 @@ def test_every_key_of_platform_yaml_arrives(tmp_path):
         delimited=delimited,
         types=(("flag", "boolean"),),
         order=("first", "second"),
+        versions=Retention(3, "detach"),
         limits=Limits(max_members=7),
     )
 

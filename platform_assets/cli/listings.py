@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from platform_assets.cli.output import err, out, plain, print_json, print_rows, printable
+from platform_assets.cli.output import err, out, plain, print_json, print_rows, printable, shown
 from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
@@ -136,6 +136,26 @@ def _distinct(columns: Sequence[str]) -> list[str]:
         free = (f"{name}_{number}" for number in count(2) if f"{name}_{number}" not in {*names, *columns})
         names.append(next(free) if name in names else name)
     return names
+
+
+def drift(
+    table: Annotated[str, typer.Argument(help="source.table, or the table alone when only one source has it.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """What changed in a table's schema with each version, and the renames that its content speaks for."""
+    from platform_assets.operations.drift import drift_of
+
+    found = drift_of(existing(home), catalog_of(existing(home)), table)
+    if json_:
+        print_json(found)
+        return
+    columns = ["instance", "version", "change", "column", "before", "after", "widening", "kept_raw"]
+    print_rows(found["changes"], as_json=False, empty=f"{found['table']} is the same in all its versions.", columns=columns)
+    if found["renames"]:
+        out.print("\nPossible renames; one is applied once the dictionary says renamedTo (docs/drift.md):")
+        rows = [{**row, "because": ", ".join(f"{part} {shown(value)}" for part, value in row["parts"].items())} for row in found["renames"]]
+        print_rows(rows, as_json=False, empty="", columns=["kind", "old", "new", "score", "because", "shared_rows", "version"])
 
 
 def rejects(

@@ -11,15 +11,17 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.defs.metadata import counted, markdown, preview, table_metadata
+from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
 from platform_assets.operations.backup import back_up_table, drill, find_backup
+from platform_assets.operations.drift import changes_of, changes_with
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
+from platform_assets.operations.retention import put_away_old
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
 from platform_assets.versions.keys import table_key
 
@@ -162,7 +164,12 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
             "dagster/partition_row_count": sum(d.accepted for d in done),
             "completeness": parsed_snapshot[key].facts["completeness"],
             "tables": dg.MetadataValue.md(markdown(columns, rows)),
+            "drift": drift_table(changes_with(platform.catalog, version.source, key), "table"),
         }
+        old = put_away_old(platform.settings, platform.catalog, version.source, published=key, run_id=context.run.run_id)
+        if old:
+            put_away = [(one.table, one.version, one.outcome, one.why) for one in old]
+            metadata["older versions"] = dg.MetadataValue.md(markdown(("table", "version", "outcome", "why"), put_away))
         for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=True):
             if len(done) == 1:
                 metadata |= table_metadata(snapshot.table, rows=relation.accepted, relation=relation.relation, upstream="parsed_snapshot")
@@ -239,6 +246,7 @@ def latest_state(context: dg.AssetExecutionContext, platform: PlatformParam) -> 
                 "partial versions": ", ".join(merged.partial) or "none",
                 "deleted": merged.deleted,
                 "order": dg.MetadataValue.md(markdown(("instance", "place", "version", "evidence", "ambiguous", "moment"), order[-30:])),
+                "drift": drift_table(changes_of(platform.settings, platform.catalog, source, table)[-30:], "version"),
                 "preview": preview(merged.state.batches(), [*union.column_names, "_instance", "_version"]),
             },
             partition_key=key,

@@ -13,10 +13,20 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from platform_assets.defs.assets import PlatformParam, backup, current_table, latest_state, parsed_snapshot, restore_drill, version_order
+from platform_assets.defs.assets import (
+    PlatformParam,
+    backup,
+    current_table,
+    latest_state,
+    parsed_snapshot,
+    restore_drill,
+    version_order,
+    version_table,
+)
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
+from platform_assets.operations.inheritance import version_keys
 from platform_assets.operations.ordering import remedy
 from platform_assets.operations.publish import StoredVersion, stored_version
 from platform_assets.storage.catalog import order_log
@@ -190,6 +200,43 @@ def _complete(version: StoredVersion) -> Finding:
 
 
 @dg.multi_asset_check(
+    name="table_checks",
+    can_subset=True,
+    specs=[
+        dg.AssetCheckSpec(
+            "unique_across_versions",
+            asset=version_table,
+            partitions_def=VERSIONS,
+            description=(
+                "Asked of the mother table, the version has its accepted rows, each once, and no key twice: what inheritance cannot keep. "
+                "Keys that other instances have as well are counted; they are no error, since a key is unique per instance."
+            ),
+        ),
+    ],
+)
+def table_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
+    def find(name: str, key: str) -> Finding:
+        found = version_keys(platform.catalog, platform.version(key))
+        rows = [
+            dg.TableRecord(
+                {
+                    "table": one.table,
+                    "accepted": one.accepted,
+                    "rows": one.counts.rows if one.counts else "put away",
+                    "keys twice": one.counts.repeated if one.counts and one.counts.repeated is not None else "no common key",
+                    "keys in other instances": one.counts.elsewhere if one.counts and one.counts.elsewhere is not None else "-",
+                }
+            )
+            for one in found
+        ]
+        if not rows:
+            return Finding(True, {"tables": "none"})
+        return Finding(all(one.sound for one in found), {"tables": dg.MetadataValue.table(rows)})
+
+    yield from evaluations(context, version_table.key, context.partition_keys, find)
+
+
+@dg.multi_asset_check(
     name="order_checks",
     can_subset=True,
     specs=[
@@ -300,4 +347,4 @@ def drill_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
     yield from evaluations(context, restore_drill.key, context.partition_keys, find)
 
 
-CHECKS = (version_checks, order_checks, state_checks, current_checks, backup_checks, drill_checks)
+CHECKS = (version_checks, table_checks, order_checks, state_checks, current_checks, backup_checks, drill_checks)

@@ -78,5 +78,12 @@ def table_metadata(table: Table, *, rows: int, relation: str | None = None, upst
     return metadata
 
 
+def drift_table(changes: Sequence[Mapping[str, Any]], first: str) -> dg.MarkdownMetadataValue:
+    """Schema changes as operations.drift lists them; `first` is the key of the first column."""
+    columns = (first, "change", "column", "before", "after", "widening", "kept_raw")
+    cells = [["" if row[name] is None else row[name] for name in columns] for row in changes]
+    return dg.MetadataValue.md(markdown([name.replace("_", " ") for name in columns], cells) if changes else "none")
+
+
 def counted(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in rows.items()) or "none"

@@ -17,6 +17,7 @@ from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations import ordering
 from platform_assets.operations.register import register, scan
+from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
 from platform_assets.storage.catalog.work_requests import record_requests, requests
 
@@ -81,6 +82,7 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
             problems.append(error.message)
         if time.monotonic() - started > SECONDS_PER_TICK:
             break
+    problems += follow_dictionaries(platform.settings, catalog)
     for problem in problems:
         context.log.warning(problem)
     pending = {record.version: version_basis(record) for record in catalog.versions(states=("registered", "running", "parsed"))}

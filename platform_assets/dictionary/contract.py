@@ -1,6 +1,7 @@
 """The data dictionary of a source: one ODCS 3 contract (Open Data Contract Standard, YAML) to tables.
 
-Columns and their rules are read by contract_columns. A contract is understood whole or refused with file, line, table and column.
+Columns and their rules are read by contract_columns, old names by contract_renames.
+A contract is understood whole or refused with file, line, table and column.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from platform_assets.dictionary.contract_columns import Stated, custom_properties, quality_rules, stated_column
+from platform_assets.dictionary.contract_renames import column_renames, new_table_name, table_renames
 from platform_assets.dictionary.limits import check_limit
 from platform_assets.dictionary.model import ForeignKey, Table
 from platform_assets.dictionary.rules import rules_of
@@ -44,7 +46,10 @@ def load_contract(path: Path) -> dict[str, Table]:
         drafts[draft.table.name] = draft
     if not drafts:
         file.refuse(("schema",), "the contract has no schema, so it says nothing of any table.")
-    return {name: _finished(draft, drafts) for name, draft in drafts.items()}
+    current = {name: draft for name, draft in drafts.items() if draft.table.renamed_to is None}
+    tables = {name: _finished(draft, current) for name, draft in current.items()}
+    ends = table_renames({name: draft.table.renamed_to for name, draft in drafts.items()}, {n: d.refuse for n, d in drafts.items()})
+    return tables | {old: replace(tables[new], name=old, renamed_to=new) for old, new in ends.items()}
 
 
 @dataclass(frozen=True)
@@ -121,14 +126,16 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
     draft = _Draft(file, at, data, Table(name, (), description=data.get("description") or ""))
     if data.get("physicalName", name) != name:
         draft.refuse(("physicalName",), "tables go by `name`; give it the name that stands in the dumps.")
-    stated = [_column(draft, i, item) for i, item in enumerate(data.get("properties") or [])]
+    custom = custom_properties(data, {"rowVersion", "renamedTo"}, draft.refuse)
+    if "renamedTo" in custom:
+        return replace(draft, table=replace(draft.table, renamed_to=new_table_name(data, custom["renamedTo"], draft.refuse)))
+    _refuse_twins(draft)
+    renames = column_renames(data.get("properties") or [], draft.refuse)
+    stated = [_column(draft, i, item) for i, item in enumerate(data.get("properties") or []) if item.get("name") not in renames]
     if not stated:
         draft.refuse((), "it has no properties.")
     columns = tuple(item.column for item in stated)
     names = [column.name for column in columns]
-    twin = next((i for i, column in enumerate(names) if column in names[:i]), None)
-    if twin is not None:
-        draft.refuse(("properties", twin), f"the column {names[twin]} stands there twice.")
     checks = list(quality_rules(data.get("quality") or [], None, draft.refuse))
     unique = [*((item.column.name,) for item in stated if item.unique), *(rule.columns for rule in checks if rule.severity == "error")]
     table = replace(
@@ -137,7 +144,8 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
         key=_key(draft),
         unique=tuple(dict.fromkeys(unique)),
         rules=(*(rule for item in stated for rule in item.rules), *(rule for rule in checks if rule.severity == "warning")),
-        row_version=custom_properties(data, {"rowVersion"}, draft.refuse).get("rowVersion"),
+        row_version=custom.get("rowVersion"),
+        renames=tuple(renames.items()),
     )
     draft = replace(draft, table=table)
     if table.row_version is not None and table.row_version not in names:
@@ -145,6 +153,13 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
     for rule in checks:
         _check_columns(draft, rule.columns, ("quality",))
     return draft
+
+
+def _refuse_twins(draft: _Draft) -> None:
+    names = [item.get("name") for item in draft.data.get("properties") or []]
+    twin = next((i for i, name in enumerate(names) if name and name in names[:i]), None)
+    if twin is not None:
+        draft.refuse(("properties", twin), f"the column {names[twin]} stands there twice.")
 
 
 def _column(draft: _Draft, at: int, data: Mapping[str, Any]) -> Stated:
@@ -228,6 +243,8 @@ def _split(draft: _Draft, drafts: Mapping[str, _Draft], reference: str, place: S
     qualified = _QUALIFIED.fullmatch(reference)
     for name, other in drafts.items():
         for item in other.data["properties"]:
+            if item["name"] not in other.table.column_names:  # an old name of another column
+                continue
             by_id = qualified and qualified[1] in (other.data.get("id"), name) and qualified[2] in (item.get("id"), item["name"])
             if by_id or reference == f"{name}.{item['name']}":
                 return name, item["name"]

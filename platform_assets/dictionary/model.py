@@ -122,6 +122,10 @@ class Table:
     """Rules beyond required, keys and references (ranges, patterns, enums)."""
     row_version: str | None = None
     description: str = ""
+    renames: tuple[tuple[str, str], ...] = ()
+    """Of a contract's table, never stored: old column names, each with the one of today."""
+    renamed_to: str | None = None
+    """Of a contract's table, never stored: what the table is called today, when this is an old name of it."""
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -78,6 +78,16 @@ class Declared:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """Which version tables a source keeps in the warehouse. The snapshots, and so every past state, stay whatever it says."""
+
+    keep_last: int | None = None
+    """So many newest versions per instance; None keeps all."""
+    then: Literal["detach", "drop"] = "drop"
+    """What becomes of older ones: `detach` leaves each as a table of its own, outside the mother."""
+
+
+@dataclass(frozen=True)
 class SourceSettings:
     """One source. `pattern` is a regular expression on the dump's name with the groups `instance`, `label` and `date`."""
 
@@ -103,6 +113,7 @@ class SourceSettings:
     """Of a source whose dumps are full: the share of keys that may vanish at once; beyond it nothing is deleted and a check fails."""
     deletes_confirmed: tuple[str, ...] = ()
     """Labels or version keys of full dumps whose missing keys a person has confirmed: the guard lets them go."""
+    versions: Retention = field(default_factory=Retention)
     limits: Limits = field(default_factory=Limits)
     gpg: GpgOptions = field(default_factory=GpgOptions)
 

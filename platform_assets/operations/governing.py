@@ -7,20 +7,14 @@ from dataclasses import replace
 import pyarrow as pa
 
 from platform_assets.dictionary.model import META_COLUMNS, Table
-from platform_assets.storage.files import sha256_of
-from platform_assets.storage.home import Home
-
-
-def contract_version(home: Home, source: str) -> str:
-    """Twelve digits of the hash of the source's contract; empty when it has none and the dumps' own DDL governs."""
-    path = home.dictionary / f"{source}.odcs.yaml"
-    return sha256_of(path)[:12] if path.exists() else ""
+from platform_assets.dictionary.renames import for_dump
 
 
 def governed(table: Table, contract: Table | None) -> Table:
     """The dump's table under its contract: columns and types stay the dump's, keys, references and rules are the contract's.
 
-    Platform column names (META_COLUMNS) in a dump get a trailing underscore, so that ours cannot be confused with theirs.
+    A column that was renamed since is governed under the name that the dump has. Platform
+    column names (META_COLUMNS) in a dump get a trailing underscore, so that ours cannot be confused with theirs.
     """
     columns = tuple(replace(column, name=_safe(column.name)) for column in table.columns)
     key = tuple(map(_safe, table.key))
@@ -28,10 +22,13 @@ def governed(table: Table, contract: Table | None) -> Table:
         unique = tuple(tuple(map(_safe, names)) for names in table.unique)
         references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns))) for fk in table.foreign_keys)
         return replace(table, columns=columns, key=key, unique=unique, foreign_keys=references)
+    contract = for_dump(contract, tuple(column.name for column in columns))
     stated = {column.name: column for column in contract.columns}
     return replace(
         contract,
         name=table.name,
+        renames=(),
+        renamed_to=None,
         columns=tuple(
             replace(
                 column,

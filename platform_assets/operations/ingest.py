@@ -12,6 +12,7 @@ from typing import Any
 from platform_assets.errors import Conflict, PlatformError, UnsettledDump
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
+from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
@@ -101,6 +102,7 @@ def anything_to_do(
             say(f"registered   {record.version}   ({dump.path})")
         else:
             copies.append(f"{dump.path} holds the same bytes as version {record.version}: nothing to load.")
+    refused += follow_dictionaries(settings, catalog)
     pending = {record.version for record in catalog.versions(states=("registered", "running", "parsed"))}
     standing = {file.path: file.version for file in catalog.known_files().values() if (home.root / file.path).exists()}
     failed = {record.version: record for record in catalog.versions(states=("failed",)) if record.version in standing.values()}

@@ -122,7 +122,8 @@ def _basis(timeline: Timeline, guard: float) -> list[Any]:
 
 
 def _identity(version: TableVersion) -> list[Any]:
-    return [version.version, version.snapshot.content, version.full, version.deletes_confirmed]
+    names = sorted(map(list, version.snapshot.names.items()))
+    return [version.version, version.snapshot.content, version.full, version.deletes_confirmed, names]
 
 
 def _known(before: LatestState | None, basis: list[Any], instance: str, versions: tuple[TableVersion, ...]) -> Outcome | None:

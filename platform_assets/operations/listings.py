@@ -135,5 +135,12 @@ def relation_of(catalog: Catalog, table: str, version: str | None) -> tuple[str,
     for snapshot in found:
         if snapshot.version == version and snapshot.child_schema and snapshot.child_table:
             return snapshot.child_schema, snapshot.child_table
+        if snapshot.version == version:
+            raise NoSuchTable(
+                f"Version {version} of {table} is in the store, but no longer in the warehouse (sources.{record.source}.versions in "
+                "platform.yaml). To have it there again, materialize version_table for it.",
+                table=table,
+                version=version,
+            )
     known = ", ".join(snapshot.version for snapshot in found) or "none"
     raise NoSuchTable(f"Version {version!r} has no table {table}. Versions that have it: {known}.", table=table, version=version)

@@ -18,10 +18,10 @@ from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.errors import PartialDump
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
-from platform_assets.operations.governing import contract_version
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, TableReading, opened, silent
+from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import write_json

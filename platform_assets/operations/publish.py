@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from platform_assets.errors import FencedOut, StoredFileError
+from platform_assets.dictionary.renames import Renames
+from platform_assets.errors import FencedOut, SettingsError, StoredFileError
+from platform_assets.operations.drift import record_drift
+from platform_assets.operations.timeline import confirmed_renames
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
@@ -86,9 +89,11 @@ def publish_version(
 ) -> tuple[PublishedTable, ...]:
     """All tables of one version, its rejects and its catalog rows, in one transaction. Raises FencedOut when a newer run took over."""
     stored = stored_version(Home(settings.home), record.source, record.version)
+    renames = confirmed_renames(settings, record.source)
+    today = _called_today(stored, renames)
     mine = claim(catalog.url, f"version_table/{record.version}", run_id)
     published, records = [], []
-    kept = {snapshot.table.name for snapshot in stored.snapshots}
+    kept = {snapshot.table.name for snapshot in today}
     before = catalog.snapshots(version=record.version)
     # All tables are locked first and in one order: two versions that met halfway would wait for each other.
     locks = [table_lock(record.source, name) for name in kept | {old.table_name for old in before}]
@@ -96,7 +101,7 @@ def publish_version(
         for old in before:
             if old.table_name not in kept:
                 version_tables.drop_version(tx.connection, source=record.source, table=old.table_name, version=record.version)
-        for snapshot in stored.snapshots:
+        for snapshot, as_stored in zip(today, stored.snapshots, strict=True):
             table = snapshot.table
             done = version_tables.publish_version(
                 tx.connection,
@@ -105,8 +110,9 @@ def publish_version(
                 label=record.label,
                 table=table,
                 batches=_reported(snapshot.batches([*table.column_names, "_row", "_raw"]), table.name, progress),
+                renames=renames.columns_of(table.name),
             )
-            records.append(_snapshot_record(record, snapshot, done.schema, done.child))
+            records.append(_snapshot_record(record, as_stored, table.name, done.schema, done.child))
             published.append(
                 PublishedTable(
                     table=table.name,
@@ -126,9 +132,9 @@ def publish_version(
             details={done.table: done.accepted for done in published},
         )
         catalog.record_snapshots(tx.connection, record.version, records, load_id)
-        order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in stored.snapshots))
-        catalog.record_rule_results(tx.connection, record.version, _rule_results(record, stored))
-        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, stored))
+        order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in today))
+        catalog.record_rule_results(tx.connection, record.version, _rule_results(record, today))
+        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today))
         catalog.update_version(
             record.version,
             connection=tx.connection,
@@ -146,9 +152,35 @@ def publish_version(
             },
         )
         catalog.set_state(record.version, "published", connection=tx.connection)
+        _retire(catalog, tx.connection, record.source, {old.table_name for old in before} & renames.tables.keys())
     for snapshot in stored.snapshots:
         snapshot.cool()
+    record_drift(settings, catalog, record.source)
     return tuple(published)
+
+
+def _called_today(stored: StoredVersion, renames: Renames) -> tuple[Snapshot, ...]:
+    """The snapshots under the names of today. Raises SettingsError for two columns or two tables that would get the same one."""
+    place = f"version {stored.version}"
+    today: dict[str, Snapshot] = {}
+    for snapshot in stored.snapshots:
+        table = renames.today(snapshot.table, place=place)
+        if table.name in today:
+            old = next(name for name in (s.table.name for s in stored.snapshots) if renames.tables.get(name) == table.name)
+            raise SettingsError(
+                f"The dictionary says that table {old} was renamed to {table.name} (renamedTo), but {place} has both. Nothing was "
+                f"published from it: take the renamedTo of {old} out of the dictionary.",
+                tables=(old, table.name),
+            )
+        today[table.name] = snapshot.called(table)
+    return tuple(today.values())
+
+
+def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[str]) -> None:
+    """Takes tables out of the warehouse whose versions all go by another name now. Raises Conflict when a view reads one."""
+    for name in sorted(renamed):
+        if catalog.forget_table(connection, source, name):
+            latest_tables.drop_latest(connection, source=source, table=name)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -161,8 +193,8 @@ def _reported(batches: Iterator[pa.RecordBatch], table: str, progress: Callable[
         progress(table, batch.num_rows)
 
 
-def _rule_results(record: VersionRecord, stored: StoredVersion) -> Iterator[RuleResult]:
-    for snapshot in stored.snapshots:
+def _rule_results(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterator[RuleResult]:
+    for snapshot in snapshots:
         severities = {rule.id: rule.severity for rule in snapshot.table.rules}
         for rule, (checked, failed) in snapshot.rule_counts.items():
             yield RuleResult(
@@ -177,8 +209,8 @@ def _rule_results(record: VersionRecord, stored: StoredVersion) -> Iterator[Rule
             )
 
 
-def _reject_rows(record: VersionRecord, stored: StoredVersion) -> Iterator[RejectRow]:
-    for snapshot in stored.snapshots:
+def _reject_rows(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterator[RejectRow]:
+    for snapshot in snapshots:
         for reject in snapshot.rejects():
             yield RejectRow(
                 table_name=snapshot.table.name,
@@ -202,11 +234,12 @@ def _evidence(snapshot: Snapshot) -> EvidenceRecord:
     )
 
 
-def _snapshot_record(record: VersionRecord, snapshot: Snapshot, schema: str, child: str) -> SnapshotRecord:
+def _snapshot_record(record: VersionRecord, snapshot: Snapshot, table: str, schema: str, child: str) -> SnapshotRecord:
+    """`table` is what the table is called today; the schema is kept as it was in the dump."""
     return SnapshotRecord(
         version=record.version,
         source=record.source,
-        table_name=snapshot.table.name,
+        table_name=table,
         rows_read=snapshot.rows + snapshot.unreadable,
         accepted=snapshot.accepted,
         rejected=snapshot.rejected,
@@ -270,13 +303,14 @@ def publish_current(
 ) -> PublishedCurrent:
     """The merged state into `<source>.<table>`. Readers see the old state until the transaction commits."""
     source, table = state.source, state.table
+    renames = confirmed_renames(settings, source).columns_of(table.name)
     mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
     now = datetime.now(UTC)
     with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
         _refuse_older(catalog, state)
-        counts = latest_tables.publish_latest(
-            tx.connection, source=source, table=table, key=table.key, batches=_rows(catalog, tx.connection, state, progress)
-        )
+        version_tables.rename_columns(tx.connection, source=source, table=table.name, renames=renames)
+        batches = _rows(catalog, tx.connection, state, progress)
+        counts = latest_tables.publish_latest(tx.connection, source=source, table=table, key=table.key, batches=batches, renames=renames)
         tx.log(
             "publish_latest",
             source=source,

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import pyarrow as pa
 
+from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
+from platform_assets.dictionary.renames import Renames, renames_of
 from platform_assets.errors import PlatformError, StoredFileError
 from platform_assets.operations.ordering import source_order
+from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
@@ -99,18 +103,34 @@ class Timeline:
         return replace(self, versions=tuple(versions))
 
 
+def confirmed_renames(settings: Settings, source: str) -> Renames:
+    """The renames that the source's dictionary states. Raises SettingsError. A contract is read once for as long as it stays the same."""
+    home = Home(settings.home)
+    return _renames(home.dictionary, source, contract_version(home, source))
+
+
+@lru_cache(maxsize=64)
+def _renames(folder: Path, source: str, digest: str) -> Renames:
+    return renames_of(load_dictionary(folder, source))
+
+
 def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -> Timeline:
-    """Raises PlatformError when no published version has the table, StoredFileError when a snapshot is gone or damaged."""
+    """Raises PlatformError when no published version has the table, StoredFileError when a snapshot is gone or damaged, and
+    SettingsError when a rename of the dictionary collides with what a version has.
+    """
     home, rules = Home(settings.home), settings.source(source)
     places = {place.version: place for place in source_order(settings, catalog, source)}
     records = {record.version: record for record in catalog.versions(source=source)}
     versions = []
+    renames = confirmed_renames(settings, source)
     for found in catalog.snapshots(source=source, table=table):
         if found.version not in places:
             continue
-        snapshot = open_snapshot(home.snapshot(source, found.version, table))
-        if snapshot.table.name != table:
-            raise StoredFileError(f"{snapshot.folder} holds table {snapshot.table.name!r}, not {table!r}.", path=str(snapshot.folder))
+        stored = found.schema.get("name", table)
+        snapshot = open_snapshot(home.snapshot(source, found.version, stored))
+        if snapshot.table.name != stored:
+            raise StoredFileError(f"{snapshot.folder} holds table {snapshot.table.name!r}, not {stored!r}.", path=str(snapshot.folder))
+        snapshot = snapshot.called(renames.today(snapshot.table, place=f"version {found.version}"))
         record = records[found.version]
         completeness = record.completeness or "unknown"
         confirmed = bool({record.version, record.label} & set(rules.deletes_confirmed))

@@ -78,6 +78,7 @@ def test_a_bad_version_fails_kind_by_kind_with_counts_and_samples(platform, inst
         "words": True,
         "rows_accounted": True,
         "dump_complete": True,
+        "unique_across_versions": True,
     }
     ranges = found[key, "ranges"]
     assert ranges.severity == dg.AssetCheckSeverity.ERROR
@@ -117,8 +118,10 @@ def test_a_result_speaks_of_the_materialization_it_looked_at(platform, instance)
     """Without it the UI calls the partition's check missing."""
     key = register_all(platform, good=GOOD)["good"]
     found = run(platform, instance, "ingest_dumps", VERSIONS, [key])
-    records = instance.fetch_materializations(dg.AssetKey("parsed_snapshot"), limit=1).records
-    assert {check.target_materialization_data.storage_id for check in found.values()} == {records[0].storage_id}
+    for asset in ("parsed_snapshot", "version_table"):
+        records = instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+        looked_at = {check.target_materialization_data.storage_id for check in found.values() if check.asset_key == dg.AssetKey(asset)}
+        assert looked_at == {records[0].storage_id}
 
 
 def test_a_dump_that_was_cut_is_a_warning(platform, instance, realdata):

@@ -86,6 +86,19 @@ def test_widening_does_not_depend_on_the_order_of_the_two_and_is_idempotent(left
 
 
 @QUIET
+@given(types, types, types)
+def test_three_types_widen_to_the_same_in_whatever_order_they_come(one: pa.DataType, two: pa.DataType, three: pa.DataType) -> None:
+    assert common_type(common_type(one, two), three) == common_type(one, common_type(two, three))
+
+
+@QUIET
+@given(types, types)
+def test_what_two_types_widen_to_holds_both(left: pa.DataType, right: pa.DataType) -> None:
+    common = common_type(left, right)
+    assert common_type(left, common) == common_type(right, common) == common
+
+
+@QUIET
 @given(st.one_of(st.sampled_from(EXACT), decimals), st.one_of(st.sampled_from(EXACT), decimals), st.data())
 def test_an_exact_number_survives_widening(left: pa.DataType, right: pa.DataType, data: st.DataObject) -> None:
     common = common_type(left, right)

@@ -90,6 +90,24 @@ def test_making_it_twice_or_at_the_same_moment_does_no_harm(database: str) -> No
     assert catalog_tables.SCHEMA_VERSION == SCHEMA_VERSION
 
 
+def test_a_catalog_of_an_earlier_program_is_upgraded_and_keeps_what_it_holds(database: str) -> None:
+    catalog = Catalog(database).ensure()
+    record(catalog, V1, [snapshot_record()])
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            """DROP TABLE catalog.schema_history, catalog.renames_proposed;
+               ALTER TABLE catalog.schema_columns RENAME TO schema_history;
+               ALTER INDEX catalog.schema_columns_pkey RENAME TO schema_history_pkey;
+               COMMENT ON SCHEMA catalog IS NULL"""
+        )
+    Catalog(database).ensure()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM catalog.schema_columns").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM catalog.schema_history").fetchone() == (0,)
+        assert connection.execute("SELECT max(version) FROM catalog.schema_version").fetchone() == (SCHEMA_VERSION,)
+    assert [found.table_name for found in Catalog(database).ensure().snapshots()] == ["users"]
+
+
 def test_a_catalog_of_a_later_program_is_refused(database: str) -> None:
     Catalog(database).ensure()
     with psycopg.connect(database) as connection:
@@ -199,7 +217,7 @@ def test_files_are_known_as_last_seen(catalog: Catalog) -> None:
     assert list(catalog.known_files()) == ["dumps/ü"]
 
 
-def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_schema_history(catalog: Catalog) -> None:
+def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_columns(catalog: Catalog) -> None:
     number = record(
         catalog, V1, [snapshot_record(raw_counts={"name": 3}, rule_counts={"required:id": [10, 0]}), snapshot_record(table="old")]
     )
@@ -212,7 +230,7 @@ def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_schema_histor
     assert [s.table_name for s in catalog.snapshots(source="lms")] == ["users"]
     with psycopg.connect(catalog.url) as connection:
         history = connection.execute(
-            "SELECT table_name, position, column_name, type, native, required, key_position FROM catalog.schema_history ORDER BY 2"
+            "SELECT table_name, position, column_name, type, native, required, key_position FROM catalog.schema_columns ORDER BY 2"
         ).fetchall()
     assert history == [("users", 0, "id", "int32", "int(11)", True, 0), ("users", 1, "name", "string", "varchar(9)", False, None)]
     assert {t.table_name: t.versions for t in catalog.tables()} == {"old": 0, "users": 1}

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from platform_assets.dictionary.model import Column, Table
-from platform_assets.dictionary.types import BINARY, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIMESTAMP, decimal
+from platform_assets.dictionary.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    FLOAT64,
+    INSTANT,
+    INT32,
+    INT64,
+    STRING,
+    TIME,
+    TIMESTAMP,
+    common_type,
+    decimal,
+)
 from platform_assets.versions.drift import align, union_table, widen
 
 
@@ -51,3 +68,50 @@ def test_values_widen_without_loss(array, to, expected):
 def test_alignment_fills_what_a_version_did_not_have():
     batch = pa.record_batch({"b": pa.array([1], INT32)})
     assert align(batch, table(("a", STRING), ("b", INT64))).to_pylist() == [{"a": None, "b": 1}]
+
+
+READ_BACK = {
+    BOOLEAN: lambda text: {"true": True, "false": False}[text],
+    INT32: int,
+    INT64: int,
+    FLOAT64: float,
+    STRING: str,
+    BINARY: lambda text: bytes.fromhex(text.removeprefix("\\x")),
+    DATE: date.fromisoformat,
+    TIMESTAMP: datetime.fromisoformat,
+    INSTANT: datetime.fromisoformat,
+    TIME: time.fromisoformat,
+    decimal(38, 38): Decimal,
+    decimal(15, 3): Decimal,
+}
+VALUES = {
+    BOOLEAN: st.booleans(),
+    INT32: st.integers(-(2**31), 2**31 - 1),
+    INT64: st.integers(-(2**63), 2**63 - 1),
+    FLOAT64: st.floats(),
+    STRING: st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+    BINARY: st.binary(max_size=9),
+    DATE: st.dates(),
+    TIMESTAMP: st.datetimes(),
+    INSTANT: st.datetimes(timezones=st.just(UTC)),
+    TIME: st.times(),
+    decimal(38, 38): st.integers(1 - 10**38, 10**38 - 1).map(lambda n: Decimal((int(n < 0), tuple(map(int, str(abs(n)))), -38))),
+    decimal(15, 3): st.integers(1 - 10**15, 10**15 - 1).map(lambda n: Decimal((int(n < 0), tuple(map(int, str(abs(n)))), -3))),
+}
+pairs = st.tuples(st.sampled_from(list(VALUES)), st.sampled_from(list(VALUES))).flatmap(
+    lambda types: st.tuples(st.just(types[0]), st.just(types[1]), st.lists(st.none() | VALUES[types[0]], max_size=5), st.integers(0, 2))
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(pairs)
+@example((BINARY, STRING, [b"", None, bytes(range(256)), b"x"], 1))
+def test_every_value_can_be_read_back_from_what_it_widened_to(case):
+    """Whatever the other version's type: the value comes back from the wider one, also from a part of a longer array."""
+    kind, other, values, skipped = case
+    wider = widen(pa.array(values, kind)[skipped:], common_type(kind, other)).to_pylist()
+    for value, found in zip(values[skipped:], wider, strict=True):
+        back = READ_BACK[kind](found) if isinstance(found, str) else found
+        if kind == DATE and isinstance(back, datetime):
+            back = back.date()
+        assert back == value or (value is None and found is None) or (isinstance(value, float) and math.isnan(value) and math.isnan(back))

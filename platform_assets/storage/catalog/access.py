@@ -158,7 +158,7 @@ class Catalog:
         for name in sorted(table_lock(*table) for table in touched):
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(name),))
         connection.execute("DELETE FROM catalog.snapshots WHERE version = %s", (version,))
-        connection.execute("DELETE FROM catalog.schema_history WHERE version = %s", (version,))
+        connection.execute("DELETE FROM catalog.schema_columns WHERE version = %s", (version,))
         for source, table in touched:
             connection.execute(
                 """INSERT INTO catalog.tables AS t (source, table_name, table_key, changed_load_id) VALUES (%s, %s, %s, %s)
@@ -185,6 +185,14 @@ class Catalog:
             """SELECT * FROM catalog.snapshots WHERE (%s::text IS NULL OR version = %s) AND (%s::text IS NULL OR source = %s)
                AND (%s::text IS NULL OR table_name = %s) ORDER BY source, table_name, version""",
             *(version, version, source, source, table, table),
+        )
+
+    def put_away(self, connection: Connection, version: str, table: str, *, dropped: bool) -> None:
+        """Notes that a version table is no child of its mother any more, and whether it is gone."""
+        connection.execute(
+            """UPDATE catalog.snapshots SET attached = false, child_table = CASE WHEN %s THEN NULL ELSE child_table END
+               WHERE version = %s AND table_name = %s""",
+            (dropped, version, table),
         )
 
     def tables(self, source: str | None = None) -> list[TableRecord]:
@@ -214,6 +222,11 @@ class Catalog:
         del row["changed_load_id"], row["versions"]
         with self._session(connection) as opened:
             _upsert(opened, "tables", row, ("source", "table_name"))
+
+    def forget_table(self, connection: Connection, source: str, table: str) -> bool:
+        """Takes a table out of the catalog that no version has any more; False, and nothing is changed, when one has it."""
+        query = "DELETE FROM catalog.tables WHERE source = %s AND table_name = %s AND versions = 0"
+        return connection.execute(query, (source, table)).rowcount == 1
 
     # rejects, rules, order, backups, log
 
@@ -336,7 +349,7 @@ def _record_schema(connection: Connection, snapshot: SnapshotRecord) -> None:
             "required": column["required"],
             "key_position": snapshot.key.index(column["name"]) if column["name"] in snapshot.key else None,
         }
-        _insert(connection, "schema_history", row)
+        _insert(connection, "schema_columns", row)
 
 
 def _marks(row: dict[str, Any]) -> str:

@@ -71,6 +71,7 @@ class SnapshotRecord:
     rule_counts: Mapping[str, Any] = field(default_factory=dict)
     child_schema: str | None = None
     child_table: str | None = None
+    attached: bool = True
     content: str | None = None
     load_id: int | None = None
     published_at: datetime | None = None

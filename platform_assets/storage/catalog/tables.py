@@ -25,6 +25,15 @@ from sqlalchemy.schema import CreateColumn
 
 SCHEMA = "catalog"
 SCHEMA_VERSION = 1
+_RENAMED = """
+DO $$ BEGIN
+  IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('catalog.schema_history') AND attname = 'position') THEN
+    ALTER TABLE catalog.schema_history RENAME TO schema_columns;
+    ALTER INDEX catalog.schema_history_pkey RENAME TO schema_columns_pkey;
+  END IF;
+END $$
+"""
+"""A table of older programs whose name another one bears now; run before what is missing is made."""
 metadata = MetaData(schema=SCHEMA)
 
 
@@ -105,15 +114,16 @@ snapshots = Table(
     _json("raw_counts", "{}"),
     _json("rule_counts", "{}"),
     _text("child_schema"),
-    _text("child_table"),
+    _text("child_table", comment="none where it was dropped to keep the newest versions only"),
+    Column("attached", Boolean, nullable=False, server_default=text("true"), comment="whether the version table is a child of its mother"),
     _text("content", comment="hash of the stored snapshot that the version table was filled from"),
     _long("load_id"),
     _now("published_at"),
     Index("snapshots_table", "source", "table_name"),
 )
 
-schema_history = Table(
-    "schema_history",
+schema_columns = Table(
+    "schema_columns",
     metadata,
     _text("source", nullable=False),
     _text("table_name", primary_key=True),
@@ -124,6 +134,50 @@ schema_history = Table(
     _text("native", nullable=False),
     Column("required", Boolean, nullable=False),
     Column("key_position", Integer),
+)
+
+schema_history = Table(
+    "schema_history",
+    metadata,
+    _text("source", primary_key=True),
+    _text("table_name", primary_key=True, comment="as it is called now"),
+    _text("version", primary_key=True, comment="the version with which the change came"),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _text("instance", nullable=False),
+    _text("since", nullable=False, comment="the version it is compared with: the last one before it that has the table"),
+    _text("change", nullable=False, comment="appeared, vanished, added, dropped, renamed, retyped, moved, required, key, renamed table"),
+    _text("column_name"),
+    _text("before"),
+    _text("after"),
+    Column("widening", Boolean, comment="of a retyped column: whether the new type holds every value of the old one"),
+    _long("kept_raw", comment="values of the column in this version that its type cannot hold: NULL there, kept in _raw"),
+)
+
+renames_proposed = Table(
+    "renames_proposed",
+    metadata,
+    _text("source", primary_key=True),
+    _text("kind", primary_key=True, comment="column or table"),
+    _text("table_name", primary_key=True, comment="of a table: its old name"),
+    _text("version", primary_key=True),
+    _text("old_name", primary_key=True),
+    _text("new_name", nullable=False),
+    _text("since", nullable=False, comment="the version before, which has the old name"),
+    Column("score", Float, nullable=False, comment="0 to 1"),
+    _json("parts", "{}"),
+    _long("shared_rows", comment="rows of both versions that were compared"),
+    _text("note"),
+    _text("basis", nullable=False, comment="hash of the two snapshots and of the program's way of comparing"),
+)
+
+renames_applied = Table(
+    "renames_applied",
+    metadata,
+    _text("source", primary_key=True),
+    _text("dictionary", nullable=False, comment="hash of the contract that they were read from; empty without one"),
+    _json("tables", "{}"),
+    _json("columns", "{}"),
+    _now("at"),
 )
 
 tables = Table(
@@ -312,6 +366,7 @@ def create_all(url: str, lock: int, mark: str) -> int:
             if standing not in (None, SCHEMA_VERSION):
                 return standing
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            connection.execute(text(_RENAMED))
             metadata.create_all(connection)
             _add_columns(connection)
             if standing is None:

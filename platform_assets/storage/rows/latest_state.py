@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
+from platform_assets.dictionary.renames import with_names
 from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import StoredFileError
 from platform_assets.storage.files import temporary_sibling
@@ -35,7 +36,8 @@ _CHUNK_ROWS = 1 << 16
 class Chosen:
     """What one version gives to the state. `snapshot` is relative to the state's folder, `content` the snapshot's hash then.
 
-    `numbers` are the files with the chosen row numbers, ascending; None means every accepted row.
+    `numbers` are the files with the chosen row numbers, ascending; None means every accepted row. `names` are the columns that were
+    renamed since the dump: old to new.
     """
 
     version: str
@@ -43,6 +45,7 @@ class Chosen:
     content: str
     rows: int
     numbers: tuple[Part, ...] | None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,13 +54,14 @@ class Chosen:
             "content": self.content,
             "rows": self.rows,
             "numbers": None if self.numbers is None else [part.to_json() for part in self.numbers],
+            "names": dict(self.names),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Chosen:
         numbers = data["numbers"]
         parts = None if numbers is None else tuple(Part.from_json(part) for part in numbers)
-        return cls(data["version"], data["snapshot"], data["content"], data["rows"], parts)
+        return cls(data["version"], data["snapshot"], data["content"], data["rows"], parts, data.get("names", {}))
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class LatestState:
                 "Materialize latest_state for this table again.",
                 path=str(folder),
             )
-        return snapshot
+        return snapshot.called(with_names(snapshot.table, chosen.names)) if chosen.names else snapshot
 
     def _numbers(self, chosen: Chosen) -> np.ndarray | None:
         if chosen.numbers is None:
@@ -195,6 +199,7 @@ class LatestWriter:
                 content=snapshot.content,
                 rows=snapshot.accepted if numbers is None else len(numbers),
                 numbers=None if whole or numbers is None else self._write(numbers),
+                names=snapshot.names,
             )
         )
 

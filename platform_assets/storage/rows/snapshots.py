@@ -9,8 +9,9 @@ merged is not known here.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,6 +55,8 @@ class Snapshot(StoredTable):
     dictionary_version: str
     hot: Part | None = None
     """A copy of the rows in Arrow's own form, there until the version is published (hot_rows)."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Column names that were renamed since, each with the one of today, under which `table` and the rows have it (`called`)."""
 
     @property
     def accepted(self) -> int:
@@ -92,8 +95,15 @@ class Snapshot(StoredTable):
                 yield kept
 
     def _rows(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        copy = read_hot(self.place, self.hot, columns) if self.hot else None
-        return copy or read_rows(self.place, self.stored, columns)
+        copy = read_hot(self.place, self.hot, columns) if self.hot and not self.names else None
+        rows = copy or read_rows(self.place, self.stored, columns)
+        return (_raw_renamed(batch, self.names) for batch in rows) if self.names and "_raw" in columns else rows
+
+    def called(self, today: Table) -> Snapshot:
+        """The same snapshot, to be read under the names of today: `today` has its columns one by one. What is stored stays as it is."""
+        pairs = zip(self.table.column_names, today.column_names, strict=True)
+        names = {old: new for old, new in pairs if old != new}
+        return replace(self, stored=replace(self.stored, table=today), names=names)
 
     def cool(self) -> None:
         """Removes the copy of the rows; a reader that has it open goes on."""
@@ -248,6 +258,20 @@ class SnapshotWriter:
             pending=self._folder,
             hot=self._hot.finish() if self._hot else None,
         )
+
+
+def _raw_renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.RecordBatch:
+    """The cells in `_raw` under the names of today; rows without any are not looked at."""
+    place = batch.schema.get_field_index("_raw")
+    raw = batch.column(place)
+    if raw.null_count == len(raw):
+        return batch
+    texts = raw.to_pylist()
+    for row, text in enumerate(texts):
+        if text is not None:
+            cells = {names.get(name, name): cell for name, cell in json.loads(text).items()}
+            texts[row] = json.dumps(cells, ensure_ascii=False)
+    return batch.set_column(place, batch.schema.field(place), pa.array(texts, raw.type))
 
 
 def _write_numbers(folder: Path, numbers: np.ndarray) -> tuple[Part, ...]:

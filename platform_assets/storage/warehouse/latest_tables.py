@@ -19,11 +19,12 @@ from platform_assets.dictionary.types import INT64, STRING, common_type
 from platform_assets.errors import Conflict
 from platform_assets.storage.server.sessions import Connection, one_line
 from platform_assets.storage.warehouse.bulk import copy_rows
-from platform_assets.storage.warehouse.names import arrow_type, column_names, pg_type, qualified, quoted, relation_name
+from platform_assets.storage.warehouse.names import arrow_type, column_name, column_names, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, find, mark, place, refused
 from platform_assets.storage.warehouse.version_rows import Share, create_from_shares, insert_shares
 from platform_assets.storage.warehouse.version_tables import shaped
 from platform_assets.storage.warehouse.views import (
+    columns_read,
     create_views,
     dependent_views,
     dress,
@@ -79,12 +80,21 @@ class _Layout:
             return copy_rows(connection, relation, self.copied, shaped(rows, self.fields, types), raw="_raw")
 
 
-def publish_latest(connection: Connection, *, source: str, table: Table, key: Sequence[str], batches: Rows) -> LatestCounts:
+def publish_latest(
+    connection: Connection,
+    *,
+    source: str,
+    table: Table,
+    key: Sequence[str],
+    batches: Rows,
+    renames: Mapping[str, str] | None = None,
+) -> LatestCounts:
     """Makes `<source>.<table>` equal to the batches, or to what Shares name: the union of the table's columns, then `_instance`,
     `_version`, `_row`, `_raw`.
 
     `key` are columns of the table by the dump's names; with one, (key, _instance) is the primary key. An empty or new table is
-    filled by COPY alone. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
+    filled by COPY alone. `renames` maps old column names to those of today: a column that stands under an old one, and whoever reads it,
+    goes on under the new. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
     else's table bears the name; the transaction must then be rolled back.
     """
     ensure_schema(connection, source)
@@ -94,9 +104,18 @@ def publish_latest(connection: Connection, *, source: str, table: Table, key: Se
         rows = _create_filled(connection, (source, name), layout, batches)
         counts = LatestCounts(rows, rows, 0, 0, source, name)
     else:
+        _rename_columns(connection, (source, name), standing.oid, layout, renames or {})
         counts = _update(connection, (source, name), standing.oid, layout, batches)
     describe(connection, source, name, table, own, list(layout.columns))
     return counts
+
+
+def drop_latest(connection: Connection, *, source: str, table: str) -> None:
+    """Drops the latest state of a table that goes by another name now. Raises Conflict, naming them, when views read it."""
+    name, standing = place(connection, source, mark("latest", table), lambda taken: relation_name(table, taken))
+    if standing is not None:
+        with refused(f"{source}.{name} goes by another name now, but cannot be dropped"):
+            connection.execute(f"DROP TABLE {qualified(source, name)}")
 
 
 def load_table(connection: Connection, schema: str, name: str, table: Table, key: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
@@ -205,6 +224,22 @@ def _update(connection: Connection, relation: tuple[str, str], oid: int, layout:
         counts = _difference(connection, relation, layout, incoming)
     connection.execute(f"DROP TABLE {qualified(*_INCOMING)}")
     return counts
+
+
+def _rename_columns(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, renames: Mapping[str, str]) -> None:
+    """Columns that stand under an old name get the one of today, so that views go on reading them.
+
+    Where both stand, from versions before and after the rename, the one that views read stays; its cells come with the new rows.
+    """
+    for old, new in ((column_name(old), column_name(new)) for old, new in renames.items()):
+        before = columns_of(connection, oid)
+        if old not in before or old in layout.columns or new not in layout.columns:
+            continue
+        if new in before:
+            if new in layout.key or columns_read(connection, oid, [new]) or not columns_read(connection, oid, [old]):
+                continue
+            connection.execute(f"ALTER TABLE {qualified(*relation)} DROP COLUMN {quoted(new)}")
+        connection.execute(f"ALTER TABLE {qualified(*relation)} RENAME COLUMN {quoted(old)} TO {quoted(new)}")
 
 
 def _load_incoming(connection: Connection, layout: _Layout, batches: Rows) -> int:

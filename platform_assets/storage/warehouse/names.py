@@ -83,6 +83,11 @@ def column_names(table: Table) -> dict[str, str]:
     return names
 
 
+def column_name(name: str) -> str:
+    """The PostgreSQL name of a column, but for a clash as column_names tells."""
+    return relation_name(name, SYSTEM_COLUMNS | OUR_COLUMNS)
+
+
 def child_name(table: str, label: str, version: str, taken: Collection[str] = ()) -> str:
     """The version table's name: `users__<label>`, with the hash of the version's key when that is taken or too long.
 

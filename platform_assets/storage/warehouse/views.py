@@ -90,10 +90,14 @@ def with_views_kept(connection: Connection, oids: Sequence[int], change: Callabl
 
 def refuse_used(connection: Connection, oid: int, columns: Sequence[str], *, what: str) -> None:
     """Raises Conflict when a view reads one of the columns that are about to go."""
-    found = connection.execute(_USERS, (oid, list(columns))).fetchall() if columns else []
-    if found:
+    if found := columns_read(connection, oid, columns):
         uses = "; ".join(f"view {schema}.{view} reads column {column}" for schema, view, column in found)
         raise Conflict(f"{what}: {uses}. Nothing was changed: change or drop the view, then run it again.", views=found)
+
+
+def columns_read(connection: Connection, oid: int, columns: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(schema, view, column) of every view that reads one of the columns."""
+    return connection.execute(_USERS, (oid, list(columns))).fetchall() if columns else []
 
 
 def dependent_views(connection: Connection, oids: Sequence[int]) -> list[View]:
