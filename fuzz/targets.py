@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["platform_assets.formats"]):
     from platform_assets.formats.delimited.dialect import Dialect
     from platform_assets.formats.delimited.exact import newline_of
     from platform_assets.formats.delimited.text import Utf8Source
-    from platform_assets.formats.sql_tokens import END, EOF, Lexis, Tokens
+    from platform_assets.formats.sql.tokens import END, EOF, Lexis, Tokens
 
 
 def sql_tokens(data: bytes) -> None:

@@ -17,9 +17,9 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import BOOLEAN, DATE, INT32, STRING
 from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.base import BATCH_ROWS, Dump, Finished, Member, Rows, TableFound
 from platform_assets.formats.mysql.reader import MySqlDump
+from platform_assets.formats.sql import tokens as sql_tokens
 
 CASES = Path(__file__).parent / "cases" / "mysql"
 HEADING = "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n"

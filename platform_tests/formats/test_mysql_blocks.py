@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.mysql import row_reading
+from platform_assets.formats.sql import tokens as sql_tokens
 
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "150"))
 NEVER = 1 << 60

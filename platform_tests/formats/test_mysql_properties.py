@@ -13,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.mysql import columns as mysql_columns
 from platform_assets.formats.mysql.literals import Reading, unescape
 from platform_assets.formats.mysql.types import NativeType
 from platform_assets.formats.mysql.values import Problem, Tuples
-from platform_assets.formats.sql_tokens import END, Lexis, Tokens
+from platform_assets.formats.sql import tokens as sql_tokens
+from platform_assets.formats.sql.tokens import END, Lexis, Tokens
 
 CASES = Path(__file__).parent / "cases" / "mysql"
 TABLE = "CREATE TABLE `t` (`a` text, `b` blob, `n` decimal(20,5), `i` bigint);\n"

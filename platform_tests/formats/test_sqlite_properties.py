@@ -21,9 +21,9 @@ from mysql_reading import dump
 
 from platform_assets.dictionary.model import Column
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.cast import cast_column
 from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.sql import tokens as sql_tokens
 from platform_assets.formats.sqlite import columns
 from platform_assets.formats.sqlite.affinity import affinity_of
 from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_values

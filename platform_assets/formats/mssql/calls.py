@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, name_of, split_commas
 from platform_assets.formats.mssql.literals import Refused, text_of
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql_tokens import Token
+from platform_assets.formats.sql.tokens import Token
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mssql.literals import native_of
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 _TWO_WORDS = {"double": ("precision",), "national": ("char", "character", "text"), "char": ("varying",), "character": ("varying",)}
 _TABLE_ITEMS = (b"CONSTRAINT", b"PRIMARY", b"UNIQUE", b"FOREIGN", b"CHECK", b"DEFAULT", b"INDEX", b"PERIOD", b"CONNECTION")

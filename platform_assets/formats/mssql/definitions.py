@@ -9,7 +9,7 @@ from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.mssql.ddl import DdlError, Definition, Name, Statement, alter_table, column_type, create_table, name_of
 from platform_assets.formats.mssql.inserts import InsertReading
 from platform_assets.formats.mssql.tables import KnownTable
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
 
 BODIES = ("PROC", "PROCEDURE", "FUNCTION", "TRIGGER", "VIEW")
 """Objects whose text reaches to the end of their batch."""

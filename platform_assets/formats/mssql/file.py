@@ -14,7 +14,7 @@ from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.mssql.ddl import Name
 from platform_assets.formats.mssql.tables import Session, Tables
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, WORD, Token
 
 MAX_TOKENS = 200_000
 """Of a statement other than INSERT."""

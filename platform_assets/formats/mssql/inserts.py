@@ -9,7 +9,7 @@ from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, split_c
 from platform_assets.formats.mssql.file import MAX_TOKENS, STARTERS
 from platform_assets.formats.mssql.taking import Insert, RowTaking
 from platform_assets.formats.mssql.values import NotLiteral, Problem, Rows
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, STRING, WORD, Token
 
 _NO_ROWS = (b"EXEC", b"EXECUTE", b"WITH", b"SELECT", b"MERGE")
 

@@ -18,8 +18,8 @@ from platform_assets.formats.mssql.encoding import FALLBACK, OpenedScript, open_
 from platform_assets.formats.mssql.statements import Script
 from platform_assets.formats.mssql.tables import Session, Tables
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_text import Losses, head_of, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, STREAM_ERRORS, STRING, WORD, Token
+from platform_assets.formats.sql.text import Losses, head_of, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, STREAM_ERRORS, STRING, WORD, Token
 
 TOOL = "SQL Server Management Studio"
 _OTHERS = ("postgresql database", "pg_dump", "mysql dump", "mariadb dump", "phpmyadmin", "sqlite", "oracle")

@@ -14,7 +14,7 @@ from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, split_c
 from platform_assets.formats.mssql.definitions import BODIES, DefinitionReading
 from platform_assets.formats.mssql.file import MAX_NOTICES
 from platform_assets.formats.mssql.literals import native_of
-from platform_assets.formats.sql_tokens import END, EOF, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, STRING, WORD, Token
 
 _PASSED = {
     "CHECKPOINT", "CLOSE", "DBCC", "DEALLOCATE", "DECLARE", "DENY", "DISABLE", "ENABLE", "GOTO", "GRANT", "OPEN", "PRINT", "RAISERROR",

@@ -14,7 +14,7 @@ from platform_assets.formats.mssql.file import FileReading
 from platform_assets.formats.mssql.rows import shown_raw
 from platform_assets.formats.mssql.tables import KnownTable
 from platform_assets.formats.mssql.values import DEFAULT, Cells, Problem, Rows
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
 
 
 @dataclass

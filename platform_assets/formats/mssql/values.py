@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, MAX_TOKEN, NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 DEFAULT = b"D"
 """Stands for the word DEFAULT where a value may be; no literal begins with it."""

@@ -17,8 +17,8 @@ from platform_assets.formats.mysql.ddl import QualifiedName
 from platform_assets.formats.mysql.reader import Verdict, member_events
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import Tables
-from platform_assets.formats.sql_text import Losses, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import Losses, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _MAX_METADATA = 64 << 20
 _STARTS = (b"Started dump at:", b"[config]")

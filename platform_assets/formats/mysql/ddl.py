@@ -12,7 +12,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import Session, split_commas
 from platform_assets.formats.mysql.types import NativeType, arrow_type
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 _TWO_WORDS = {"double": ("precision",), "long": ("varchar", "varbinary", "char"), "character": ("varying",), "char": ("varying", "byte")}
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"KEY", b"INDEX", b"FULLTEXT", b"SPATIAL", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"PERIOD", b"VECTOR")

@@ -10,7 +10,7 @@ from platform_assets.formats.mysql.ddl import QualifiedName
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql.tools import Evidence, begins_stand_in
-from platform_assets.formats.sql_tokens import END, EOF, Token, Tokens
+from platform_assets.formats.sql.tokens import END, EOF, Token, Tokens
 
 MAX_TOKENS = 200_000
 """Of a statement other than INSERT; a table of 4,096 columns has some 60,000."""

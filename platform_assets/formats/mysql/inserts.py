@@ -11,7 +11,7 @@ from platform_assets.formats.mysql.row_reading import Insert, RowReading
 from platform_assets.formats.mysql.rows import RowBuffer, shown_raw
 from platform_assets.formats.mysql.tables import KnownTable
 from platform_assets.formats.mysql.values import DEFAULT, NotLiteral, Problem, Tuples
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
 
 _INSERT_WORDS = (b"LOW_PRIORITY", b"DELAYED", b"HIGH_PRIORITY", b"IGNORE", b"INTO")
 

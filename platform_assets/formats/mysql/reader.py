@@ -17,8 +17,8 @@ from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.statements import SqlFile
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql.tools import Evidence, heading_in
-from platform_assets.formats.sql_text import MARKS, Losses, head_of, open_text, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql.text import MARKS, Losses, head_of, open_text, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens
 
 _OTHERS = ("postgresql database", "sqlite", "microsoft sql", "oracle", "pg_dump")
 _FOREIGN = (b"PRAGMA", b"COPY", b"GO", b"\\connect")

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from platform_assets.formats.base import Event, Notice, Unreadable
 from platform_assets.formats.cells import is_high
-from platform_assets.formats.mysql.blocks import RowBlock
 from platform_assets.formats.mysql.file import FileReading
-from platform_assets.formats.mysql.plain_rows import BLANK, Form, Found, find_rows
 from platform_assets.formats.mysql.rows import shown_raw
 from platform_assets.formats.mysql.tables import KnownTable
 from platform_assets.formats.mysql.values import DEFAULT, Cells, Problem, Tuples
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.plain_rows import BLANK, Form, Found, find_rows
+from platform_assets.formats.sql.tokens import END, EOF, Token
 
 FIRST_ROWS = 32
 """Rows of a run that are read one by one before it is worth to look at many: a look costs as much as some hundred of them."""

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from platform_assets.formats.base import BATCH_ROWS, Event, Rows, Unreadable
 from platform_assets.formats.mysql.block_columns import convert_block
-from platform_assets.formats.mysql.blocks import RowBlock
 from platform_assets.formats.mysql.columns import Converted, convert
 from platform_assets.formats.mysql.literals import Reading
 from platform_assets.formats.mysql.values import Cells
+from platform_assets.formats.sql.blocks import RowBlock
 
 BATCH_BYTES = 8 << 20
 """Of text in all buffers together; as Python objects, short values take ten times as much."""

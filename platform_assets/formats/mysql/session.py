@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
 
 MYSQL_TARGET = 80000
 MARIADB_RUNS = ((0, 50699), (100000, 199999))

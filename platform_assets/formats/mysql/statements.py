@@ -14,7 +14,7 @@ from platform_assets.formats.mysql.file import MAX_NOTICES, RAW_BYTES
 from platform_assets.formats.mysql.inserts import InsertReading
 from platform_assets.formats.mysql.session import decoder
 from platform_assets.formats.mysql.tables import KnownTable
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
 
 _VIEW_CONDITION = 50001
 """mysqldump puts the stand-in tables of views, and nothing else that creates a table, into this condition."""

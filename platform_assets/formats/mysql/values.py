@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import decoder
-from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token, Tokens, string_body
+from platform_assets.formats.sql.tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token, Tokens, string_body
 
 DEFAULT = b"D"
 """Stands for the word DEFAULT where a value may be; no literal begins with it."""

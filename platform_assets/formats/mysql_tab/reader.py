@@ -26,8 +26,8 @@ from platform_assets.formats.mysql_tab.dialect import tab_dialect
 from platform_assets.formats.mysql_tab.members import folder_of, layout_of, pair_in, stem_of, suffix_of, table_of
 from platform_assets.formats.mysql_tab.stream import Block, TabStream
 from platform_assets.formats.mysql_tab.tables import TabTables
-from platform_assets.formats.sql_text import Losses, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import Losses, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _MYSQL = ("mysqldump", "mysqldump 9")
 

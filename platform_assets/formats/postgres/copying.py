@@ -17,7 +17,7 @@ from platform_assets.formats.postgres.rows import PlannedColumn, constant_column
 from platform_assets.formats.postgres.session import python_encoding
 from platform_assets.formats.postgres.tables import KnownTable
 from platform_assets.formats.postgres.tokens import COPY_STEP
-from platform_assets.formats.sql_tokens import CHUNK, STRING, Token
+from platform_assets.formats.sql.tokens import CHUNK, STRING, Token
 
 _ENDS = (b"\\.\n", b"\\.\r\n")
 

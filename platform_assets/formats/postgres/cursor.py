@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 QualifiedName = tuple[str | None, str]
 """Schema (None: not said) and name."""

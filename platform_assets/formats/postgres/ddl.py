@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from platform_assets.formats.postgres.cursor import Cursor, DdlError, QualifiedName, split_commas
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.postgres.types import NativeType, native_type
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"EXCLUDE", b"LIKE")
 _ATTRIBUTES: tuple[bytes, ...] = (b"NOT", b"NULL", b"DEFAULT", b"CONSTRAINT", b"CHECK", b"GENERATED", b"UNIQUE", b"PRIMARY")

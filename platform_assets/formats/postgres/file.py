@@ -9,7 +9,7 @@ from platform_assets.formats.postgres.evidence import Evidence
 from platform_assets.formats.postgres.session import Session
 from platform_assets.formats.postgres.tables import KnownTable, Tables
 from platform_assets.formats.postgres.tokens import PgTokens
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.sql.tokens import END, EOF, Token
 
 MAX_TOKENS = 200_000
 """Of a statement other than INSERT; a table of 1,600 columns, PostgreSQL's most, has some 20,000."""

@@ -16,7 +16,7 @@ from platform_assets.formats.postgres.cursor import DdlError, QualifiedName
 from platform_assets.formats.postgres.rows import BATCH_BYTES, Cells, Plan, PlannedColumn, RowBuffer, shown_raw
 from platform_assets.formats.postgres.tables import KnownTable
 from platform_assets.formats.postgres.tuples import DEFAULT, Problem, TupleReading
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
 
 
 @lru_cache(maxsize=256)

@@ -20,8 +20,8 @@ from platform_assets.formats.postgres.session import Session
 from platform_assets.formats.postgres.statements import SqlFile
 from platform_assets.formats.postgres.tables import KnownTable, Tables
 from platform_assets.formats.postgres.tokens import PgTokens
-from platform_assets.formats.sql_text import Losses, SqlText, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import Losses, SqlText, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 
 class PostgresDump:

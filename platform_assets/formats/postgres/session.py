@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from platform_assets.formats.postgres.cursor import Cursor, DdlError
-from platform_assets.formats.sql_tokens import NAME, NUMBER, STRING, WORD, Lexis, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Lexis, Token
 
 _ENCODINGS = {
     **dict.fromkeys(("utf8", "unicode", "utf-8"), "utf-8"),

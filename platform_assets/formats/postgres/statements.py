@@ -13,7 +13,7 @@ from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.postgres.catalog import Effect
 from platform_assets.formats.postgres.cursor import Cursor, DdlError
 from platform_assets.formats.postgres.inserts import InsertReading
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, STRING, WORD, Token
 
 _PASSED = {
     "ABORT", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXPLAIN", "FETCH",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import BinaryIO
 
-from platform_assets.formats.sql_tokens import CHUNK, NAME, STRING, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql.tokens import CHUNK, NAME, STRING, WORD, Lexis, Token, Tokens
 
 COPY_STEP = 8 << 20
 """Bytes that are read at once while rows of COPY go by."""

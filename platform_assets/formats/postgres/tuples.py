@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from platform_assets.formats.postgres.copying import CopyReading
 from platform_assets.formats.postgres.rows import Cells
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
-from platform_assets.formats.sql_tokens import END, EOF, NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 DEFAULT = b"D"
 """Stands for the word DEFAULT where a value may be; no cell begins with it."""

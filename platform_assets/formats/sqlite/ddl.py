@@ -12,7 +12,7 @@ from platform_assets.dictionary.model import Column, ForeignKey
 from platform_assets.formats.mysql.ddl import DdlError
 from platform_assets.formats.mysql.ddl import Statement as _Statement
 from platform_assets.formats.mysql.session import Session, split_commas
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
 from platform_assets.formats.sqlite.choice import MIXED, Choice
 

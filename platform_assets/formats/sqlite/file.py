@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.sql.tokens import END, EOF, Token
 from platform_assets.formats.sqlite.evidence import Evidence
 from platform_assets.formats.sqlite.tables import Tables
 from platform_assets.formats.sqlite.tokens import SqliteTokens

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 from platform_assets.formats.base import Event, Notice, Unreadable
 from platform_assets.formats.mysql.rows import shown_raw
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
 from platform_assets.formats.sqlite.ddl import DdlError, Statement
 from platform_assets.formats.sqlite.file import MAX_TOKENS, RAW_BYTES, shown
 from platform_assets.formats.sqlite.rows import RowBuffer

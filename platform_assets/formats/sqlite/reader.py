@@ -13,8 +13,8 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
-from platform_assets.formats.sql_text import Losses, head_of, open_text, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Token
+from platform_assets.formats.sql.text import Losses, head_of, open_text, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Token
 from platform_assets.formats.sqlite.evidence import Evidence
 from platform_assets.formats.sqlite.statements import SqlFile
 from platform_assets.formats.sqlite.tables import Tables

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
 from platform_assets.formats.sqlite.ddl import DdlError, Definition, Statement, column_definition, create_table, key_columns
 from platform_assets.formats.sqlite.evidence import Evidence
 from platform_assets.formats.sqlite.file import MAX_NOTICES, RAW_BYTES, shown

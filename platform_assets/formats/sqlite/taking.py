@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.mysql.blocks import RowBlock
-from platform_assets.formats.mysql.plain_rows import BLANK, Form, Found, find_rows
 from platform_assets.formats.mysql.row_reading import FIRST_ROWS, Pace
 from platform_assets.formats.mysql.rows import shown_raw
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.plain_rows import BLANK, Form, Found, find_rows
+from platform_assets.formats.sql.tokens import END, EOF, Token
 from platform_assets.formats.sqlite.file import FileReading
 from platform_assets.formats.sqlite.rows import Part
 from platform_assets.formats.sqlite.tables import KnownTable

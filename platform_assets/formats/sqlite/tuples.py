@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token, Tokens
+from platform_assets.formats.sql.tokens import END, EOF, MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token, Tokens
 from platform_assets.formats.sqlite.values import quoted
 
 Cells = tuple[bytes | None, ...]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from platform_assets.formats.cells import Flags, Places, cut, is_high, moved_places, without
-from platform_assets.formats.mysql.plain_rows import BLANK, Found
+from platform_assets.formats.sql.plain_rows import BLANK, Found
 
 _MEANT = np.arange(256, dtype=np.uint8)
 _MEANT[list(b"0bnrtZ")] = list(b"\0\b\n\r\t\x1a")
