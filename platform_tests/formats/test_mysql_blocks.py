@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats.mysql import row_reading
+from platform_assets.formats.sql import row_reading
 from platform_assets.formats.sql import tokens as sql_tokens
 
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "150"))

@@ -92,7 +92,7 @@ def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, bac
     ended = quick.plain(taken, [], 10)
     exact = Tuples(Tokens(io.BytesIO(data), Lexis(backslash=backslash), lambda *_: None), len(cells))
     opening = exact.tokens.next()
-    row = exact.one(opening, [None] * len(cells))
+    row = exact.one(opening)
     if not taken:
         # Where a backslash is data, a text may end early: then the row is wrong, or something else than its end follows.
         assert not backslash and (isinstance(row, Problem) or exact.tokens.next().kind != END)

@@ -72,12 +72,8 @@ class MySqlDump:
         if not verdict.read_any:
             raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
         yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table, last)
+        for event in tables.last():
+            yield losses.saw(event)
         yield verdict.finished(losses)
 
 
@@ -86,7 +82,7 @@ def member_events(text: BinaryIO, member: Member, session: Session, tables: Tabl
     tokens = Tokens(text, session.lexis, lambda *comment: file.comment(*comment))
     file = SqlFile(tokens, member.name, session, tables, evidence)
     yield from file.events()
-    yield from tables.flush_all(session)
+    yield from tables.flush_all()
     verdict.file(file, evidence, empty=not tokens.offset and tokens.broken is not None)
 
 

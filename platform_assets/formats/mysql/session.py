@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from platform_assets.formats.sql.statement import split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
 
 MYSQL_TARGET = 80000
@@ -188,17 +189,3 @@ class Session:
     def _plain(self, token: Token) -> str:
         text = token.text or b""
         return self.text(text[1:-1] if token.kind in (STRING, NAME) else text)
-
-
-def split_commas(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Parts between the commas that stand in no parentheses."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if token.kind == PUNCT:
-            depth += (token.text == b"(") - (token.text == b")")
-            if token.text == b"," and depth == 0:
-                parts.append([])
-                continue
-        parts[-1].append(token)
-    return parts

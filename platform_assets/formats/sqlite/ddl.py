@@ -9,14 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from platform_assets.dictionary.model import Column, ForeignKey
-from platform_assets.formats.mysql.ddl import DdlError
-from platform_assets.formats.mysql.ddl import Statement as _Statement
-from platform_assets.formats.mysql.session import Session, split_commas
+from platform_assets.formats.sql.statement import DdlError, Statement, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
 from platform_assets.formats.sqlite.choice import MIXED, Choice
-
-__all__ = ["ColumnDefinition", "DdlError", "Definition", "Statement", "column_definition", "create_table", "key_columns"]
 
 _CONSTRAINTS = (
     *(b"CONSTRAINT", b"PRIMARY", b"NOT", b"NULL", b"UNIQUE", b"CHECK", b"DEFAULT", b"COLLATE", b"REFERENCES", b"GENERATED", b"AS"),
@@ -24,21 +20,6 @@ _CONSTRAINTS = (
 )
 _TABLE_CONSTRAINTS = (b"CONSTRAINT", b"PRIMARY", b"UNIQUE", b"CHECK", b"FOREIGN")
 _CONSTANTS = {b"TRUE": b"1", b"FALSE": b"0"}
-
-
-class Statement(_Statement):
-    """A statement's tokens with a place in them; names may stand in brackets, and in single quotes where no text can be."""
-
-    def __init__(self, tokens: Sequence[Token], at: int = 0) -> None:
-        super().__init__(tokens, Session())
-        self.at = at
-
-    def name(self) -> str:
-        token = self.here
-        if token is not None and token.kind == NAME and token.text is not None and token.text[:1] == b"[":
-            self.at += 1
-            return self.session.text(token.text[1:-1])
-        return super().name()
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,8 @@ class SqliteDump:
         if not verdict.read_any:
             raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
         yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table)
+        for event in tables.last():
+            yield losses.saw(event)
         yield verdict.finished(losses)
 
 
