@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from platform_assets.formats.postgres.cursor import Cursor, DdlError, QualifiedName, split_commas
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.postgres.types import NativeType, native_type
+from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"EXCLUDE", b"LIKE")

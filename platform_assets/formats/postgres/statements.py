@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.postgres.catalog import Effect
-from platform_assets.formats.postgres.cursor import Cursor, DdlError
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.inserts import InsertReading
+from platform_assets.formats.sql.statement import DdlError
 from platform_assets.formats.sql.tokens import END, EOF, PUNCT, STRING, WORD, Token
 
 _PASSED = {
@@ -44,7 +45,7 @@ class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
     def events(self) -> Iterator[Event]:
-        self._counts: dict[str, tuple[int, int, str]] = {}
+        self._created: dict[str, tuple[int, int, str]] = {}
         while True:
             self._between = True
             self.tokens.mark()
@@ -61,15 +62,10 @@ class SqlFile(InsertReading):
         yield from self._close()
 
     def _close(self) -> Iterator[Event]:
-        for kind, (count, line, name) in self._counts.items():
+        for kind, (count, line, name) in self._created.items():
             message = f"{count} x {kind} skipped, the first at line {line}{f' ({name})' if name else ''}."
             yield Notice("skipped-statement", message, self.member, line)
-        line, offset = self._good
-        place = f"the last whole statement ends at line {line}, byte {offset}"
-        if self.tokens.broken:
-            self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")
-        elif self.tokens.unterminated is not None and not self.reasons:
-            self.reasons.append(f"{self.member}: the file ends inside a text or comment; {place}")
+        self._break_told()
 
     def _statement(self, first: Token) -> Iterator[Event]:
         if first.is_(b"INSERT"):
@@ -85,7 +81,7 @@ class SqlFile(InsertReading):
 
     def _other(self, first: Token) -> Iterator[Event]:
         word = (first.text or b"").decode("latin-1").upper() if first.kind == WORD else ""
-        tokens = yield from self._rest(first, body=word == "CREATE")
+        tokens = yield from (self._body if word == "CREATE" else self._rest)(first)
         if tokens is None:
             return
         cursor = self.session.cursor(tokens[1:])
@@ -137,8 +133,8 @@ class SqlFile(InsertReading):
         named = kind not in ("ROLE", "USER", "SUBSCRIPTION", "SERVER")
         end = next((at for at in range(2, len(rest)) if not rest[at].punct(b".") and not rest[at - 1].punct(b".")), len(rest))
         name = self.session.text(b"".join(token.text or b"" for token in rest[1:end])) if named else ""
-        count, line, first_name = self._counts.get(f"{word} {kind}", (0, tokens[0].line, name[:100]))
-        self._counts[f"{word} {kind}"] = (count + 1, line, first_name)
+        count, line, first_name = self._created.get(f"{word} {kind}", (0, tokens[0].line, name[:100]))
+        self._created[f"{word} {kind}"] = (count + 1, line, first_name)
 
     def _effects(self, effects: Iterator[Effect], first: Token) -> Iterator[Event]:
         for effect in effects:

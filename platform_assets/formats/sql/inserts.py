@@ -22,6 +22,8 @@ class InsertReading(RowReading):
 
     kept_as = "values are kept as texts"
     """What becomes of values that no CREATE TABLE gives a type."""
+    _reached = Token(EOF, b"", 0, 0)
+    """The last token that was looked at to count the values of a first row."""
 
     def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
         raw = (self._skip_whole(first) or b"")[:RAW_BYTES]
@@ -51,6 +53,7 @@ class InsertReading(RowReading):
                 width += token.text == b"," and depth == 1
             if depth <= 0:
                 break
+        self._reached = token
         if not self.tokens.rewind():
             raise DdlError("the first row is too long to count its values")
         return width

@@ -67,8 +67,8 @@ class Bits:
     inside: Words = field(init=False)
     whole: Words = field(init=False)
     outside: Words = field(init=False)
-    called: Words | None = field(init=False, default=None)
-    """The bytes of functions around quoted values."""
+    calls: tuple[Words, Words] | None = field(init=False, default=None)
+    """The bytes of functions before quoted values, and behind them."""
     _octets: Octets = field(init=False)
     _flags: Flags = field(init=False)
 
@@ -89,6 +89,12 @@ class Bits:
         """Only the first bytes count from here on."""
         self.whole = first_bytes(size, len(self.text))
         self.outside &= self.whole
+
+    def hide(self, words: Words) -> None:
+        """These bytes count neither as strings nor as what stands outside them; quotes among them come in pairs."""
+        self.quote &= ~words
+        self.inside &= ~words
+        self.outside = self.whole & ~(self.inside | self.quote | words)
 
     def of(self, char: bytes) -> Words:
         return words_of(np.equal(self.text, char[0], out=self._flags)) & self.outside
@@ -134,9 +140,13 @@ def odd_bytes(bits: Bits, marks: Marks) -> tuple[Words, bool, bool]:
     opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
     behind_quote, behind_digit, behind_row = behind(closes), behind(digit), behind(closing)
     may_open = start | behind_quote
-    if bits.called is not None:
-        may_open |= behind(bits.called)
-        behind_quote &= ~bits.called
+    misplaced: Words | None = None
+    if bits.calls is not None:
+        opening_call, closing_call = bits.calls
+        may_open |= behind(opening_call)
+        behind_quote &= ~closing_call
+        misplaced = opening_call & ~(start | behind(opening_call))
+        misplaced |= behind(closing_call) & ~(closing_call | separator)
     hexadecimal = exponent = np.zeros(0, np.uint64)
     bad = other
     if other.any():
@@ -153,6 +163,8 @@ def odd_bytes(bits: Bits, marks: Marks) -> tuple[Words, bool, bool]:
     if len(exponent):
         behind_sign &= ~exponent
         bad |= _second(digit, exponent, point | exponent)
+    if misplaced is not None:
+        bad |= misplaced
     bad |= _second(digit, point, point)
     bad |= opens & ~may_open
     bad |= behind_quote & ~(separator | opens)
@@ -202,20 +214,19 @@ def _words(bits: Bits, first: Words) -> Words:
     for word in bits.form.words:
         here = begins[stands_at(text, begins, word)]
         ends = here + len(word)
-        whole = here[(ends < len(text)) & set_of(b",)")[text[np.minimum(ends, len(text) - 1)]]]
-        if len(whole):
-            found |= spans(whole, whole + len(word), len(text))
+        ended = here[(ends < len(text)) & set_of(b",)")[text[np.minimum(ends, len(text) - 1)]]]
+        if len(ended):
+            found |= spans(ended, ended + len(word), len(text))
     return found
 
 
 def mask_calls(bits: Bits) -> None:
     """Takes the functions around quoted values out of what is looked at; their strings come in pairs, so the others stay what they are."""
-    text, size = bits.text, len(bits.text)
-    starts: list[Places] = []
-    stops: list[Places] = []
+    size = len(bits.text)
+    before_text, behind_text = np.zeros_like(bits.whole), np.zeros_like(bits.whole)
     for opening, closing in bits.form.calls:
         begins = places_of(bits.of(opening[:1]))
-        begins = begins[stands_at(text, begins, opening + b"'")]
+        begins = begins[stands_at(bits.text, begins, opening + b"'")]
         if not len(begins):
             continue
         opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
@@ -223,16 +234,13 @@ def mask_calls(bits: Bits) -> None:
         number = np.searchsorted(last, begins + len(opening))
         begins, number = begins[number < len(last)], number[number < len(last)]
         ends = last[number] + 1
-        whole = stands_at(text, ends, closing)
-        begins, ends = begins[whole], ends[whole]
-        starts += [begins, ends]
-        stops += [begins + len(opening), ends + len(closing)]
-        # What one function covers is no beginning of another: replace(replace( is looked for before replace(.
-        called = spans(np.concatenate(starts), np.concatenate(stops), size)
-        bits.quote &= ~called
-        bits.inside &= ~called
-        bits.outside = bits.whole & ~(bits.inside | bits.quote | called)
-        bits.called = called
+        closed = stands_at(bits.text, ends, closing)
+        begins, ends = begins[closed], ends[closed]
+        before_text |= spans(begins, begins + len(opening), size)
+        behind_text |= spans(ends, ends + len(closing), size)
+        # What is a function already is no beginning of another: replace(replace( comes before replace(.
+        bits.hide(before_text | behind_text)
+        bits.calls = before_text, behind_text
 
 
 def _leading(blank: Words, start: Words) -> Words:

@@ -72,6 +72,8 @@ class RowReading(FileReading):
     tail_words: tuple[bytes, ...] = (b"ON", b"RETURNING")
     """Words that may stand behind the last row."""
     conflict = ("on-conflict", "INSERT ... ON CONFLICT")
+    problems_cut = False
+    """Whether a row that cannot be read ends the batch of the rows before it."""
 
     def _rows(self, insert: Insert) -> Iterator[Event]:
         """All rows of this INSERT, and of those right behind that begin with the same text."""
@@ -154,11 +156,12 @@ class RowReading(FileReading):
         tokens, table, buffer = self.tokens, insert.table, insert.table.buffer
         assert buffer is not None
         begun, before, line = tokens.offset, table.rows, tokens.line
+        done = before
         data = tokens.buffer[tokens.position : tokens.position + found.size]
         newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == 0x0A) if b"\n" in data else np.empty(0, np.int64)
         rows = np.arange(before + 1, before + len(found.edges) + 1)
         block = RowBlock(data, found, rows, line + np.searchsorted(newlines, found.edges[:, 0]))
-        plain = self._plain(block, found)
+        plain = self._plain(insert, block, found)
         odd = np.flatnonzero(~plain).tolist()
         for at in odd:
             tokens.go_to(begun + int(found.edges[at, 0]))
@@ -166,20 +169,24 @@ class RowReading(FileReading):
             table.rows = before + at
             if self._single_row(insert):
                 continue
-            row = yield from self._row(insert)
+            row, opening = self._read_row(insert)
+            if self.problems_cut and isinstance(row, Problem):
+                buffer.add(block.only(plain & (rows > done) & (rows <= before + at)))
+                done = before + at
+            yield from self._take(insert, row, opening)
             if tokens.offset != begun + int(found.edges[at, -2]) + 1:
                 # A row that only looked regular, such as ('a' COLLATE): the tokens are right.
-                buffer.add(block.only(plain & (rows <= before + at)))
+                buffer.add(block.only(plain & (rows > done) & (rows <= before + at)))
                 yield from self.tables.grown(table, tokens.offset - begun)
                 return (yield from self._behind_row(insert, row))
         tokens.go_to(begun + found.size)
         self._joined(insert, found.joints, begun, line, newlines)
         table.rows = before + len(rows)
-        buffer.add(block.only(plain) if odd else block)
+        buffer.add(block.only(plain & (rows > done)) if odd else block)
         yield from self.tables.grown(table, found.size)
         return found.ended
 
-    def _plain(self, block: RowBlock, found: Found) -> Flags:
+    def _plain(self, insert: Insert, block: RowBlock, found: Found) -> Flags:
         """Which of the rows that were found are plain indeed."""
         return found.plain
 
@@ -202,7 +209,8 @@ class RowReading(FileReading):
             self.tokens.mark()
             return (yield from self._behind(insert, self.tokens.next()))
         insert.pace.single -= 1
-        row = yield from self._row(insert)
+        row, opening = self._read_row(insert)
+        yield from self._take(insert, row, opening)
         yield from self.tables.grown(insert.table, self.tokens.offset - begun)
         return (yield from self._behind_row(insert, row))
 
@@ -218,13 +226,11 @@ class RowReading(FileReading):
         buffer.rows.append(insert.table.rows)
         return True
 
-    def _row(self, insert: Insert) -> Generator[Event, None, Cells | Problem]:
-        """One row token by token; the next token is its parenthesis."""
+    def _read_row(self, insert: Insert) -> tuple[Cells | Problem, Token]:
+        """One row token by token, and its parenthesis, which is the next token."""
         self.tokens.mark()
         opening = self.tokens.next()
-        row = insert.tuples.one(opening)
-        yield from self._take(insert, row, opening)
-        return row
+        return insert.tuples.one(opening), opening
 
     def _behind_row(self, insert: Insert, row: Cells | Problem) -> Generator[Event, None, bool | None]:
         if isinstance(row, Problem) and (row.cut or row.ended):

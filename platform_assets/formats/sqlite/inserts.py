@@ -38,6 +38,7 @@ class InsertReading(FileReading, inserts.InsertReading):
     """What stands between INSERT and its first row."""
 
     kept_as = "types go by the values"
+    problems_cut = True
     row_form = Form(0, False, prefix=b"X'", fatal=b'"`[/*-', calls=CALLS)
 
     def _before_problem(self, insert: Insert) -> Iterator[Event]:
@@ -45,7 +46,7 @@ class InsertReading(FileReading, inserts.InsertReading):
         yield from self.tables.flush(insert.table)
         yield from self.tables.announce(insert.table)
 
-    def _plain(self, block: RowBlock, found: Found) -> Flags:
+    def _plain(self, insert: Insert, block: RowBlock, found: Found) -> Flags:
         """Not those with a blob that is none, or a unistr that SQLite refuses."""
         plain = found.plain
         for column in range(block.width):
