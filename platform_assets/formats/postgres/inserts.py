@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from platform_assets.formats.postgres.rows import Plan, PlannedColumn, RowBuffer
 from platform_assets.formats.postgres.tables import KnownTable
 from platform_assets.formats.postgres.tuples import Tuples, plain_string
 from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.passing import passed_rows
 from platform_assets.formats.sql.plain_rows import Form, Found
 from platform_assets.formats.sql.row_reading import Insert
 from platform_assets.formats.sql.statement import DdlError, QualifiedName
@@ -87,11 +89,23 @@ class InsertReading(CopyReading):
         self.tokens.peek_byte()
         insert = Insert(None, Tuples(self.tokens, 0), None, first, self.tokens.raw())
         while True:
+            self._pass_rows(insert)
             self._skip_values(insert.first)
             again = self._again(insert)
             if again is None:
                 return
             insert.first = again
+
+    def _pass_rows(self, insert: Insert) -> None:
+        """Goes over rows, and over statements that begin alike, as far as that is sure."""
+        tokens, pace = self.tokens, insert.pace
+        form = replace(self.row_form, backslash=tokens.lexis.backslash, joint=insert.joint)
+        while (size := min(pace.look, len(tokens.buffer) - tokens.position)) > 0:
+            passed = passed_rows(np.frombuffer(tokens.buffer, np.uint8, size, tokens.position), form)
+            tokens.position += passed
+            pace.looked(passed, stopped=passed < size // 2)
+            if size < pace.look or passed < size // 2:
+                return
 
     def _skip_values(self, first: Token) -> None:
         tokens = self.tokens

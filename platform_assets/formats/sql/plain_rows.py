@@ -49,7 +49,7 @@ def find_rows(text: Octets, form: Form) -> Found:
         mask_calls(bits)
     size, width = len(text), form.width
     semicolons = places_of(bits.of(b";"))
-    joints, ended_at = _joints(text, semicolons, form.joint)
+    joints, ended_at = joints_in(text, semicolons, form.joint)
     behind_joint = first_bytes(1, size)
     if len(joints):
         heads = joints + len(form.joint)
@@ -90,7 +90,7 @@ def find_rows(text: Octets, form: Form) -> Found:
     )
 
 
-def _joints(text: Octets, semicolons: Places, joint: bytes) -> tuple[Places, int]:
+def joints_in(text: Octets, semicolons: Places, joint: bytes) -> tuple[Places, int]:
     """The semicolons behind which the same INSERT begins again, up to the first behind which it does not; the place of that one."""
     if not len(semicolons):
         return semicolons, len(text)

@@ -19,12 +19,19 @@ _CR, _LF = b",'\\r',char(13))", b",'\\n',char(10))"
 CALLS = ((b"replace(replace(", _CR + _LF), (b"replace(", _LF), (b"replace(", _CR), (b"unistr(", b")"))
 """What stands before and behind the text, as `.dump` writes it for nearly all texts."""
 _PART = re.compile(rb"'(?:[^']|'')*'|char\(1[03]\)")
+_STRING = re.compile(rb"'(?:[^']++|'')*+'")
+JOINED_PART = re.compile(_STRING.pattern + rb"|X'(?:[0-9A-Fa-f]{2})*+'|char\([0-9]{1,6}\)")
+"""What `||` joins in a plain row; numbers, NULL and other functions are read token by token."""
 _UNISTR = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|\+([0-9a-fA-F]{6})|U([0-9a-fA-F]{8})|([0-9a-fA-F]{4})|(\\))|(\\)")
 
 
 def canonical(literal: bytes | None) -> bytes | None:
     """A value as plain_row found it as a canonical literal. Raises NotLiteral for a unistr that SQLite refuses, or an odd blob."""
-    if literal is None or literal[:1] not in b"ruxX":
+    if literal is None or (literal[:1] not in b"ruxXc" and b"||" not in literal):
+        return literal
+    if b"||" in literal and _STRING.fullmatch(literal) is None:
+        return quoted(b"".join(map(_part, JOINED_PART.findall(literal))))
+    if literal[:1] == b"'":
         return literal
     if literal[:1] in b"xX":
         if len(literal) % 2 == 0:
@@ -37,6 +44,13 @@ def canonical(literal: bytes | None) -> bytes | None:
     for pattern, character in zip(parts[1::2], parts[2::2], strict=True):
         text = replaced(text, inside(pattern), bytes((int(character[5:7]),)))
     return quoted(text)
+
+
+def _part(part: bytes) -> bytes:
+    """The bytes of a part of a text that `||` joins."""
+    if part[:1] == b"c":
+        return chr(int(part[5:-1])).encode("utf-8", "surrogatepass")
+    return inside(part) if part[:1] == b"'" else bytes.fromhex(part[2:-1].decode("ascii"))
 
 
 def inside(string: bytes) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import ForeignKey, Table
 from platform_assets.dictionary.source import SourceSettings
@@ -18,7 +19,7 @@ from platform_assets.formats.sql import tables
 from platform_assets.formats.sql.rows import Part
 from platform_assets.formats.sql.tables import Known
 from platform_assets.formats.sqlite.affinity import Affinity
-from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_values
+from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_literals, by_values
 from platform_assets.formats.sqlite.columns import Converted, from_literals, values_of
 from platform_assets.formats.sqlite.ddl import ColumnDefinition, Definition
 from platform_assets.formats.sqlite.rows import Plan, RowBuffer, readable
@@ -145,10 +146,14 @@ class Tables(tables.Tables[Key, KnownTable]):
                 continue
             choice = by_declaration(column.declared, strict=table.definition.strict, overrides=self.source.types)
             if choice is None:
-                literals = batch.columns.get(column.name)
-                values = [] if literals is None else values_of(literals, table.affinity(column.name))[0]
-                choice = self._choice(table, column, values)
+                choice = self._by_rows(table, column, batch.columns.get(column.name))
             table.choices[column.name] = choice
+
+    def _by_rows(self, table: KnownTable, column: ColumnDefinition, literals: pa.Array | None) -> Choice:
+        if literals is None:
+            return self._choice(table, column, [])
+        quick = by_literals(column.declared, literals, strict=table.definition.strict)
+        return quick or self._choice(table, column, values_of(pc.unique(literals), table.affinity(column.name))[0])
 
     def _flushed(self, table: KnownTable) -> Iterator[Event]:
         buffer = table.buffer

@@ -13,7 +13,7 @@ from platform_assets.formats.sql import tuples
 from platform_assets.formats.sql.rows import Cells
 from platform_assets.formats.sql.tokens import MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sql.tuples import NotLiteral, tuple_of
-from platform_assets.formats.sqlite.calls import canonical, inside, replaced, unistr
+from platform_assets.formats.sqlite.calls import JOINED_PART, canonical, inside, replaced, unistr
 from platform_assets.formats.sqlite.values import quoted, text_of_literal
 
 _CONSTANTS = {b"TRUE": b"1", b"FALSE": b"0", b"INF": b"1e999", b"INFINITY": b"1e999"}
@@ -31,7 +31,9 @@ def plain_row(width: int) -> re.Pattern[bytes]:
     character = rb"char\((?:10|13)\)"
     once = rb"replace\(" + string + rb"," + string + rb"," + character + rb"\)"
     twice = rb"replace\(" + once + rb"," + string + rb"," + character + rb"\)"
-    return tuple_of(rb"|".join((string, number, rb"[xX]'[0-9A-Fa-f]*+'", once, twice, rb"unistr\(" + string + rb"\)")), width)
+    part = rb"(?:" + JOINED_PART.pattern + rb")"
+    joined = part + rb"(?:\|\|" + part + rb")++"
+    return tuple_of(rb"|".join((string, number, rb"[xX]'[0-9A-Fa-f]*+'", once, twice, rb"unistr\(" + string + rb"\)", joined)), width)
 
 
 class Tuples(tuples.Tuples):
