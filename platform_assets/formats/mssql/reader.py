@@ -86,12 +86,8 @@ class MsSqlScript:
         if not verdict.read_any:
             raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
         yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The script drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table, session)
+        for event in tables.last():
+            yield losses.saw(event)
         yield verdict.finished(losses)
 
 
@@ -105,7 +101,7 @@ def _member_events(script: OpenedScript, member: Member, session: Session, table
         )
         yield Notice("encoding-assumed", message, member.name, script.fallback_line)
     yield from reading.events()
-    yield from tables.flush_all(session)
+    yield from tables.flush_all()
     verdict.file(reading, empty=not tokens.offset and tokens.broken is not None)
 
 

@@ -58,11 +58,20 @@ class InsertReading(RowReading):
             raise DdlError("the first row is too long to count its values")
         return width
 
-    def _left_out(self, name: str, line: int, constants: Sequence[str], computed: Sequence[str], computer: str = "the server") -> Notice:
+    def _left_out(
+        self,
+        name: str,
+        line: int,
+        constants: Sequence[str],
+        computed: Sequence[str],
+        *,
+        more: Sequence[str] = (),
+        computer: str = "the server",
+    ) -> Notice:
         """Which columns the rows leave out: those that get their default, and those whose value only a server could compute."""
         parts = [f"{', '.join(constants)}: the default of the table"] if constants else []
         parts += [f"{', '.join(computed)}: NULL, since only {computer} computes it"] if computed else []
-        return Notice("columns-filled", f"Rows come without some columns ({'; '.join(parts)}).", self.member, line, name)
+        return Notice("columns-filled", f"Rows come without some columns ({'; '.join([*parts, *more])}).", self.member, line, name)
 
     def _refuse(self, insert: Insert, reason: str) -> Iterator[Event]:
         """Rows for columns that the table has not: each is told, none is taken."""
@@ -76,7 +85,7 @@ class InsertReading(RowReading):
                 yield from self._tail(insert, opening, insert.first)
                 return
             row = insert.tuples.one(opening)
-            yield self._refused_row(insert, row, opening, reason)
+            yield self._refused_row(insert.table, row, opening, reason)
             if isinstance(row, Problem) and (row.cut or row.ended):
                 if row.cut:
                     self._cut(insert.first)
@@ -86,9 +95,9 @@ class InsertReading(RowReading):
                 yield from self._tail(insert, following, insert.first)
                 return
 
-    def _refused_row(self, insert: Insert, row: object, opening: Token, reason: str) -> Unreadable:
+    def _refused_row(self, table: Any, row: object, opening: Token, reason: str) -> Unreadable:
         problem = row if isinstance(row, Problem) else None
         raw = shown_raw(problem.raw if problem else self.tokens.raw())
         code = problem.code if problem else "extra-cell"
-        insert.table.rows += 1
-        return Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, raw, code, reason, opening.offset)
+        table.rows += 1
+        return Unreadable(table.name, self.member, opening.line, table.rows, raw, code, reason, opening.offset)

@@ -139,7 +139,7 @@ class InsertReading(FileReading, inserts.InsertReading):
         constants = [column.name for column in left if column.default is not None]
         computed = [column.name for column in left if column.computed or column.generated]
         if (constants or computed) and table.once("filled"):
-            yield self._left_out(table.name, first.line, constants, computed, "SQLite")
+            yield self._left_out(table.name, first.line, constants, computed, computer="SQLite")
 
     def _default_row(self, first: Token, name: Name) -> Iterator[Event]:
         """INSERT ... DEFAULT VALUES: one row."""
