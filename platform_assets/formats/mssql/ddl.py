@@ -14,6 +14,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mssql.literals import native_of
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
+from platform_assets.formats.sql.definition import Reference, TableDefinition
 from platform_assets.formats.sql.statement import DdlError, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Token
@@ -48,22 +49,8 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    columns: tuple[str, ...]
-    table: Name
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[Name, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE added since."""
-
-    name: Name
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
-    comment: str = ""
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of that name, else the only one whose name differs in case alone: to most servers they are the same."""
@@ -80,9 +67,6 @@ class Definition:
         found = self.column(name)
         columns = (replace(column, **changes) if column is found else column for column in self.columns)  # type: ignore[arg-type]
         return replace(self, columns=tuple(columns))
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
 
     def table(
         self, name: str, name_of: Callable[[Name], str], resolve: Callable[[NativeType], NativeType], overrides: Sequence[tuple[str, str]]
@@ -166,7 +150,7 @@ def _constraint(item: Statement, definition: Definition, column: str | None = No
         _past_options(item)
         if primary:
             return replace(definition, key=names)
-        return definition if names in definition.unique else replace(definition, unique=(*definition.unique, names))
+        return definition.with_unique(names)
     if item.words(b"FOREIGN", b"KEY") or (item.here is not None and item.here.is_(b"REFERENCES")):
         return _reference(item, definition, column)
     if item.word(b"DEFAULT"):

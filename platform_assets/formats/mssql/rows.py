@@ -19,19 +19,7 @@ from platform_assets.formats.sql import rows
 from platform_assets.formats.sql.rows import Places, rows_events, tuple_text, unreadable_events
 from platform_assets.formats.sql.tuples import DEFAULT
 
-
-@dataclass(frozen=True)
-class PlannedColumn:
-    """A column that gets values: its name, how its literals read, the type wanted, and its default literal (None: NULL).
-
-    `computed`: only the server could tell what DEFAULT means.
-    """
-
-    name: str
-    reading: Reading
-    target: pa.DataType
-    default: bytes | None = None
-    computed: bool = False
+PlannedColumn = rows.PlannedColumn[Reading]
 
 
 @dataclass(frozen=True)

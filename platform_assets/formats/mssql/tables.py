@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, Notice, TableFound
@@ -20,7 +20,7 @@ from platform_assets.formats.mssql.moments import DEFAULT_ORDER
 from platform_assets.formats.mssql.rows import Plan, PlannedColumn, RowBuffer
 from platform_assets.formats.mssql.types import NativeType
 from platform_assets.formats.sql import tables
-from platform_assets.formats.sql.tables import Known
+from platform_assets.formats.sql.tables import Known, kept_types
 
 
 @dataclass
@@ -133,10 +133,7 @@ class Tables(tables.Tables[Name, KnownTable]):
             return found.name if found is not None else self.name_of(key)
 
         schema = table.definition.table(table.name, name_of, self.resolve, self.source.types)
-        if table.rows and table.announced is not None:
-            sent = {column.name: column for column in table.announced.columns}
-            schema = replace(schema, columns=tuple(_typed_as(column, sent.get(column.name)) for column in schema.columns))
-        return schema
+        return kept_types(schema, table.announced) if table.rows and table.announced is not None else schema
 
     def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell; with it, once, which columns are left out."""
@@ -218,7 +215,3 @@ class Tables(tables.Tables[Name, KnownTable]):
 
 def _folded(key: Name) -> tuple[str, str, str]:
     return ((key.database or "").lower(), (key.schema or "").lower(), key.table.lower())
-
-
-def _typed_as(column: Column, sent: Column | None) -> Column:
-    return column if sent is None else replace(column, type=sent.type, native=sent.native)

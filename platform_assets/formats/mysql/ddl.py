@@ -12,6 +12,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType, arrow_type
+from platform_assets.formats.sql.definition import Reference, TableDefinition
 from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NUMBER, PUNCT, STRING, WORD, Token
@@ -41,23 +42,10 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    columns: tuple[str, ...]
-    table: QualifiedName
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE added since."""
 
-    name: QualifiedName
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
     charset: str | None = None
-    comment: str = ""
     auto_increment: int | None = None
     like: QualifiedName | None = None
     selects: bool = False
@@ -85,10 +73,7 @@ class Definition:
     ) -> Table:
         """The platform's table. Names of columns come out as defined; see `column` for how they are matched."""
 
-        def spelled(names: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
-
-        key = spelled(self.key)
+        key = self.spelled(self.key)
         return Table(
             name=name,
             columns=tuple(
@@ -102,8 +87,8 @@ class Definition:
                 for column in self.columns
             ),
             key=key,
-            unique=tuple(spelled(columns) for columns in self.unique),
-            foreign_keys=tuple(ForeignKey(spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
+            unique=tuple(self.spelled(columns) for columns in self.unique),
+            foreign_keys=tuple(ForeignKey(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
             description=self.comment,
         )
 
@@ -169,8 +154,7 @@ def _with_column(definition: Definition, column: ColumnDefinition) -> Definition
     else:
         columns.append(column)
     key = (column.name,) if column.primary else definition.key
-    unique = definition.unique + (((column.name,),) if column.unique and (column.name,) not in definition.unique else ())
-    return replace(definition, columns=tuple(columns), key=key, unique=unique)
+    return replace(definition, columns=tuple(columns), key=key).with_unique((column.name,) if column.unique else ())
 
 
 def _key(item: Statement, definition: Definition) -> Definition:
@@ -180,8 +164,7 @@ def _key(item: Statement, definition: Definition) -> Definition:
     if item.words(b"PRIMARY", b"KEY"):
         return replace(definition, key=_key_columns(item) or definition.key)
     if item.word(b"UNIQUE"):
-        columns = _key_columns(item)
-        return replace(definition, unique=(*definition.unique, columns)) if columns and columns not in definition.unique else definition
+        return definition.with_unique(_key_columns(item))
     if item.words(b"FOREIGN", b"KEY"):
         columns = _key_columns(item)
         if columns and item.word(b"REFERENCES"):

@@ -19,24 +19,7 @@ from platform_assets.formats.sql import rows
 from platform_assets.formats.sql.blocks import RowBlock
 from platform_assets.formats.sql.rows import Cells, Int64s, Part, Places, Shown, first_reasons, rows_events, tuple_text, unreadable_events
 
-
-@dataclass(frozen=True)
-class PlannedColumn:
-    """A column that gets values: its name, how its literals read, the type wanted, and its default literal (None: NULL).
-
-    `computed`: only the server could tell what DEFAULT means.
-    """
-
-    name: str
-    reading: Reading
-    target: pa.DataType
-    default: bytes | None = None
-    computed: bool = False
-
-    @property
-    def literal(self) -> bytes | None:
-        """What the word DEFAULT stands for."""
-        return self.default
+PlannedColumn = rows.PlannedColumn[Reading]
 
 
 @dataclass(frozen=True)

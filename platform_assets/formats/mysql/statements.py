@@ -38,21 +38,9 @@ _BODIES = ("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE")
 class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
-    def events(self) -> Iterator[Event]:
-        """Everything of this file but the verdict; waiting rows stay in the tables' buffers."""
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                self.statements += 1
-                yield from self._statement(first)
-            if not self.broken_off:
-                self._good = (self.tokens.line, self.tokens.offset)
-        yield from self._close()
+    @property
+    def _whole(self) -> bool:
+        return not self.broken_off
 
     def _close(self) -> Iterator[Event]:
         self.broken_off |= self._break_told()

@@ -6,11 +6,11 @@ Statements are read elsewhere (mysql_statements); here is what they do to the ta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, TableFound
@@ -21,7 +21,7 @@ from platform_assets.formats.mysql.session import Session, decoder
 from platform_assets.formats.mysql.types import NativeType
 from platform_assets.formats.sql import tables
 from platform_assets.formats.sql.statement import QualifiedName
-from platform_assets.formats.sql.tables import Known
+from platform_assets.formats.sql.tables import Known, kept_types
 
 
 @dataclass(kw_only=True)
@@ -110,11 +110,7 @@ class Tables(tables.Tables[QualifiedName, KnownTable]):
             instants=table.instants,
             overrides=self.source.types,
         )
-        if table.rows and table.announced is not None:
-            sent = {column.name: column for column in table.announced.columns}
-            kept = [_typed_as(column, sent.get(column.name)) for column in schema.columns]
-            schema = replace(schema, columns=tuple(kept))
-        return schema
+        return kept_types(schema, table.announced) if table.rows and table.announced is not None else schema
 
     def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell."""
@@ -167,10 +163,6 @@ class Tables(tables.Tables[QualifiedName, KnownTable]):
             return PlannedColumn(column.name, _reading(column, table, session), target, column.default, computed)
 
         return Plan(table.name, tuple(map(planned, columns)), tuple(map(planned, filled)))
-
-
-def _typed_as(column: Column, sent: Column | None) -> Column:
-    return column if sent is None else replace(column, type=sent.type, native=sent.native)
 
 
 def _reading(column: ColumnDefinition, table: KnownTable, session: Session) -> Reading:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.postgres.types import NativeType, native_type
+from platform_assets.formats.sql.definition import Reference, TableDefinition
 from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
@@ -35,24 +36,9 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A foreign key; `references` are empty when they are the other table's key."""
-
-    columns: tuple[str, ...]
-    table: QualifiedName
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
     """One CREATE TABLE with whatever ALTER TABLE added since."""
 
-    name: QualifiedName
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
-    comment: str = ""
     inherits: tuple[QualifiedName, ...] = ()
     likes: tuple[QualifiedName, ...] = ()
     partition_of: QualifiedName | None = None

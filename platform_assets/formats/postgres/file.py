@@ -26,6 +26,8 @@ class FileReading(file.FileReading):
         self.tables = tables
         self.evidence = evidence
         self._given: dict[str, int] = {}
+        self.created: dict[str, tuple[int, int, str]] = {}
+        """What is created and is no table, by kind: how often, the first one's line and name."""
 
     def text(self, data: bytes) -> str:
         return self.session.text(data)

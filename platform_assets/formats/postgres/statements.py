@@ -14,7 +14,7 @@ from platform_assets.formats.postgres.catalog import Effect
 from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.inserts import InsertReading
 from platform_assets.formats.sql.statement import DdlError
-from platform_assets.formats.sql.tokens import END, EOF, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import PUNCT, STRING, WORD, Token
 
 _PASSED = {
     "ABORT", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXPLAIN", "FETCH",
@@ -44,25 +44,12 @@ _MAX_SEQUENCES = 200
 class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
-    def events(self) -> Iterator[Event]:
-        self._created: dict[str, tuple[int, int, str]] = {}
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                self.statements += 1
-                yield from self._statement(first)
-            if not self.tokens.broken or self.tokens.position < len(self.tokens.buffer):
-                self._good = (self.tokens.line, self.tokens.offset)
-        self.tokens.raw()
-        yield from self._close()
+    @property
+    def _whole(self) -> bool:
+        return not self.tokens.broken or self.tokens.position < len(self.tokens.buffer)
 
     def _close(self) -> Iterator[Event]:
-        for kind, (count, line, name) in self._created.items():
+        for kind, (count, line, name) in self.created.items():
             message = f"{count} x {kind} skipped, the first at line {line}{f' ({name})' if name else ''}."
             yield Notice("skipped-statement", message, self.member, line)
         self._break_told()
@@ -133,8 +120,8 @@ class SqlFile(InsertReading):
         named = kind not in ("ROLE", "USER", "SUBSCRIPTION", "SERVER")
         end = next((at for at in range(2, len(rest)) if not rest[at].punct(b".") and not rest[at - 1].punct(b".")), len(rest))
         name = self.session.text(b"".join(token.text or b"" for token in rest[1:end])) if named else ""
-        count, line, first_name = self._created.get(f"{word} {kind}", (0, tokens[0].line, name[:100]))
-        self._created[f"{word} {kind}"] = (count + 1, line, first_name)
+        count, line, first_name = self.created.get(f"{word} {kind}", (0, tokens[0].line, name[:100]))
+        self.created[f"{word} {kind}"] = (count + 1, line, first_name)
 
     def _effects(self, effects: Iterator[Effect], first: Token) -> Iterator[Event]:
         for effect in effects:

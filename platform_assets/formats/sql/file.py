@@ -37,6 +37,37 @@ class FileReading:
         """Bytes of the script for people: never fails, bytes that are no text stand as \\xNN."""
         return data.decode("utf-8", "backslashreplace")
 
+    def events(self) -> Iterator[Event]:
+        """Everything of this file but the verdict; waiting rows stay in the tables' buffers."""
+        while True:
+            self._between = True
+            self.tokens.mark()
+            first = self.tokens.next()
+            self._between = False
+            if first.kind == EOF:
+                break
+            if first.kind != END:
+                self.statements += 1
+                yield from self._statement(first)
+            if self._whole:
+                self._good = (self.tokens.line, self.tokens.offset)
+        self.tokens.raw()
+        yield from self._close()
+
+    def _statement(self, first: Token) -> Iterator[Event]:
+        """What the statement does that begins with this token."""
+        raise NotImplementedError
+
+    def _close(self) -> Iterator[Event]:
+        """At the file's end."""
+        self._break_told()
+        yield from self._more_skipped()
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the statement before this place was whole."""
+        return True
+
     def _began(self, first: Token) -> None:
         """Another statement with rows begins that was seen only by its likeness to the one before."""
         self.statements += 1

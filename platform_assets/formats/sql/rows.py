@@ -28,6 +28,26 @@ Shown = Callable[[int], bytes]
 
 
 PlanT = TypeVar("PlanT")
+ReadingT = TypeVar("ReadingT")
+
+
+@dataclass(frozen=True)
+class PlannedColumn(Generic[ReadingT]):
+    """A column that gets values: its name, how its literals read, the type wanted, and its default literal (None: NULL).
+
+    `computed`: only the server could tell what DEFAULT means.
+    """
+
+    name: str
+    reading: ReadingT
+    target: pa.DataType
+    default: bytes | None = None
+    computed: bool = False
+
+    @property
+    def literal(self) -> bytes | None:
+        """What the word DEFAULT stands for."""
+        return self.default
 
 
 @dataclass(frozen=True)

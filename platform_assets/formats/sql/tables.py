@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from platform_assets.dictionary.model import Table
@@ -106,3 +106,12 @@ class Tables(Generic[KeyT, KnownT]):
         while self._names.setdefault(name, key) != key:
             name += "_"
         return name
+
+
+def kept_types(schema: Table, sent: Table) -> Table:
+    """The schema with the types under which rows went already."""
+    known = {column.name: column for column in sent.columns}
+    columns = (
+        replace(one, type=known[one.name].type, native=known[one.name].native) if one.name in known else one for one in schema.columns
+    )
+    return replace(schema, columns=tuple(columns))

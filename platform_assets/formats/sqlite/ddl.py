@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from platform_assets.dictionary.model import Column, ForeignKey
+from platform_assets.dictionary.model import Column
+from platform_assets.formats.sql.definition import Reference, TableDefinition
 from platform_assets.formats.sql.statement import DdlError, Statement, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
@@ -40,14 +41,9 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[str, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE and CREATE UNIQUE INDEX added since."""
 
-    name: str
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[ForeignKey, ...] = ()
     without_rowid: bool = False
     strict: bool = False
     selects: bool = False
@@ -55,13 +51,6 @@ class Definition:
     def column(self, name: str) -> ColumnDefinition | None:
         """Names are the same in either case (of ASCII)."""
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(found.name if (found := self.column(name)) is not None else name for name in names)
-
-    def with_unique(self, columns: tuple[str, ...]) -> Definition:
-        known = not columns or columns in self.unique
-        return self if known else replace(self, unique=(*self.unique, columns))
 
     @property
     def implicit(self) -> tuple[str, ...]:
@@ -136,7 +125,7 @@ def _with_reference(definition: Definition, columns: tuple[str, ...], item: Stat
     """`item` stands behind REFERENCES. Without a list the parent's primary key is meant: () until the parent is known."""
     table = item.name()
     references = key_columns(item) if item.here is not None and item.here.punct(b"(") else ()
-    return replace(definition, foreign=(*definition.foreign, ForeignKey(columns, table, references)))
+    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references)))
 
 
 def key_columns(item: Statement) -> tuple[str, ...]:

@@ -27,21 +27,6 @@ _DATA_COMMANDS = (".import", ".read", ".restore", ".open", ".load", ".clone", ".
 class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
-    def events(self) -> Iterator[Event]:
-        """Everything of this file but the verdict; waiting rows stay in the tables' buffers."""
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                yield from self._statement(first)
-            self._good = (self.tokens.line, self.tokens.offset)
-        self._break_told()
-        yield from self._more_skipped()
-
     def _statement(self, first: Token) -> Iterator[Event]:
         word = first.text.upper().decode("latin-1") if first.kind == WORD and first.text else ""
         if first.punct(b"."):

@@ -16,6 +16,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, Notice, TableFound
 from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.definition import Reference
 from platform_assets.formats.sql.rows import Part
 from platform_assets.formats.sql.tables import Known
 from platform_assets.formats.sqlite.affinity import Affinity
@@ -122,7 +123,7 @@ class Tables(tables.Tables[Key, KnownTable]):
         found = by_declaration(column.declared, strict=strict, overrides=self.source.types)
         return found or by_values(column.declared, values, strict=strict)  # type: ignore[arg-type]
 
-    def _reference(self, table: KnownTable, given: ForeignKey) -> ForeignKey | None:
+    def _reference(self, table: KnownTable, given: Reference[str]) -> ForeignKey | None:
         """With names as defined; without a list of columns the parent's key is meant. None when that has other columns, or is not known."""
         database = table.name.removesuffix(table.definition.name).rstrip(".") or None
         parent = self.known.get(self.key((database, given.table)))
