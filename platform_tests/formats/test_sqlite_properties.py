@@ -245,7 +245,8 @@ def test_a_damaged_database_never_raises_and_a_cut_one_is_never_complete(databas
     assert not cut or reading.verdict.completeness == "partial"
 
 
-_PARTS = [
+_PARTS = ["'a'", "''", "'it''s'", "char(10)", "char(228,8364)", "X'4142'", "X''", "NULL", "7", "-12", "+3", "TRUE", "0x1F", "'é'"]
+_PARTS += ["replace('a-b','-','c')"]
     "'a'",
     "''",
     "'it''s'",
