@@ -247,22 +247,6 @@ def test_a_damaged_database_never_raises_and_a_cut_one_is_never_complete(databas
 
 _PARTS = ["'a'", "''", "'it''s'", "char(10)", "char(228,8364)", "X'4142'", "X''", "NULL", "7", "-12", "+3", "TRUE", "0x1F", "'é'"]
 _PARTS += ["replace('a-b','-','c')"]
-    "'a'",
-    "''",
-    "'it''s'",
-    "char(10)",
-    "char(228,8364)",
-    "X'4142'",
-    "X''",
-    "NULL",
-    "7",
-    "-12",
-    "+3",
-    "TRUE",
-    "0x1F",
-    "'é'",
-    "replace('a-b','-','c')",
-]
 
 
 @given(st.lists(st.lists(st.sampled_from(_PARTS), min_size=1, max_size=4), min_size=1, max_size=5), st.sampled_from(["||", " || ", "||\n"]))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.postgres.archive import Listing, archives, form_of, listing, script
 from platform_assets.formats.postgres.catalog import Catalog
@@ -20,6 +19,7 @@ from platform_assets.formats.postgres.session import Session
 from platform_assets.formats.postgres.statements import SqlFile
 from platform_assets.formats.postgres.tables import Tables
 from platform_assets.formats.postgres.tokens import PgTokens
+from platform_assets.formats.sql.dump import check_read
 from platform_assets.formats.sql.text import Losses, SqlText, head_of, open_text
 from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
@@ -59,8 +59,7 @@ class PostgresDump:
         for one in scripts:
             for event in _member_events(one, source, tables, verdict):
                 yield losses.saw(event)
-        if not verdict.read_any:
-            raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
+        check_read(dump, verdict)
         for event in ignored:
             yield losses.saw(event)
         for event in tables.last_seen(scripts[-1].rows.name):
