@@ -25,7 +25,7 @@ from bulk import psql, query
 from dat import COLUMNS, Made
 
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.base import Finished, Rows, TableFound
+from platform_assets.formats.base import Finished, Format, Rows, TableFound
 from platform_assets.formats.cast import cast_batch
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.postgres.reader import PostgresDump
@@ -33,6 +33,7 @@ from platform_assets.storage.home import Home
 from platform_assets.storage.server.embedded import EmbeddedServer
 
 SOURCE = SourceSettings("bench")
+READER = PostgresDump()
 TABLE = "public.sales"
 HEAD = """--
 -- PostgreSQL database dump
@@ -121,10 +122,11 @@ def fetched(result: duckdb.DuckDBPyConnection) -> Iterator[str]:
         yield from (one[0] for one in lines)
 
 
-def read(path: Path, *, cast: bool) -> int:
+def read(path: Path, *, cast: bool, reader: Format = READER) -> int:
+    """How many rows the reader gives; with `cast`, typed as the platform stores them."""
     tables, rows = {}, 0
     dump = open_dump(path, SOURCE)
-    for event in PostgresDump().read(dump, SOURCE, {}):
+    for event in reader.read(dump, SOURCE, {}):
         if isinstance(event, TableFound):
             tables[event.table.name] = event.table
         elif isinstance(event, Rows):
@@ -144,6 +146,20 @@ def best(action: Callable[[], object], before: Callable[[], object] = lambda: No
         action()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
+
+
+def reader_figures(path: Path, rows: int, reader: Format = READER) -> dict[str, float]:
+    megabytes = path.stat().st_size / 1e6
+    if read(path, cast=False, reader=reader) != rows:
+        raise SystemExit("not every row was read")
+    seconds = best(lambda: read(path, cast=False, reader=reader))
+    return {
+        "rows": rows,
+        "file_mb": round(megabytes),
+        "reader_seconds": round(seconds, 2),
+        "reader_mb_per_second": round(megabytes / seconds),
+        "cast_seconds": round(best(lambda: read(path, cast=True, reader=reader)), 2),
+    }
 
 
 def psql_seconds(home: Path, path: Path) -> float:
@@ -167,21 +183,10 @@ def main() -> None:
     try:
         path = home / "sales.sql"
         write_dump(path, options.rows, options.form)
-        megabytes = path.stat().st_size / 1e6
-        if read(path, cast=False) != options.rows:
-            raise SystemExit("not every row was read")
-        seconds, typed = best(lambda: read(path, cast=False)), best(lambda: read(path, cast=True))
-        figures = {
-            "rows": options.rows,
-            "form": options.form,
-            "file_mb": round(megabytes),
-            "reader_seconds": round(seconds, 2),
-            "reader_mb_per_second": round(megabytes / seconds),
-            "cast_seconds": round(typed, 2),
-        }
+        figures = {"form": options.form} | reader_figures(path, options.rows)
         if not options.no_psql:
             figures["psql_seconds"] = round(psql_seconds(home, path), 2)
-            figures["of_psql"] = round(seconds / float(figures["psql_seconds"]), 2)
+            figures["of_psql"] = round(figures["reader_seconds"] / figures["psql_seconds"], 2)
         print(json.dumps(figures))  # noqa: T201
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -19,15 +19,10 @@ from pathlib import Path
 
 import duckdb
 from dat import COLUMNS, Made
-from readers_postgres import best, fetched
+from readers_postgres import best, fetched, reader_figures
 
-from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.base import Finished, Rows, TableFound
-from platform_assets.formats.cast import cast_batch
-from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.sqlite.reader import SqliteDump
 
-SOURCE = SourceSettings("bench")
 TYPES = {
     "bigint": "INTEGER",
     "integer": "INTEGER",
@@ -66,20 +61,6 @@ def write_dump(path: Path, rows: int, form: str) -> None:
         file.write("COMMIT;\n")
 
 
-def read(path: Path, *, cast: bool) -> int:
-    tables, rows = {}, 0
-    for event in SqliteDump().read(open_dump(path, SOURCE), SOURCE, {}):
-        if isinstance(event, TableFound):
-            tables[event.table.name] = event.table
-        elif isinstance(event, Rows):
-            rows += event.batch.num_rows
-            if cast:
-                cast_batch(event.batch, tables[event.table])
-        elif isinstance(event, Finished) and event.completeness != "complete":
-            raise SystemExit(f"the dump is {event.completeness}: {event.reasons}")
-    return rows
-
-
 def run(path: Path, database: Path) -> None:
     """SQLite's own way, without waiting for the disk."""
     with sqlite3.connect(database) as connection:
@@ -97,21 +78,10 @@ def main() -> None:
     try:
         path, database = folder / "sales.sql", folder / "sales.db"
         write_dump(path, options.rows, options.form)
-        megabytes = path.stat().st_size / 1e6
-        if read(path, cast=False) != options.rows:
-            raise SystemExit("not every row was read")
-        seconds, typed = best(lambda: read(path, cast=False)), best(lambda: read(path, cast=True))
-        figures = {
-            "rows": options.rows,
-            "form": options.form,
-            "file_mb": round(megabytes),
-            "reader_seconds": round(seconds, 2),
-            "reader_mb_per_second": round(megabytes / seconds),
-            "cast_seconds": round(typed, 2),
-        }
+        figures = {"form": options.form} | reader_figures(path, options.rows, SqliteDump())
         if not options.no_sqlite:
             figures["sqlite_seconds"] = round(best(lambda: run(path, database), lambda: database.unlink(missing_ok=True)), 2)
-            figures["of_sqlite"] = round(seconds / float(figures["sqlite_seconds"]), 2)
+            figures["of_sqlite"] = round(figures["reader_seconds"] / figures["sqlite_seconds"], 2)
         print(json.dumps(figures))  # noqa: T201
     finally:
         shutil.rmtree(folder, ignore_errors=True)
