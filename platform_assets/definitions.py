@@ -14,6 +14,7 @@ from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAv
 from platform_assets.defs.jobs import JOBS  # noqa: E402
 from platform_assets.defs.platform import Platform  # noqa: E402
 from platform_assets.defs.sensors import SCHEDULES, SENSORS  # noqa: E402
+from platform_assets.defs.topics import topic_definitions  # noqa: E402
 from platform_assets.settings import Settings  # noqa: E402
 
 
@@ -28,13 +29,15 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
         "latest_avro": LatestAvro(platform),
         **overrides,
     }
-    governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in ASSETS]
+    topics = topic_definitions(settings)
+    assets = (*ASSETS, *topics.assets)
+    governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in assets]
     return dg.Definitions(
         assets=governed,
         asset_checks=list(CHECKS),
-        jobs=list(JOBS),
+        jobs=[*JOBS, *topics.jobs],
         sensors=list(SENSORS),
-        schedules=list(SCHEDULES),
+        schedules=[*SCHEDULES, *topics.schedules],
         resources=resources,
         executor=dg.in_process_executor,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from servers.mariadb import MariaDb
 
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.embedded import EmbeddedServer, ServerAddress
@@ -69,6 +70,16 @@ def database(server: ServerAddress) -> Iterator[str]:
     yield server.url(name)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """One MariaDB per worker, on a socket alone; skipped where its programs are not installed."""
+    missing = MariaDb.missing()
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not found: install mariadb-server and mariadb-client to compare with the native server")
+    with MariaDb.running() as server:
+        yield server
 
 
 @pytest.fixture

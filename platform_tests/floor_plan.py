@@ -42,7 +42,7 @@ LAYERS: dict[str, Layer] = {
     "versions": _layer("errors dictionary"),
     "engines": _layer("errors dictionary versions", "duckdb", "pyspark"),
     "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg polars fsspec upath numpy psutil"),
-    "sources": _layer("errors dictionary formats storage", "httpx requests sqlalchemy"),
+    "sources": _layer("errors dictionary formats storage", "requests sqlalchemy", "fsspec"),
     # psutil here and in defs: which processes of ours live.
     "operations": _layer(_EVERYTHING, "numpy psutil"),
     # Dagster finds `context` and Config parameters by their annotations: as strings it does not know them.

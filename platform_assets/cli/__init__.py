@@ -12,18 +12,28 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, listings, loading, services
+from platform_assets.cli import backups, listings, loading, services, topics
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(loading.ingest, loading.inspect, listings.dumps, listings.tables, listings.show, listings.sql, listings.rejects),
+    *(
+        loading.ingest,
+        loading.inspect,
+        topics.import_,
+        topics.topics,
+        listings.dumps,
+        listings.tables,
+        listings.show,
+        listings.sql,
+        listings.rejects,
+    ),
     *(backups.backup, backups.verify, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(_command.__name__.rstrip("_"))(_command)
 
 __all__ = ["COMMANDS", "app", "entry", "err", "main", "out"]
 

@@ -6,7 +6,7 @@ import importlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -17,6 +17,7 @@ from platform_assets.cli.program import HomeOption, JsonOption, SourceOption, ca
 if TYPE_CHECKING:
     from platform_assets.operations.ingest import IngestReport
     from platform_assets.operations.inspect import Inspection
+    from platform_assets.settings import Settings
 
 
 def ingest(
@@ -31,13 +32,17 @@ def ingest(
 
     Exit code: 0 all well, 1 something was rejected, recovered or partial, 2 something failed.
     """
+    load_paths(settings_of(home) if paths else existing(home), paths or [], source, as_json=json_)
+
+
+def load_paths(settings: Settings, paths: list[Path], source: str | None, *, as_json: bool) -> NoReturn:
+    """What `ingest` does, for every command that ends in it. Ends the command with its exit code."""
     from platform_assets.operations.ingest import anything_to_do, one_at_a_time, report_of
 
-    settings = settings_of(home) if paths else existing(home)
     with Progress() as progress:
         catalog = catalog_of(settings)
         with one_at_a_time(catalog, say=progress.say):
-            work = anything_to_do(settings, catalog, paths or [], source, say=progress.say, found=_import_runner)
+            work = anything_to_do(settings, catalog, paths, source, say=progress.say, found=_import_runner)
             errors: dict[str, str] = {}
             if work.versions or work.tables:
                 from platform_assets.defs.runs import Runner
@@ -46,7 +51,7 @@ def ingest(
                     errors = runner.ingest(work, say=progress.say)
                     catalog = runner.platform.catalog  # connected anew when the server went away meanwhile
             report = report_of(catalog, work, errors)
-    _print_ingest(report, as_json=json_)
+    _print_ingest(report, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
 

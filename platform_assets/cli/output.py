@@ -117,7 +117,7 @@ class Progress:
     def __init__(self) -> None:
         self.rows = 0
         self.stage = ""
-        self.last = 0.0
+        self.last = self.began = 0.0
         self.live = err.status("starting") if err.is_terminal else None
 
     def __enter__(self) -> Progress:
@@ -129,13 +129,15 @@ class Progress:
         if self.live:
             self.live.stop()
 
-    def __call__(self, stage: str, table: str, rows: int) -> None:
-        self.rows = self.rows + rows if stage == self.stage else rows
-        self.stage = stage
+    def __call__(self, stage: str, table: str, rows: int, total: int | None = None) -> None:
         now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.rows, self.began = stage, 0, now
+        self.rows += rows
         if self.live and now - self.last > 0.1:
             self.last = now
-            self.live.update(Text(f"{stage}  {table}  {self.rows:,} rows"))
+            of, speed = f" of {total:,} ({min(1.0, self.rows / total):.0%})" if total else "", self.rows / max(now - self.began, 0.1)
+            self.live.update(Text(f"{stage}  {table}  {self.rows:,}{of} rows  {speed:,.0f} rows/s"))
 
     def say(self, line: str) -> None:
         err.print(Text(line))

@@ -17,11 +17,13 @@ from platform_assets.formats.mysql.reader import MySqlDump
 from platform_assets.formats.mysql_tab.reader import MySqlTab
 from platform_assets.formats.mysql_xml.reader import MySqlXml
 from platform_assets.formats.postgres.reader import PostgresDump
+from platform_assets.formats.pull import Pull
 from platform_assets.formats.sqlite.database import SqliteDatabase
 from platform_assets.formats.sqlite.reader import SqliteDump
 from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
+    Pull(),
     TableArchive(),
     Excel(),
     Parquet(),

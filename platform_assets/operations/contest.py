@@ -129,7 +129,7 @@ class _Holding:
 
     def _repetitions(self, version: TableVersion) -> list[pa.ChunkedArray]:
         self._engine.register("digests", version.digests(self._timeline.union))
-        found: pa.Table = self._engine.execute(f'SELECT * FROM ({repetitions_sql("digests")}) AS r ORDER BY "row"').to_arrow_table()
+        found: pa.Table = self._engine.sql(f'SELECT * FROM ({repetitions_sql("digests")}) AS r ORDER BY "row"').to_arrow_table()
         self._engine.unregister("digests")
         return list(found.columns[1:])
 

@@ -141,6 +141,7 @@ class _Snapshots:
             "tool": finished.tool,
             "dump_time": finished.dump_time.isoformat() if finished.dump_time else None,
             "parsed_at": datetime.now(UTC).isoformat(),
+            "full": finished.facts.get("full") == "yes",
         }
         snapshots = []
         for name, table in reading.tables.items():

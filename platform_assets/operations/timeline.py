@@ -28,7 +28,7 @@ from platform_assets.versions.order import Place, VersionFacts, order_versions
 class TableVersion:
     """One version of the table, with its place among the versions of its instance.
 
-    `full`: a complete dump of a source whose dumps are full, so that a key that it lacks is gone.
+    `full`: a complete dump of which its source's settings, or it itself, say that it holds every row: a key that it lacks is gone.
     """
 
     snapshot: Snapshot
@@ -135,7 +135,7 @@ def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -
         record = records[found.version]
         completeness = record.completeness or "unknown"
         confirmed = bool({record.version, record.label} & set(rules.deletes_confirmed))
-        full = rules.dumps == "full" and completeness == "complete"
+        full = (rules.dumps == "full" or snapshot.facts.get("full", False)) and completeness == "complete"
         versions.append(TableVersion(snapshot, places[found.version], completeness, full, confirmed))
     if not versions:
         raise PlatformError(f"No published version of {source} has a table {table!r}.", source=source, table=table)

@@ -66,8 +66,11 @@ def fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
-    """A binary file to write; it appears under `path` only when the block ends without an error."""
+def atomic_file(path: Path, *, mode: int = 0o644, settled: bool = True) -> Iterator[BinaryIO]:
+    """A binary file to write; it appears under `path` only when the block ends without an error.
+
+    Not `settled`: its name may be lost in a power cut, until the next one in the same folder is settled.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_sibling(path)
     try:
@@ -77,7 +80,8 @@ def atomic_file(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        fsync_folder(path.parent)
+        if settled:
+            fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

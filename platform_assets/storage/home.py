@@ -23,6 +23,10 @@ class Home:
         return self.root / "dictionary"
 
     @property
+    def topics(self) -> Path:
+        return self.root / "topics"
+
+    @property
     def store(self) -> Path:
         return self.root / "store"
 
@@ -49,3 +53,7 @@ class Home:
 
     def backups(self, source: str, table: str) -> Path:
         return self.store / "backups" / folder_name(source) / folder_name(table)
+
+    def pull(self, topic: str) -> Path:
+        """The unfinished pull of a topic."""
+        return self.store / "pulls" / folder_name(topic)

@@ -18,6 +18,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,8 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
-from workbook_files import number, ods, xlsx, zipped
+from workbook_files import number, ods, xls, xlsx, zipped
+from xlsb_file import xlsb
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
@@ -261,7 +263,9 @@ def _excel() -> list[Sample]:
     open_rows += [[stored.format(kind="float", value=at), texts.format(value=f"name {at}")] for at in range(12)]
     cells = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in open_rows)
     books = [_made("two-sheets.xlsx", xlsx({"users": users, "jobs": [["n"], [1], [2]]}, hidden=("jobs",))), _made("open.ods", ods(cells))]
-    return [*books, *(_parts(book) for book in books)]
+    old = _made("old.xls", xls({"users": [["id", "name", "born"], *[[at, f"name {at}", date(2024, 1, 1 + at)] for at in range(5)]]}))
+    binary = _made("binary.xlsb", xlsb({"users": [["id", "name"], *[[at, f"name {at}"] for at in range(5)]]}))
+    return [*books, *(_parts(book) for book in books), old, binary]
 
 
 def _parts(book: Sample) -> Sample:
@@ -271,6 +275,25 @@ def _parts(book: Sample) -> Sample:
     unread = ("[Content_Types].xml", "mimetype", "META-INF/manifest.xml")
     first = tuple(part for part in parts if part[0] in unread)
     return Sample(f"parts of {name}", tuple(part for part in parts if part[0] not in unread), zipped=name, first=first)
+
+
+def _pull() -> list[Sample]:
+    rows = b"".join(b'{"id": %d, "name": "n%d", "at": "2024-01-0%dT00:00:00"}\n' % (n, n, n) for n in range(1, 10))
+    columns = [{"name": name, "native": "", "type": kind} for name, kind in (("id", "int64"), ("name", "string"), ("at", "timestamp"))]
+    about = {
+        "format_version": 1,
+        "kind": "platform-assets pull",
+        "topic": "t",
+        "table": "people",
+        "moment": "2024-01-01T00:00:00+00:00",
+        "full": True,
+        "columns": columns,
+        "key": ["id"],
+        "row_version": "at",
+        "rows": 9,
+        "chunks": [{"name": "rows-000000.jsonl.zst", "sha256": ""}],
+    }
+    return [Sample("pull", (("rows-000000.jsonl", rows), ("pull.json", json.dumps(about).encode())))]
 
 
 MAKERS: dict[str, Callable[[], list[Sample]]] = {
@@ -284,6 +307,7 @@ MAKERS: dict[str, Callable[[], list[Sample]]] = {
     "sqlite-database": _sqlite_database,
     "json": _json("json"),
     "json-lines": _json("json-lines"),
+    "pull": _pull,
     "avro": _avro,
     "parquet": _parquet,
     "arrow": _arrow,

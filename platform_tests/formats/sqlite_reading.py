@@ -63,7 +63,8 @@ def typed_file(path: Path) -> TypedReading:
 
 
 def loaded(script: str) -> sqlite3.Connection:
-    """The script as SQLite itself runs it."""
+    """The script as SQLite's shell hands it to SQLite: lines that end with CR LF end with a line feed."""
+    script = script.replace("\r\n", "\n") if script.partition("\n")[0].endswith("\r") else script
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(script)
     return connection

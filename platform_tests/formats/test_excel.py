@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading import read
-from workbook_files import Raw, number, ods, sheet_xml, xlsx, zipped
+from workbook_files import Raw, number, ods, sheet_xml, xls, xlsx, zipped
+from xlsb_file import xlsb
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
@@ -22,6 +23,7 @@ from platform_assets.dictionary.types import DATE, INT64, STRING, decimal
 from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
+from platform_assets.formats.excel import reader
 from platform_assets.formats.excel.old import OldWorkbookError, old_steps
 from platform_assets.formats.excel.reader import Excel
 from platform_assets.formats.excel.styles import shows_of
@@ -205,6 +207,38 @@ def test_every_cut_is_refused_or_partial(tmp_path: Path) -> None:
         except UnreadableDump:
             continue
         raise AssertionError(f"cut at {cut}: {found.completeness}")
+
+
+def test_an_old_workbook_is_read_by_its_sheets(tmp_path: Path) -> None:
+    rows = [["id", "name", "price", "born", "ok"], [1, "é", 1.5, dt.date(2024, 2, 29), True], [2, None, 0.1, dt.date(1999, 12, 31), False]]
+    path = stored(tmp_path, xls({"users": rows, "jobs": [["n"], [7]]}), "book.bin")
+    assert choose(open_dump(path, APP), APP)[0].name == "excel"
+    found = read(Excel(), path)
+    assert found.rows == {"users": [dict(zip(rows[0], row, strict=True)) for row in rows[1:]], "jobs": [{"n": 7}]}
+    assert found.types("users") == {"id": "int64", "name": "string", "price": "float64", "born": "date", "ok": "boolean"}
+    assert (found.completeness, found.bad) == ("complete", [])
+
+
+def test_a_binary_workbook_is_read_by_its_sheets(tmp_path: Path) -> None:
+    rows = [["id", "name", "price", "ok"], [1, "é", 1.5, True], [2, None, 0.1, False]]
+    path = stored(tmp_path, xlsb({"users": rows, "jobs": [["n"], [7]]}), "book.bin")
+    assert choose(open_dump(path, APP), APP)[0].name == "excel"
+    found = read(Excel(), path)
+    assert found.rows == {"users": [dict(zip(rows[0], row, strict=True)) for row in rows[1:]], "jobs": [{"n": 7}]}
+    assert (found.completeness, found.bad) == ("complete", [])
+
+
+def test_an_old_workbook_that_is_cut_is_refused_or_partial_and_mostly_without_a_process(tmp_path: Path, monkeypatch) -> None:
+    data = xls({"t": [["a"], *[[n] for n in range(50)]]})
+    started = []
+    monkeypatch.setattr(reader, "old_steps", lambda path, size: started.append(size) or old_steps(path, size))
+    for cut in (*range(8, len(data) - 512, 97), len(data) - 513, len(data) - 512, len(data) - 511, len(data) - 1):
+        try:
+            found = read(Excel(), stored(tmp_path, data[:cut]))
+        except UnreadableDump:
+            continue
+        assert found.completeness == "partial", cut
+    assert set(started) == {len(data) - 511, len(data) - 1}, "what misses whole sectors is not handed on"
 
 
 def test_flipped_bytes_never_crash_nor_pass_for_complete_with_other_rows(tmp_path: Path) -> None:

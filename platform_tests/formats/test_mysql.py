@@ -478,3 +478,22 @@ def test_a_text_too_long_to_hold_rejects_its_row_alone(monkeypatch):
     reading = read(TABLE + "INSERT INTO `t` VALUES (1,'a'),(2,'" + "x" * 50_000 + "'),(3,'b');\n")
     assert reading.rows("t") == [("1", "a"), ("3", "b")]
     assert [(one.code, one.row) for one in reading.unreadable] == [("not-a-literal", 2)]
+
+
+def test_g13_statements_about_accounts_are_told_and_their_passwords_are_not():
+    script = """GRANT ALL ON *.* TO `x`@`y` IDENTIFIED BY PASSWORD '*secret';
+REVOKE ALL ON *.* FROM `x`@`y`;
+RENAME USER a TO b;
+ALTER USER b IDENTIFIED BY 'secret';
+SET PASSWORD FOR b = 'secret';
+SET DEFAULT ROLE r FOR b;
+DROP ROLE r;
+USE user;
+SET @password = 1;
+INSERT INTO `t` VALUES (1);
+"""
+    reading = mysql_reading.read("CREATE TABLE `t` (`id` int) ENGINE=InnoDB;\n" + script)
+    told = [notice.message.partition(":")[0] for notice in reading.notices if notice.code == "skipped-statement"]
+    assert told == ["GRANT", "REVOKE", "RENAME", "ALTER USER", "SET PASSWORD", "SET ROLE", "DROP ROLE"]
+    assert "secret" not in repr(reading.notices)
+    assert reading.verdict.completeness == "unknown"

@@ -1,8 +1,12 @@
-"""Properties of the MySQL reader: what is written is read back, both ways of reading a tuple agree, damaged text never does harm."""
+"""Properties of the MySQL reader: what is written is read back, both ways of reading a tuple agree, damaged text never does harm.
+
+PLATFORM_EXAMPLES sets how many examples are tried.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from platform_assets.formats.mysql.values import Problem, Tuples
 from platform_assets.formats.sql import tokens as sql_tokens
 from platform_assets.formats.sql.tokens import END, Lexis, Tokens
 
+EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "100"))
 CASES = Path(__file__).parent / "cases" / "mysql"
 TABLE = "CREATE TABLE `t` (`a` text, `b` blob, `n` decimal(20,5), `i` bigint);\n"
 
@@ -62,7 +67,7 @@ def written(row: tuple, style: int) -> bytes:
 
 
 @given(rows, st.integers(0, 6), st.sampled_from([b",", b",\n", b" , -- x\n", b"\r\n,/* ( */"]), st.sampled_from([11, 64, 1 << 20]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 def test_rows_written_as_inserts_are_read_back_equal(given_rows, style, between, chunk):
     data = TABLE.encode() + b"INSERT INTO `t` VALUES " + between.join(written(row, style) for row in given_rows) + b";\n"
     kept = sql_tokens.CHUNK
@@ -84,7 +89,7 @@ literals = st.one_of(
 
 @example(cells=["'\\')'"], between=",", backslash=False)
 @given(st.lists(literals, min_size=1, max_size=5), st.sampled_from([",", ", ", ",\n "]), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * EXAMPLES, deadline=None)
 def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, backslash):
     data = ("(" + between.join(cells) + ") ;x").encode("utf-8", "surrogatepass")
     quick = Tuples(Tokens(io.BytesIO(data), Lexis(backslash=backslash), lambda *_: None), len(cells))
@@ -116,7 +121,7 @@ forms = st.sampled_from([None, b"1", b"-2.5", b"007", b"0x41", b"0b101", b"U\xc3
 
 @pytest.mark.parametrize("native", NATIVES, ids=lambda native: native.word)
 @given(cells=st.lists(forms, min_size=1, max_size=4), latin1=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES // 2 + 10, deadline=None)
 def test_a_whole_column_at_once_gives_what_cell_by_cell_gives(native, cells, latin1):
     charset = "latin-1" if latin1 else "utf-8"
     reading = Reading(native, lambda data: data.decode(charset), lambda data: data.decode(charset), utf8=not latin1)
@@ -127,7 +132,7 @@ def test_a_whole_column_at_once_gives_what_cell_by_cell_gives(native, cells, lat
 
 
 @given(st.lists(st.sampled_from(["\\", "'", "''", "n", "0", "%", "_", "x", "é"]), max_size=12).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * EXAMPLES, deadline=None)
 def test_escapes_are_undone_as_one_by_one(text):
     body = text.encode()
     expected, at = b"", 0
@@ -155,7 +160,7 @@ _CASES = [path.read_bytes() for path in sorted(CASES.glob("*.sql"))]
 
 
 @given(st.sampled_from(_CASES), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=5))
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=EXAMPLES + 50, deadline=2000)
 def test_a_damaged_dump_gives_a_verdict_and_nothing_worse(data, changes):
     damaged = bytearray(data)
     for at, value in changes:
@@ -168,7 +173,7 @@ def test_a_damaged_dump_gives_a_verdict_and_nothing_worse(data, changes):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=100, deadline=2000)
+@settings(max_examples=EXAMPLES, deadline=2000)
 def test_any_bytes_forced_to_be_mysql_give_a_verdict(data):
     try:
         reading = mysql_reading.read(data)

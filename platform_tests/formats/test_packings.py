@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +15,9 @@ from archives import PACKERS, contents, lz4, read_until_error, tarred, written, 
 
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
+from platform_assets.formats.containers import frames
 from platform_assets.formats.containers.opening import head, ignored_notices, open_dump
-from platform_assets.formats.containers.unpacking import gathered
+from platform_assets.formats.containers.unpacking import PACKINGS, STREAM_ERRORS, gathered
 
 SOURCE = SourceSettings("app")
 TEXT = b"".join(b"%d,row number %d\n" % (n, n * n) for n in range(20_000))
@@ -176,3 +179,15 @@ def test_a_packed_archive_in_an_archive(tmp_path: Path) -> None:
     dump = open_dump(written(tmp_path / "x.zip", zipped({"v1/x.tgz": inner, "c.csv": b"c"})), SOURCE)
     assert contents(dump) == {"v1/x.tgz/a.csv": TEXT, "v1/x.tgz/b.csv.zst": TEXT, "c.csv": b"c"}
     assert dump.sealed
+
+
+@pytest.mark.parametrize("name", ["zstd", "lz4"])
+def test_a_stream_that_fails_leaves_nothing_in_memory(name):
+    """Each cut or damaged stream left its buffers behind: Arrow's stream, its source and the source's error held one another."""
+    packing = next(one for one in PACKINGS if one.name == name)
+    packed = PACKERS[name](bytes(range(256)) * 40)
+    for data in (packed[:-9], packed[:20] + b"\xff" * 20 + packed[40:]):
+        with suppress(*STREAM_ERRORS):
+            list(packing.decode(iter([data])))
+    gc.collect()
+    assert [one for one in gc.get_objects() if isinstance(one, frames._Pieces)] == []

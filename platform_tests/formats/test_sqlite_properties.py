@@ -264,3 +264,19 @@ def test_literals_joined_by_bars_with_what_only_sqlite_knows_reject_their_row_al
     reading = sqlite_reading.read(f"BEGIN TRANSACTION;\nCREATE TABLE t(a TEXT);\nINSERT INTO t VALUES({value}),('x');\nCOMMIT;\n")
     assert [one.code for one in reading.unreadable] == ["not-a-literal"]
     assert reading.rows("t") == [("x",)]
+
+
+@pytest.mark.parametrize("rows", [3, 400])
+def test_g09_a_windows_script_is_read_as_sqlites_shell_reads_it(rows):
+    """One by one, in blocks and by tokens: a text's CR LF is a line feed; what char() and unistr() make stays."""
+    plain = [(number, f"a\r\nb{number}\rc\r\r\n") for number in range(rows)]
+    script = "CREATE TABLE t(id INTEGER PRIMARY KEY, x TEXT);\r\n"
+    script += "".join(f"INSERT INTO t VALUES({number},'{text}');\r\n" for number, text in plain)
+    script += "INSERT INTO t VALUES(900,replace('x\\r\r\n','\\r',char(13))),(901,/* token by token */'y\r\n');\r\n"
+    reading = sqlite_reading.typed(sqlite_reading.READER, sqlite_reading.dump(script))
+    assert sqlite_reading.differences(reading, sqlite_reading.loaded(script)) == []
+    assert dict(reading.rows("t"))[900] == "x\r\n"
+    assert reading.codes() == ["line-ends"]
+    unix = sqlite_reading.read(script.replace(";\r\n", ";\n"))
+    assert [row[1] for row in unix.rows("t")[:rows]] == [text for _, text in plain]
+    assert unix.codes() == []

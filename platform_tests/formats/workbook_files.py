@@ -6,7 +6,11 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
+
+import xlwt
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -94,6 +98,19 @@ def xlsx(
         **(parts or {}),
     }
     return zipped(everything)
+
+
+def xls(sheets: Mapping[str, Sequence[Sequence[Any]]]) -> bytes:
+    """A real .xls (BIFF8 in a compound file), by xlwt. Dates are cells of a date format."""
+    book = xlwt.Workbook(encoding="utf-8")
+    day = xlwt.easyxf(num_format_str="YYYY-MM-DD")
+    for name, rows in sheets.items():
+        sheet = book.add_sheet(name)
+        for at, row in enumerate(rows):
+            for column, value in enumerate(row):
+                sheet.write(at, column, value, *([day] if isinstance(value, date) else []))
+    book.save(buffer := io.BytesIO())
+    return buffer.getvalue()
 
 
 def zipped(parts: Mapping[str, str | bytes]) -> bytes:

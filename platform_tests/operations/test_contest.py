@@ -110,3 +110,9 @@ def test_a_full_dump_is_the_state_of_its_day_also_where_row_versions_ran_back(tm
     table = Table("t", COLUMNS, key=("id",), row_version="updated")
     timeline = timeline_over(tmp_path, table, [([(1, "new", 9)], True), ([(1, "old", 3)], True)])
     assert chosen(outcome(tmp_path, timeline), timeline) == [[], [1]]
+
+
+def test_a_bag_keeps_as_many_equal_rows_as_one_version_had(tmp_path):
+    table = Table("t", COLUMNS)
+    timeline = timeline_over(tmp_path, table, [([(1, "a", None), (1, "a", None)], False), ([(1, "a", None)], False)])
+    assert chosen(outcome(tmp_path, timeline), timeline) == [[2], [1]]

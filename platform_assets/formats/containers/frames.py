@@ -159,7 +159,11 @@ def _decode_frame(pieces: _Pieces, codec: str) -> Iterator[bytes]:
         if "Truncated" in str(error):
             raise EOFError from error
         raise
-    if pieces.error:
-        raise pieces.error
+    finally:
+        # Arrow holds `pieces` where Python's collector does not see it: an error kept there, whose frames hold the stream, would keep all.
+        found, pieces.error = pieces.error, None
+        stream.close()
+    if found:
+        raise found
     while pieces.read(1 << 16):  # an empty frame: Arrow sees its end before its checksum
         pass

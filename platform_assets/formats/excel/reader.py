@@ -21,6 +21,7 @@ from platform_assets.formats.containers.workbooks import kind_of, looks_like
 from platform_assets.formats.delimited.shape import with_formats
 from platform_assets.formats.excel.cells import Sheet, SheetEnd, SheetRow
 from platform_assets.formats.excel.columns import SheetFacts, SheetShape, arrays_of, batches
+from platform_assets.formats.excel.compound import least_size
 from platform_assets.formats.excel.old import OldWorkbookError, old_steps
 from platform_assets.formats.excel.package import Workbook
 from platform_assets.formats.excel.parts import Parts
@@ -29,6 +30,8 @@ from platform_assets.formats.excel.xml_stream import BadXml, stream_elements
 from platform_assets.formats.members import Context, Reading, claim, lost, read_members
 
 _BATCH = 8_192
+_SECTOR = 512
+"""The least that a compound file is short of when a sector is missing; less is missing within the last one, which may be padding."""
 _KEPT_CELLS = 200_000
 """A sheet of up to so many cells (some 40 MB as Python values) is not parsed a second time."""
 _BROKEN = (BadXml, OldWorkbookError, EOFError, OSError, zlib.error, ValueError)
@@ -88,6 +91,13 @@ def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Rea
         for sheet in workbook.sheets:
             proven &= yield from _sheet(sheet, rows, member, name, context)
         return proven
+    if kind is None:
+        raise OldWorkbookError("its directory, which stands at the end, is cut off or damaged")
+    cut = 0
+    if kind == "xls":
+        cut = max(least_size(copy.path) - copy.size, 0)
+        if cut >= _SECTOR:
+            raise OldWorkbookError(f"{cut:,} bytes or more are missing at its end")
     if kind in ("xlsb", "ods"):
         parts = Parts(copy.path, member.name, context.source)
         parts.prove()
@@ -103,7 +113,9 @@ def _workbook(copy: Spooled, member: Member, name: str, context: Context) -> Rea
     proven = True
     for sheet in sheets:
         proven &= yield from _sheet(sheet, _old_rows(copy, ends), member, name, context)
-    return proven
+    if cut:
+        yield lost(member, "stream-cut", f"{cut:,} bytes are missing at the end of its last sector", name)
+    return proven and not cut
 
 
 def _prove_xml(parts: Parts, part: str) -> None:

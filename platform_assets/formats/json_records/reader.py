@@ -44,7 +44,7 @@ class _JsonFormat:
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
         """Yields the tables in the order of the members. Raises LimitExceeded, and UnreadableDump when there is no list of objects."""
         context = Context(source, dictionary)
-        return read_members(dump, context, tool=self.name, mine=lambda member: self._mine(member, source), read=self._read)
+        return read_members(dump, context, tool=self.name, mine=lambda member: self._mine(member, source), read=self.read_member)
 
     def _mine(self, member: Member, source: SourceSettings) -> str | None:
         start = head(member)
@@ -61,7 +61,8 @@ class _JsonFormat:
     def _proof(self) -> bool:
         raise NotImplementedError
 
-    def _read(self, member: Member, name: str, context: Context) -> Reading:
+    def read_member(self, member: Member, name: str, context: Context) -> Reading:
+        """The events of one member whose list, if it has no name of its own, is the table `name`."""
         try:
             encoding = encoding_of(head(member, 4).data, context.source)
             with member.open() as stream:

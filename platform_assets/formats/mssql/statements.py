@@ -17,9 +17,10 @@ from platform_assets.formats.sql.statement import DdlError, split_commas
 from platform_assets.formats.sql.tokens import END, EOF, STRING, WORD, Token
 
 _PASSED = {
-    "CHECKPOINT", "CLOSE", "DBCC", "DEALLOCATE", "DECLARE", "DENY", "DISABLE", "ENABLE", "GOTO", "GRANT", "OPEN", "PRINT", "RAISERROR",
-    "READTEXT", "RECONFIGURE", "RETURN", "REVERT", "REVOKE", "SAVE", "THROW", "USE", "WAITFOR", "BACKUP", "KILL", "SHUTDOWN",
+    "CHECKPOINT", "CLOSE", "DBCC", "DEALLOCATE", "DECLARE", "DISABLE", "ENABLE", "GOTO", "OPEN", "PRINT", "RAISERROR",
+    "READTEXT", "RECONFIGURE", "RETURN", "REVERT", "SAVE", "THROW", "USE", "WAITFOR", "BACKUP", "KILL", "SHUTDOWN",
 }  # fmt: skip
+_RIGHTS = {"DENY", "GRANT", "REVOKE"}
 _DATA = {"BULK", "FETCH", "LOAD", "MERGE", "RESTORE", "UPDATETEXT", "WITH", "WRITETEXT"}
 _LANGUAGES = {
     **dict.fromkeys(("us_english", "english"), "mdy"),
@@ -161,6 +162,8 @@ class Script(DefinitionReading):
         if word in _DATA or word == "UPDATE" or selects_into:
             message = f"{word}{' INTO' * selects_into} changes rows by more than literals; it was not run."
             yield from self._skipped(word, first, "skipped-data-statement", message, raw)
+        elif word in _RIGHTS:
+            yield from self._skipped(word, first, "skipped-statement", f"{word}: rights are not taken over; it was skipped.", raw)
         elif word == "CREATE":
             yield from self._created(statement, raw)
         elif first.punct(b":") or first.punct(b"!"):

@@ -20,8 +20,8 @@ _VIEW_CONDITION = 50001
 """mysqldump puts the stand-in tables of views, and nothing else that creates a table, into this condition."""
 _PASSED = {
     "ANALYZE", "BEGIN", "CHANGE", "CHECK", "CHECKSUM", "COMMIT", "DEALLOCATE", "DESC", "DESCRIBE",
-    "DO", "EXPLAIN", "FLUSH", "GRANT", "HELP", "INSTALL", "KILL", "LOCK", "OPTIMIZE",
-    "PREPARE", "PURGE", "RELEASE", "REPAIR", "RESET", "REVOKE", "SAVEPOINT", "SELECT", "SHOW",
+    "DO", "EXPLAIN", "FLUSH", "HELP", "INSTALL", "KILL", "LOCK", "OPTIMIZE", "PREPARE",
+    "PURGE", "RELEASE", "REPAIR", "RESET", "SAVEPOINT", "SELECT", "SHOW",
     "START", "STOP", "UNINSTALL", "UNLOCK", "VALUES", "WITH", "XA",
 }  # fmt: skip
 _DATA = {
@@ -32,6 +32,9 @@ _OBJECTS = {
     "DATABASE", "EVENT", "FUNCTION", "INDEX", "LOGFILE", "PACKAGE", "PROCEDURE", "ROLE", "SCHEMA",
     "SEQUENCE", "SERVER", "TABLE", "TABLESPACE", "TRIGGER", "USER", "VIEW",
 }  # fmt: skip
+_RIGHTS = ("GRANT", "REVOKE", "RENAME USER")
+_OF_ACCOUNTS = ("ALTER", "DROP", "SET")
+"""With USER, ROLE, PASSWORD or DEFAULT ROLE behind."""
 _BODIES = ("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE")
 
 
@@ -75,6 +78,8 @@ class SqlFile(InsertReading):
             self.evidence.transaction(opened=begins)
         elif word == "CHANGE":
             self.evidence.facts_in(raw)
+        elif word in _RIGHTS or " ".join(raw.upper().split()[:2]) in _RIGHTS:
+            yield from self._account(word, first)
         elif word in _DATA:
             yield from self._skipped(
                 word, first, "skipped-data-statement", f"{word} changes rows by more than literals; it was not run.", raw
@@ -89,6 +94,11 @@ class SqlFile(InsertReading):
                 data_bearing=True,
             )
 
+    def _account(self, what: str, first: Token) -> Iterator[Event]:
+        """A statement about accounts and their rights. It may hold a password, so its text is not shown."""
+        message = f"{what}: accounts and their rights are not taken over; it was skipped."
+        yield from self._skipped(what, first, "skipped-statement", message)
+
     def _delimiter(self, first: Token) -> None:
         """A command of the client, ended by its line."""
         self.tokens.raw()
@@ -101,7 +111,9 @@ class SqlFile(InsertReading):
         statement = Statement(tokens, self.session)
         statement.at = 1
         try:
-            if word == "SET":
+            if word in _OF_ACCOUNTS and (statement.word(b"USER", b"ROLE", b"PASSWORD") or statement.words(b"DEFAULT", b"ROLE")):
+                yield from self._account(f"{word} {self.session.text(tokens[statement.at - 1].text or b'').upper()}", first)
+            elif word == "SET":
                 yield from self._set(first, tokens)
             elif word == "USE":
                 self.session.database = statement.name()

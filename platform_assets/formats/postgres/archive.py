@@ -1,7 +1,8 @@
 """pg_dump's archives (-Fc, -Ft, -Fd) as the script that pg_restore makes of them. Nothing is restored: pg_restore writes text only.
 
-Custom and tar archives go through its standard input; a directory is spooled to a private folder, since pg_restore wants files. What it
-writes is counted against the limits of the source. Source of the formats: pg_backup_archiver.c, PostgreSQL 18 manual, pg_restore.
+Custom and tar archives go through its standard input; a directory is spooled to a private folder, since pg_restore wants files. Rows that
+lz4 or zstd packed are unpacked on the way (packed_archive). What it writes is counted against the limits of the source. Source of the
+formats: pg_backup_archiver.c, PostgreSQL 18 manual, pg_restore.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump, Member
 from platform_assets.formats.containers.budget import Budget
+from platform_assets.formats.postgres.packed_archive import SUFFIXES, packing_of_rows, said_unpacked, unpacked
 from platform_assets.formats.postgres.programs import PACKAGE, program_folder
 from platform_assets.formats.sql.text import head_of
 from platform_assets.formats.sql.tokens import STREAM_ERRORS
@@ -90,7 +92,7 @@ def form_of(head: bytes) -> str | None:
 
 def listing(archive: Archive, source: SourceSettings) -> Listing:
     """Raises UnreadableDump when pg_restore cannot read the table of contents: cut, damaged, or of a newer version."""
-    stream = RestoreStream(archive, source, ("-l",))
+    stream = RestoreStream(archive, source, ("-l",), rows=False)
     try:
         parts = []
         while part := stream.read(_CHUNK):
@@ -113,13 +115,16 @@ def listing(archive: Archive, source: SourceSettings) -> Listing:
 def script(archive: Archive, source: SourceSettings, *, schema_only: bool) -> Member:
     """The archive as a member whose bytes are SQL text; with `schema_only` without the rows."""
     arguments = ("-f", "-", *(_SCHEMA if schema_only else ()))
-    return Member(archive.name, archive.size, lambda: cast(BinaryIO, RestoreStream(archive, source, arguments)))
+    return Member(archive.name, archive.size, lambda: cast(BinaryIO, RestoreStream(archive, source, arguments, rows=not schema_only)))
 
 
 class RestoreStream:
-    """What pg_restore writes. After the last byte it raises OSError when pg_restore failed, LimitExceeded when a limit was passed."""
+    """What pg_restore writes. After the last byte it raises OSError when pg_restore failed, LimitExceeded when a limit was passed.
 
-    def __init__(self, archive: Archive, source: SourceSettings, arguments: Sequence[str]) -> None:
+    Without `rows`, only the table of contents of a directory is handed to it.
+    """
+
+    def __init__(self, archive: Archive, source: SourceSettings, arguments: Sequence[str], *, rows: bool) -> None:
         folder = program_folder("pg_restore")
         if folder is None:
             raise UnreadableDump(
@@ -136,7 +141,7 @@ class RestoreStream:
         command = [str(folder / "pg_restore"), *arguments]
         if archive.form == "directory":
             try:
-                self._folder = _spooled(archive)
+                self._folder, self._error = _spooled(archive, archive.members if rows else archive.members[:1])
             except BaseException:
                 self._errors.close()
                 raise
@@ -159,7 +164,7 @@ class RestoreStream:
         try:
             stream = self._archive.members[0].open()
             try:
-                while data := stream.read(_CHUNK):
+                for data in unpacked(iter(lambda: stream.read(_CHUNK), b"")):
                     pipe.write(data)
             finally:
                 stream.close()
@@ -204,13 +209,25 @@ class RestoreStream:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _spooled(archive: Archive) -> Path:
-    """The directory's files as they are packed, in a folder that this user alone can read. Raises UnreadableDump, STREAM_ERRORS."""
+def _spooled(archive: Archive, members: Sequence[Member]) -> tuple[Path, Exception | None]:
+    """The directory's files, but for lz4 and zstd as they are packed, in a folder that this user alone can read.
+
+    Also what one that was unpacked died of: what came before it is there. Raises UnreadableDump, STREAM_ERRORS.
+    """
+    trouble: Exception | None = None
     folder = Path(tempfile.mkdtemp(prefix="platform-pg-"))
     try:
-        for member in archive.members:
-            _spool(member, folder / member.name.rpartition("/")[2])
-        if _OUTSIDE.search((folder / TOC).read_bytes()):
+        packed = packing_of_rows(head_of(archive.members[0])) is not None
+        for member in members:
+            path = folder / member.name.rpartition("/")[2]
+            if packed and path.suffix in SUFFIXES:
+                trouble = _unpack(member, path.with_suffix("")) or trouble
+            else:
+                _copy((member.packed or member.open)(), path)
+        contents = (folder / TOC).read_bytes()
+        if packed:
+            (folder / TOC).write_bytes(said_unpacked(contents))
+        if _OUTSIDE.search(contents):
             raise UnreadableDump(
                 f"{archive.name}: the table of contents names files outside of the archive's folder. Nothing of it was read.",
                 dump=archive.name,
@@ -218,11 +235,18 @@ def _spooled(archive: Archive) -> Path:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return folder
+    return folder, trouble
 
 
-def _spool(member: Member, path: Path) -> None:
-    stream = (member.packed or member.open)()
+def _unpack(member: Member, path: Path) -> Exception | None:
+    try:
+        _copy(member.open(), path)
+    except STREAM_ERRORS as error:
+        return OSError(f"{member.name}: {error or type(error).__name__}")
+    return None
+
+
+def _copy(stream: BinaryIO, path: Path) -> None:
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             while data := stream.read(_CHUNK):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 _HEADING = re.compile(r"^\s*PostgreSQL database (cluster )?dump\s*$")
 _TRAILER = re.compile(r"^\s*PostgreSQL database (cluster )?dump complete\s*$")
 _TIME = re.compile(r"^\s*(Started|Completed) on (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?: (.*))?$")
+_ROWS = re.compile(r"^\s*Data for Name: .*; Type: TABLE DATA; Schema: ")
 _SERVER = re.compile(r"^\s*Dumped from database version (\S.*)$")
 _TOOL = re.compile(r"^\s*Dumped by (pg_dump|pg_dumpall) version (\S.*)$")
 
@@ -42,6 +43,8 @@ class Evidence:
         self.tools: list[str] = []
         self.sequences: dict[str, str] = {}
         """The last values of sequences, as setval() gives them back."""
+        self.row_headings = 0
+        """How many tables pg_restore said to give the rows of: with --inserts an empty one leaves no other trace."""
         self._restricted: tuple[str, int] | None = None
 
     def all_facts(self) -> dict[str, str]:
@@ -77,6 +80,8 @@ class Evidence:
     def _facts(self, text: str) -> None:
         if found := _TIME.match(text):
             self._keep_time(found[1], found[2], found[3] or "")
+        elif _ROWS.match(text):
+            self.row_headings += 1
         elif found := _SERVER.match(text):
             self.facts.setdefault("server_version", found[1].strip())
         elif found := _TOOL.match(text):

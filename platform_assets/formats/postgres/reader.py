@@ -135,7 +135,7 @@ def _member_events(one: _Script, source: SourceSettings, tables: Tables, verdict
         yield from tables.flush_all()
         if one.listing is not None:
             evidence.started = evidence.started or one.listing.created
-            missing = len(one.listing.tables) - file.copied
+            missing = len(one.listing.tables) - (file.copied or evidence.row_headings)
             if missing > 0:
                 verdict.reasons.append(
                     f"{member.name}: {missing} of {len(one.listing.tables)} tables with data in the table of contents did not come"

@@ -18,9 +18,10 @@ from platform_assets.formats.sql.tokens import PUNCT, STRING, WORD, Token
 
 _PASSED = {
     "ABORT", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXPLAIN", "FETCH",
-    "GRANT", "LISTEN", "LOCK", "NOTIFY", "PREPARE", "REASSIGN", "REFRESH", "REINDEX", "RELEASE", "RESET", "REVOKE", "SAVEPOINT", "SECURITY",
-    "SHOW", "START", "TABLE", "UNLISTEN", "VACUUM", "VALUES",
+    "LISTEN", "LOCK", "NOTIFY", "PREPARE", "REASSIGN", "REFRESH", "REINDEX", "RELEASE", "RESET", "SAVEPOINT", "SECURITY", "SHOW",
+    "START", "TABLE", "UNLISTEN", "VACUUM", "VALUES",
 }  # fmt: skip
+_RIGHTS = ("GRANT", "REVOKE")
 _DATA = {"CALL", "EXECUTE", "LOAD", "MERGE", "ROLLBACK", "UPDATE", "IMPORT"}
 _WRITES = re.compile(rb"\b(?:insert|update|delete|merge|copy|truncate|lo_import|lowrite|lo_put|lo_from_bytea)\b", re.IGNORECASE)
 _LARGE_OBJECTS = ("lowrite", "lo_put", "lo_import", "lo_from_bytea")
@@ -100,6 +101,8 @@ class SqlFile(InsertReading):
             yield from self._effects(now.truncate(cursor, session), first)
         elif word == "COMMENT":
             now.comment(cursor, session)
+        elif word in _RIGHTS:
+            self._counted(word, first.line)
         elif word == "DELETE":
             yield from self._delete(cursor, first)
         elif word in ("DO", "WITH") or word in _DATA:
@@ -120,8 +123,11 @@ class SqlFile(InsertReading):
         named = kind not in ("ROLE", "USER", "SUBSCRIPTION", "SERVER")
         end = next((at for at in range(2, len(rest)) if not rest[at].punct(b".") and not rest[at - 1].punct(b".")), len(rest))
         name = self.session.text(b"".join(token.text or b"" for token in rest[1:end])) if named else ""
-        count, line, first_name = self.created.get(f"{word} {kind}", (0, tokens[0].line, name[:100]))
-        self.created[f"{word} {kind}"] = (count + 1, line, first_name)
+        self._counted(f"{word} {kind}", tokens[0].line, name[:100])
+
+    def _counted(self, kind: str, line: int, name: str = "") -> None:
+        count, first_line, first_name = self.created.get(kind, (0, line, name))
+        self.created[kind] = (count + 1, first_line, first_name)
 
     def _effects(self, effects: Iterator[Effect], first: Token) -> Iterator[Event]:
         for effect in effects:

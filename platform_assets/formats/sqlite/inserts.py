@@ -130,7 +130,7 @@ class InsertReading(FileReading, inserts.InsertReading):
         if buffer is not None and buffer.plan is plan and buffer.member == self.member:
             return
         yield from self.tables.flush(table)
-        table.buffer = RowBuffer(plan, self.member)
+        table.buffer = RowBuffer(plan, self.member, tokens=self.tokens)
         yield from self._filled(table, {name for name in plan.columns if name is not None}, first)
 
     def _filled(self, table: KnownTable, listed: set[str], first: Token) -> Iterator[Event]:

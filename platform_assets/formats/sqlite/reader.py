@@ -57,7 +57,8 @@ class SqliteDump:
         type of platform.yaml that does not exist.
 
         Codes of notices: table-restarted, table-exists, table-dropped, no-create-table, columns-filled, key-numbered, storage-class,
-        on-conflict, virtual-table, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition, member-ignored.
+        on-conflict, virtual-table, line-ends, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
+        member-ignored.
         Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
         verdict, tables = _Verdict(), Tables(source, dictionary)
@@ -65,17 +66,20 @@ class SqliteDump:
             open_text,
             related=lambda opened: _related(shown_head(opened.head)),
             ignored=_ignored,
-            events=lambda opened, member: _member_events(opened.stream, member, tables, verdict),
+            events=lambda opened, member: _member_events(opened.stream, opened.head, member, tables, verdict),
         )
         yield from dump_events(dump, source, tables, verdict, door)
 
 
-def _member_events(text: BinaryIO, member: Member, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
+def _member_events(text: BinaryIO, head: bytes, member: Member, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
     evidence = Evidence()
-    tokens = SqliteTokens(text, lambda *comment: file.comment(*comment))
+    tokens = SqliteTokens(text, lambda *comment: file.comment(*comment), windows=shown_head(head).partition(b"\n")[0].endswith(b"\r"))
     file = SqlFile(tokens, member.name, tables, evidence)
     yield from file.events()
     yield from tables.flush_all()
+    if tokens.turned:
+        message = "The lines of this script end with CR LF. As in SQLite's shell, such an end within a text is read as a line feed."
+        yield Notice("line-ends", message, member.name, 1)
     verdict.file(file, evidence)
 
 

@@ -18,6 +18,7 @@ from platform_assets.formats.sql.rows import Cells, Int64s, Part, Places, first_
 from platform_assets.formats.sqlite.affinity import INT_MAX
 from platform_assets.formats.sqlite.calls import has_calls, without_calls
 from platform_assets.formats.sqlite.columns import Converted
+from platform_assets.formats.sqlite.tokens import SqliteTokens
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,27 @@ class Plan:
 
 @dataclass
 class RowBuffer(rows.RowBuffer[Plan]):
-    """Rows of one table under one plan. Parts hold canonical literals: what types the columns have is decided by a batch of them."""
+    """Rows of one table under one plan. Parts hold canonical literals: what types the columns have is decided by a batch of them.
+
+    `tokens` are those of the script, which know whether a line end within a text counts as a line feed.
+    """
+
+    tokens: SqliteTokens | None = None
 
     def _block_part(self, block: RowBlock) -> Part:
         columns: dict[str, pa.Array] = {}
         for at, name in enumerate(self.plan.columns):
             if name is not None:
                 forms = block.forms(at)
-                literals = block.literals(forms)
+                literals = self._line_feeds(block.literals(forms))
                 columns[name] = without_calls(literals, forms.firsts)[0] if has_calls(forms.firsts) else literals
         return Part(columns, block.rows, block.lines, block.raw)
+
+    def _line_feeds(self, literals: pa.Array) -> pa.Array:
+        if self.tokens is None or not self.tokens.windows or not pc.any(pc.match_substring(literals, "\r\n")).as_py():
+            return literals
+        self.tokens.turned = True
+        return pc.replace_substring(literals, "\r\n", "\n")
 
     def _cells_part(self, cells: list[Cells], rows: Int64s, lines: Int64s) -> Part:
         columns = {

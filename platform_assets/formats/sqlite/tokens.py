@@ -16,11 +16,24 @@ def sqlite_lexis() -> Lexis:
 
 
 class SqliteTokens(Tokens):
-    """Tokens of one stream of UTF-8."""
+    """Tokens of one stream of UTF-8.
 
-    def __init__(self, stream: BinaryIO, on_comment: Callable[[bytes, int, bool], None]) -> None:
+    `windows`: the script's lines end with CR LF. SQLite's shell takes such an end for a line feed within a text too (local_getline of
+    shell.c), and so do the readers of rows, by `line_feeds`; `turned` says that one did.
+    """
+
+    def __init__(self, stream: BinaryIO, on_comment: Callable[[bytes, int, bool], None], *, windows: bool = False) -> None:
         super().__init__(stream, sqlite_lexis(), on_comment)
         self._told = on_comment
+        self.windows = windows
+        self.turned = False
+
+    def line_feeds(self, literal: bytes) -> bytes:
+        """A text's literal as the shell would have handed it to SQLite."""
+        if not self.windows or b"\r\n" not in literal:
+            return literal
+        self.turned = True
+        return literal.replace(b"\r\n", b"\n")
 
     def next(self) -> Token:
         if self.peek_byte() == 0x5B:

@@ -14,6 +14,7 @@ from platform_assets.formats.sql.rows import Cells
 from platform_assets.formats.sql.tokens import MAX_TOKEN, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sql.tuples import NotLiteral, tuple_of
 from platform_assets.formats.sqlite.calls import JOINED_PART, canonical, inside, replaced, unistr
+from platform_assets.formats.sqlite.tokens import SqliteTokens
 from platform_assets.formats.sqlite.values import quoted, text_of_literal
 
 _CONSTANTS = {b"TRUE": b"1", b"FALSE": b"0", b"INF": b"1e999", b"INFINITY": b"1e999"}
@@ -39,6 +40,7 @@ def plain_row(width: int) -> re.Pattern[bytes]:
 class Tuples(tuples.Tuples):
     """The rows behind VALUES at the place where `tokens` stands."""
 
+    tokens: SqliteTokens
     computer = "SQLite"
 
     def _pattern(self) -> re.Pattern[bytes]:
@@ -46,7 +48,7 @@ class Tuples(tuples.Tuples):
 
     def _row(self, groups: Cells) -> Cells | None:
         try:
-            return tuple(map(canonical, groups[:-1])) + groups[-1:]
+            return tuple(None if cell is None else canonical(self.tokens.line_feeds(cell)) for cell in groups[:-1]) + groups[-1:]
         except NotLiteral:
             return None
 
@@ -88,7 +90,7 @@ class Tuples(tuples.Tuples):
             raise NotLiteral(f"a text of more than {MAX_TOKEN >> 20} MiB")
         if len(self.token.text) < 2 or self.token.text[-1:] != b"'":
             raise NotLiteral("a text that does not end")
-        return self.token.text
+        return self.tokens.line_feeds(self.token.text)
 
     def _signed(self, negative: bool) -> bytes:
         self.token = self.tokens.next()

@@ -1,0 +1,179 @@
+"""The format `pull`: what an import topic fetched, as it lands among the dumps: JSON lines, and `pull.json`, which says what they are.
+
+The manifest states table, columns, key and row-version column, so that a column that is NULL in every row is there nevertheless; a
+contract stands over it. Complete is a pull whose chunks are all there with the rows that the manifest counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import polars as pl
+import pyarrow as pa
+
+from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.source import SourceSettings
+from platform_assets.dictionary.types import BINARY, type_named
+from platform_assets.errors import UnreadableDump
+from platform_assets.formats.base import Dump, Event, Finished, Member, Rows, TableFound
+from platform_assets.formats.containers.opening import ignored_notices
+from platform_assets.formats.delimited.member import Verdict
+from platform_assets.formats.json_records.reader import JsonLines
+from platform_assets.formats.members import Context, lost
+from platform_assets.formats.table_archive import merged
+
+MANIFEST = "pull.json"
+KIND = "platform-assets pull"
+_LARGEST_MANIFEST = 64 << 20
+
+
+class Pull:
+    """One pull of one topic; `full` in the verdict's facts says that it holds every row there was."""
+
+    name = "pull"
+
+    def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
+        """Why: a pull.json of ours is among the members."""
+        member = _manifest_of(dump)
+        if member is None:
+            return None
+        try:
+            with member.open() as stream:
+                return f"{member.name} describes a pull" if KIND.encode() in stream.read(4096) else None
+        except (EOFError, OSError):
+            return None
+
+    def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
+        """Yields the one table of the pull. Raises UnreadableDump when its manifest cannot be understood."""
+        manifest, table = _described(dump)
+        stated = merged(table, dictionary.get(table.name))
+        verdict = Verdict()
+        for notice in ignored_notices(dump):
+            yield verdict.watch(notice)
+        members = {PurePosixPath(member.name).name.removesuffix(".zst"): member for member in dump.members}
+        names = [str(chunk["name"]).removesuffix(".zst") for chunk in manifest["chunks"]]
+        for name, chunk in zip(names, manifest["chunks"], strict=True):
+            if name not in members:
+                yield verdict.watch(lost(Member(name, 0, io.BytesIO), "chunk-missing", "it is named by pull.json and is gone.", table.name))
+            elif not _proves_true(members[name], chunk["sha256"]):
+                yield verdict.watch(lost(members[name], "chunk-damaged", "its hash is not the one that pull.json names.", table.name))
+        if stated.columns:
+            yield verdict.watch(TableFound(stated, MANIFEST))
+        rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
+        if rows != manifest["rows"]:
+            message = f"{rows:,} rows were read where pull.json counts {manifest['rows']:,}."
+            yield verdict.watch(lost(Member(MANIFEST, 0, io.BytesIO), "rows-missing", message, table.name))
+        finished = verdict.finished(dump, self.name, proven=True)
+        yield replace(
+            finished,
+            dump_time=datetime.fromisoformat(manifest["moment"]) if manifest.get("moment") else None,
+            tool=f"topic {manifest['topic']}",
+            facts={**finished.facts, "full": "yes"} if manifest["full"] else finished.facts,
+        )
+
+    def _rows(self, members: Sequence[Member], stated: Table, source: SourceSettings, verdict: Verdict) -> Generator[Event, None, int]:
+        """The rows of all chunks as of one member; returns how many there were."""
+        whole = Member("rows.jsonl", sum(member.size for member in members), lambda: _Joined(members))  # type: ignore[arg-type, return-value]
+        rows = 0
+        dictionary = {stated.name: stated} if stated.columns else {}
+        for event in JsonLines().read_member(whole, stated.name, Context(source, dictionary)) if members else ():
+            if isinstance(event, TableFound):
+                event = TableFound(_whole(stated, event.table), event.member)
+            elif isinstance(event, Rows):
+                rows += event.batch.num_rows
+                event = replace(event, batch=_with_bytes(event.batch, stated))
+            if not isinstance(event, Finished):
+                yield verdict.watch(event)
+        return rows
+
+
+def _with_bytes(batch: pa.RecordBatch, stated: Table) -> pa.RecordBatch:
+    """Columns of bytes stand in JSON as base64."""
+    for at, name in enumerate(batch.schema.names):
+        if name in stated.column_names and stated.column(name).type == BINARY:
+            decoded = pl.Series(batch.column(at)).str.decode("base64").to_arrow().cast(BINARY)
+            batch = batch.set_column(at, pa.field(name, BINARY), decoded)
+    return batch
+
+
+def _whole(stated: Table, found: Table) -> Table:
+    """What the manifest states, with the columns that only the rows have; a key that they lack is none."""
+    more = [column for column in found.columns if column.name not in stated.column_names]
+    table = stated.with_columns([*stated.columns, *more])
+    key = table.key if set(table.key) <= set(table.column_names) else ()
+    return replace(table, key=key, row_version=table.row_version if table.row_version in table.column_names else None)
+
+
+def _proves_true(member: Member, sha256: str) -> bool:
+    """By its bytes as they lie in the folder, where these can be had."""
+    if member.packed is None:
+        return True
+    digest = hashlib.sha256()
+    try:
+        with member.packed() as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    except (EOFError, OSError):
+        return False
+    return digest.hexdigest() == sha256
+
+
+def _manifest_of(dump: Dump) -> Member | None:
+    return next((member for member in dump.members if PurePosixPath(member.name).name == MANIFEST), None)
+
+
+def _described(dump: Dump) -> tuple[dict[str, Any], Table]:
+    member = _manifest_of(dump)
+    try:
+        if member is None:
+            raise ValueError("it is not there")
+        with member.open() as stream:
+            manifest = json.loads(stream.read(_LARGEST_MANIFEST))
+        if manifest["format_version"] != 1 or manifest["kind"] != KIND:
+            raise ValueError(f"format_version {manifest['format_version']!r} is not known; this program reads 1")
+        columns = [Column(c["name"], type_named(c["type"]), c["native"]) for c in manifest["columns"]]
+        table = Table(manifest["table"], tuple(columns), key=tuple(manifest["key"]), row_version=manifest["row_version"])
+        [manifest[name] for name in ("topic", "rows", "chunks", "full")]
+    except (ValueError, KeyError, TypeError, EOFError, OSError, pa.ArrowException) as error:
+        raise UnreadableDump(
+            f"{dump.name}: its {MANIFEST} cannot be understood ({error}). Import the topic again.", dump=dump.name
+        ) from error
+    return manifest, table
+
+
+class _Joined(io.RawIOBase):
+    """The chunks' streams one after the other, one open at a time."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        super().__init__()
+        self._coming = iter(members)
+        self._open: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._open is None:
+                member = next(self._coming, None)
+                if member is None:
+                    return b""
+                self._open = member.open()
+            part = self._open.read(size)
+            if part:
+                return part
+            self._open.close()
+            self._open = None
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        super().close()

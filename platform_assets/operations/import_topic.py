@@ -1,0 +1,259 @@
+"""Import a topic: pull what is new, page by page, and land it as a dump. What becomes of the dump is what becomes of any dump.
+
+Committed pages outlive a killed process, which goes on behind the last of them. The cursor stands in the landed dump, so it moves with
+the data or not at all. Every step is a row of catalog.import_log.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from platform_assets.errors import Conflict, NoSuchTable, PlatformError, StoredFileError
+from platform_assets.formats.ahead import ahead
+from platform_assets.formats.pull import KIND
+from platform_assets.operations.import_files import import_files
+from platform_assets.settings import Settings
+from platform_assets.sources.kinds import open_puller
+from platform_assets.sources.pull import Before, Page, Plan, PulledColumn, Puller
+from platform_assets.sources.topic import Topic, load_topics
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.home import Home
+from platform_assets.storage.pulls import Chunk, RunningPull, landed, line_hash, recent_hashes
+from platform_assets.storage.rows.latest_state import open_latest
+from platform_assets.storage.warehouse.protocol import Claim, claim, publication, session_lock
+from platform_assets.versions.keys import checked_source
+
+Progress = Callable[[str, int, int | None], None]
+"""Topic, rows that came just now, rows in all if known."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did. `dumps` is what landed, empty when nothing was new or it was a dry run."""
+
+    topic: str
+    mode: str
+    rows: int
+    pages: int
+    total: int | None
+    resumed: bool
+    dumps: tuple[Path, ...]
+    said: str
+
+
+def topics_of(settings: Settings) -> dict[str, Topic]:
+    """Raises SettingsError for a topic that cannot be understood."""
+    return load_topics(Home(settings.home).topics)
+
+
+def topic_named(settings: Settings, name: str) -> Topic:
+    """Raises NoSuchTable naming those that there are."""
+    known = topics_of(settings)
+    if name not in known:
+        there = ", ".join(known) or f"none: a topic is one YAML file in {Home(settings.home).topics}"
+        raise NoSuchTable(f"There is no topic {name!r}. There are: {there}.", topic=name)
+    return known[name]
+
+
+def import_topic(
+    settings: Settings,
+    catalog: Catalog,
+    topic: Topic,
+    *,
+    initialize: bool = False,
+    since: str | None = None,
+    dry_run: bool = False,
+    environment: Mapping[str, str] = os.environ,
+    progress: Progress = lambda topic, rows, total: None,
+) -> Imported:
+    """Pulls one topic. `initialize` fetches everything anew, `since` what changed from a value of the cursor column on.
+
+    Raises Conflict while another import of the topic is at work, SourceError when the place fails: then what was committed stands, the
+    cursor does not move, and nothing lands.
+    """
+    checked_source(topic.source)
+    try:
+        # a lock goes with its connection, which the server may notice a moment after an import has ended
+        with session_lock(catalog.url, f"topic/{topic.name}", wait_seconds=1.0):
+            if topic.kind == "files":
+                fetched = import_files(settings, catalog, topic, initialize=initialize, dry_run=dry_run, environment=environment)
+                said = f"{topic.name}: {len(fetched)} new files{': ' + ', '.join(path.name for path in fetched[:10]) if fetched else ''}"
+                return Imported(topic.name, "files", 0, 0, len(fetched), False, () if dry_run else fetched, said)
+            with open_puller(topic, environment) as puller:
+                return _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
+    except Conflict:
+        raise Conflict(f"Another import of the topic {topic.name} is at work; wait until it has ended.", topic=topic.name) from None
+
+
+class _Import:
+    def __init__(self, settings: Settings, catalog: Catalog, topic: Topic, puller: Puller, progress: Progress) -> None:
+        self._home, self._catalog, self._topic, self._puller, self._progress = Home(settings.home), catalog, topic, puller, progress
+        self._running = RunningPull(self._home.pull(topic.name))
+        self._past = landed(self._home.dumps / topic.source, topic.name)
+
+    def run(self, initialize: bool, since: str | None, dry_run: bool) -> Imported:
+        resumed = None if initialize or since else self._resumable()
+        if resumed and not dry_run:
+            plan, chunks = resumed
+        else:
+            wanted, chunks = self._puller.plan(None if initialize else self._before(since)), []
+            if wanted is None:
+                return Imported(self._topic.name, "nothing", 0, 0, None, False, (), f"{self._topic.name}: nothing is new")
+            plan = wanted
+            if dry_run:
+                return self._told(plan)
+            self._running.begin(plan.to_json())
+        mine = claim(self._catalog.url, f"topic/{self._topic.name}", f"import-{secrets.token_hex(4)}")
+        self._log(mine, "import_start", 0, {"mode": plan.mode, "total": plan.total, "since": plan.since, "resumed_chunks": len(chunks)})
+        try:
+            chunks = self._fetch(mine, plan, chunks)
+        except PlatformError as error:
+            committed = sum(chunk.rows for chunk in self._running.chunks())
+            self._log(mine, "import_end", committed, {"error": error.message}, outcome="failed")
+            raise
+        return self._ended(mine, plan, chunks, resumed is not None)
+
+    def _resumable(self) -> tuple[Plan, list[Chunk]] | None:
+        """A pull that was killed; None when there is none or what is left of it is damaged: then it begins anew."""
+        try:
+            plan = self._running.plan()
+            return (Plan.from_json(plan), self._running.chunks()) if plan else None
+        except (StoredFileError, TypeError, KeyError):  # TypeError, KeyError: a plan of another version of this program
+            self._running.forget()
+            return None
+
+    def _before(self, since: str | None) -> Before | None:
+        if since:
+            return Before(cursor=since)
+        if not self._past:
+            return None
+        newest = self._past[-1][1]
+        pulls = len(self._past) + 1
+        sweep = bool(self._topic.sweep_every) and pulls % self._topic.sweep_every == 0
+        return Before(newest.get("cursor"), newest.get("marks") or {}, sweep, self._keys() if sweep else ())
+
+    def _keys(self) -> Iterator[pa.Array]:
+        """The values of the key's first column that the latest state has now."""
+        state = open_latest(self._home.latest(self._topic.source, self._topic.table))
+        column = self._past[-1][1]["key"][0]
+        for batch in state.batches([column]):
+            yield batch.column(0)
+
+    def _told(self, plan: Plan) -> Imported:
+        total = f"{plan.total:,} rows" if plan.total is not None else "rows whose number the place does not tell"
+        since = f" since {plan.since}" if plan.since is not None else ""
+        said = f"{self._topic.name}: would pull {plan.mode}{since}: {total}, {len(plan.columns)} columns"
+        return Imported(self._topic.name, plan.mode, 0, 0, plan.total, False, (), said)
+
+    def _fetch(self, mine: Claim, plan: Plan, chunks: list[Chunk]) -> list[Chunk]:
+        chunks = list(chunks)
+        seen = frozenset(self._past[-1][1].get("recent", ())) if plan.mode == "changes" and self._past else frozenset()
+        with closing(ahead(self._puller.pages(plan, chunks[-1].position if chunks else None))) as coming:
+            for page in coming:
+                kept = _without(page, seen) if seen else page
+                began = chunks[-1].position if chunks else None
+                facts = {**page.facts, "rows_in_answer": page.rows}
+                chunk = self._running.add(len(chunks), kept.lines, kept.rows, page.position, page.cursor, facts)
+                chunks.append(chunk)
+                details = {"from": began, "to": chunk.position, "sha256": chunk.sha256, **facts}
+                self._log(mine, "import_chunk", chunk.rows, details, chunk.bytes)
+                self._progress(self._topic.name, page.rows, plan.total)
+        return chunks
+
+    def _ended(self, mine: Claim, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:
+        rows = sum(chunk.rows for chunk in chunks)
+        cursor = plan.cursor if plan.cursor is not None else _last_cursor(chunks, plan)
+        if not rows and (plan.mode == "changes" or not plan.columns):
+            self._running.forget()
+            self._log(mine, "import_end", 0, {"cursor": plan.since, "said": "nothing new"})
+            said = f"{self._topic.name}: nothing is new"
+            return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, (), said)
+        moment = plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat(timespec="seconds")
+        target = self._free(re.sub(r"[^0-9T]", "", moment[:19]), plan.mode)
+        manifest = {
+            "kind": KIND,
+            "topic": self._topic.name,
+            "table": self._topic.table,
+            "moment": moment,
+            "mode": plan.mode,
+            "full": plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge")),
+            "since": plan.since,
+            "cursor": cursor,
+            "marks": dict(plan.marks),
+            "columns": [column.to_json() for column in _typed(plan.columns, chunks)],
+            "key": [] if self._topic.target == "append" else list(plan.key),
+            "row_version": plan.row_version,
+            "recent": recent_hashes(self._running, chunks),
+        }
+        self._running.land(target, manifest)
+        self._log(mine, "import_end", rows, {"cursor": cursor, "dump": target.name, "total": plan.total})
+        said = f"{self._topic.name}: {rows:,} rows in {len(chunks):,} pages ({plan.mode})"
+        return Imported(self._topic.name, plan.mode, rows, len(chunks), plan.total, resumed, (target,), said)
+
+    def _free(self, moment: str, mode: str) -> Path:
+        folder, name = self._home.dumps / self._topic.source, f"{self._topic.name}-{moment}-{mode}"
+        taken = sum(1 for path in folder.glob(f"{name}*")) if folder.is_dir() else 0
+        return folder / (f"{name}-{taken + 1}" if taken else name)
+
+    def _log(self, mine: Claim, operation: str, rows: int, details: Mapping[str, Any], size: int = 0, outcome: str = "done") -> None:
+        with publication(self._catalog.url, mine) as tx:
+            tx.log(
+                operation, source=self._topic.source, table_name=self._topic.table, rows=rows, size=size, outcome=outcome, details=details
+            )
+
+
+def _without(page: Page, seen: frozenset[str]) -> Page:
+    """The page without rows that the pull before had in the same words: an overlap brings them again."""
+    fresh = [line for line in page.lines.splitlines() if line_hash(line) not in seen]
+    return replace(page, lines=b"".join(line + b"\n" for line in fresh), rows=len(fresh))
+
+
+def _last_cursor(chunks: list[Chunk], plan: Plan) -> Any:
+    return max((chunk.cursor for chunk in chunks if chunk.cursor is not None), default=plan.since)
+
+
+def _typed(columns: tuple[PulledColumn, ...], chunks: list[Chunk]) -> Iterator[PulledColumn]:
+    """Columns whose type the place does not tell get the narrowest that holds every number that came; text where one is no plain number."""
+    for column in columns:
+        widths = [chunk.facts.get("numbers", {}).get(column.name) for chunk in chunks] if not column.type else []
+        known = [width for width in widths if width is not None]
+        if column.type:
+            yield column
+        elif not known or any(width == "text" for width in known):
+            yield replace(column, type="string")
+        else:
+            whole, scale = max(width[0] for width in known), max(width[1] for width in known)
+            integer = "int64" if whole <= 18 else "string"
+            yield replace(column, type=integer if not scale else f"decimal(38,{scale})" if whole + scale <= 38 else "string")
+
+
+def describe_topics(settings: Settings) -> list[dict[str, Any]]:
+    """The listing of topics: what each is, and its newest landed pull."""
+    home, rows = Home(settings.home), []
+    for topic in topics_of(settings).values():
+        past = landed(home.dumps / topic.source, topic.name)
+        newest = past[-1][1] if past else {}
+        rows.append(
+            {
+                "topic": topic.name,
+                "kind": topic.kind,
+                "table": f"{topic.source}.{topic.table}",
+                "target": topic.target,
+                "schedule": topic.schedule,
+                "pulls": len(past),
+                "last_pull": newest.get("moment"),
+                "cursor": newest.get("cursor"),
+                "running": RunningPull(home.pull(topic.name)).plan() is not None,
+            }
+        )
+    return rows

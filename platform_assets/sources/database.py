@@ -1,0 +1,246 @@
+"""Tables straight from a database, by SQLAlchemy URL: whole or by cursor, in keyset chunks, from one consistent snapshot.
+
+One transaction lasts as long as the pull: REPEATABLE READ in PostgreSQL and MySQL, SNAPSHOT in SQL Server where the database allows it,
+SQLite's own. A pull that was killed goes on in a new one. Values are written as the server gives them; the types are the table's.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import TIME as MYSQL_TIME
+from sqlalchemy.exc import SQLAlchemyError
+
+from platform_assets.dictionary.types import MAX_PRECISION
+from platform_assets.errors import SettingsError
+from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn
+from platform_assets.sources.topic import Topic
+from platform_assets.sources.web import SourceError
+
+_ISOLATION = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ", "mariadb": "REPEATABLE READ", "mssql": "SNAPSHOT"}
+_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql", "mssql": "mssql+pymssql"}
+
+
+@contextmanager
+def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database]:
+    """The puller of a table. The URL stands in `from.url` or in the variable of credentials.url_env; a password may have one of its own.
+
+    Raises SourceError when the server cannot be reached, without the URL's secrets; SettingsError for a URL that is none.
+    """
+    unknown = set(topic.place) - {"url", "table", "schema"}
+    text = secrets.get("url") or topic.place.get("url")
+    if unknown or not text or not topic.place.get("table"):
+        raise SettingsError(
+            f"{topic.path}: `from` of a database topic is url (or credentials.url_env), table and schema.", topic=topic.name
+        )
+    try:
+        url = sa.make_url(str(text))
+    except SQLAlchemyError:
+        raise SettingsError(f"{topic.path}: the database's URL is none that SQLAlchemy understands.", topic=topic.name) from None
+    if "+" not in url.drivername:
+        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if secrets.get("password"):
+        url = url.set(password=secrets["password"])
+    shown = url.render_as_string(hide_password=True)
+    try:
+        # pages are fetched in a thread of their own, one at a time
+        engine = sa.create_engine(
+            url, poolclass=sa.NullPool, connect_args={"check_same_thread": False} if url.drivername.startswith("sqlite") else {}
+        )
+    except (SQLAlchemyError, ImportError) as error:
+        raise SettingsError(f"{topic.path}: {shown}: {_reason(error)}. Install the driver it names.", topic=topic.name) from None
+    try:
+        isolation = _ISOLATION.get(engine.dialect.name)
+        with engine.connect() as connection:
+            if isolation:
+                connection = connection.execution_options(isolation_level=isolation)
+            with connection.begin():
+                yield Database(topic, connection, shown)
+    except SQLAlchemyError as error:
+        raise SourceError(f"{shown}: {_reason(error)}. Look at the topic {topic.name}; what was committed stands.", url=shown) from None
+    finally:
+        engine.dispose()
+
+
+def _reason(error: Exception) -> str:
+    """What the driver said, without SQLAlchemy's statement and parameters."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+
+
+class Database:
+    """One table of one database, in a transaction that is open."""
+
+    def __init__(self, topic: Topic, connection: sa.Connection, shown: str) -> None:
+        self._topic, self._connection, self._shown = topic, connection, shown
+
+    def plan(self, before: Before | None) -> Plan | None:
+        """Three questions: the table's columns, how many rows there are, the highest cursor."""
+        table = self._table()
+        key = self._topic.key or tuple(column.name for column in table.primary_key.columns)
+        if missing := [name for name in (*key, *self._topic.columns, self._topic.cursor) if name and name not in table.columns]:
+            raise SourceError(
+                f"{self._shown}: {table.name} has no column {', '.join(missing)}; it has {', '.join(table.columns.keys())}. "
+                "Nothing was pulled; change the topic.",
+                columns=missing,
+            )
+        wanted = self._topic.columns or tuple(table.columns.keys())
+        names = dict.fromkeys([*key, *wanted, *([self._topic.cursor] if self._topic.cursor else [])])
+        columns = tuple(_described(table.columns[name]) for name in names)
+        cursor = table.columns[self._topic.cursor] if self._topic.cursor else None
+        incremental = cursor is not None and before is not None and before.cursor is not None and self._topic.target != "replace"
+        since = _earlier(before.cursor, self._topic.overlap) if incremental and before else None
+        counted = sa.select(sa.func.count(), sa.func.max(cursor) if cursor is not None else sa.null()).select_from(table)
+        if since is not None and cursor is not None:
+            counted = counted.where(cursor >= sa.bindparam("since", _bound(since, cursor), cursor.type))
+        total, highest = self._connection.execute(counted).one()
+        if incremental and not total:
+            return None
+        newest = _plain(highest) if highest is not None else since
+        mode: Any = "changes" if incremental else "full"
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        return Plan(mode, columns, key, self._topic.cursor, total, since, newest, {}, moment, stable=bool(key))
+
+    def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]:
+        table = self._table()
+        columns = [table.columns[column.name] for column in plan.columns]
+        binary = [column.type == "binary" for column in plan.columns]
+        after = [_bound(value, table.columns[name]) for name, value in zip(plan.key, position["key"], strict=True)] if position else None
+        rows_before = int(position["rows"]) if position else 0
+        while True:
+            query = sa.select(*columns)
+            if plan.since is not None and plan.row_version:
+                cursor = table.columns[plan.row_version]
+                query = query.where(cursor >= _bound(plan.since, cursor))
+            if plan.key:
+                keys = [table.columns[name] for name in plan.key]
+                if after is not None:
+                    query = query.where(_behind(keys, after))
+                query = query.order_by(*keys).limit(self._topic.page_size)
+            with self._connection.execution_options(stream_results=True, yield_per=self._topic.page_size).execute(query) as found:
+                for rows in found.partitions(self._topic.page_size):
+                    after = [rows[-1][n] for n in range(len(plan.key))]
+                    rows_before += len(rows)
+                    yield Page(
+                        lines=_lines([column.name for column in plan.columns], rows, binary),
+                        rows=len(rows),
+                        position={"key": [_plain(value) for value in after], "rows": rows_before},
+                        facts={"asked": f"{self._shown} {table.name}"},
+                    )
+                last = not plan.key or rows_before == 0 or len(rows) < self._topic.page_size
+            if last:
+                return
+
+    def _table(self) -> sa.Table:
+        place = self._topic.place
+        try:
+            return sa.Table(place["table"], sa.MetaData(), schema=place.get("schema"), autoload_with=self._connection)
+        except sa.exc.NoSuchTableError:
+            names = sa.inspect(self._connection).get_table_names(schema=place.get("schema"))
+            raise SourceError(
+                f"{self._shown}: there is no table {place['table']!r}; there are {', '.join(sorted(names)[:50])}.", table=place["table"]
+            ) from None
+
+
+def _behind(keys: Sequence[sa.Column[Any]], after: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """(a, b) > (x, y), written out: not every server compares rows."""
+    parts = []
+    for n, (key, value) in enumerate(zip(keys, after, strict=True)):
+        same = [earlier == given for earlier, given in zip(keys[:n], after[:n], strict=True)]
+        parts.append(sa.and_(*same, key > value))
+    return sa.or_(*parts)
+
+
+def _described(column: sa.Column[Any]) -> PulledColumn:
+    return PulledColumn(
+        column.name, str(column.type.compile()) if not isinstance(column.type, sa.types.NullType) else "", _type(column.type)
+    )
+
+
+def _type(kind: sa.types.TypeEngine[Any]) -> str:
+    """Ours for the server's; text for what has no like."""
+    unsigned = bool(getattr(kind, "unsigned", False))
+    if isinstance(kind, sa.Boolean):
+        return "boolean"
+    if isinstance(kind, sa.BigInteger):
+        return "decimal(20,0)" if unsigned else "int64"
+    if isinstance(kind, sa.Integer):
+        return "int64" if unsigned else "int32"
+    if isinstance(kind, sa.Float):
+        return "float64"
+    if isinstance(kind, sa.Numeric):
+        fits = kind.precision is not None and kind.precision <= MAX_PRECISION and (kind.scale or 0) >= 0
+        return f"decimal({kind.precision},{kind.scale or 0})" if fits else "string"
+    if isinstance(kind, sa.DateTime):
+        return "instant" if kind.timezone else "timestamp"
+    if isinstance(kind, sa.Date):
+        return "date"
+    if isinstance(kind, sa.Time) and not isinstance(kind, MYSQL_TIME):  # MySQL's goes beyond a day
+        return "time"
+    if isinstance(kind, sa.LargeBinary | sa.types.BINARY | sa.types.VARBINARY):
+        return "binary"
+    return "string"
+
+
+def _lines(names: Sequence[str], rows: Sequence[Sequence[Any]], binary: Sequence[bool]) -> bytes:
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+    parts = []
+    for row in rows:
+        parts.append(encode({name: _cell(value, raw) for name, value, raw in zip(names, row, binary, strict=True) if value is not None}))
+    return ("\n".join(parts) + "\n").encode("utf-8", "surrogatepass") if parts else b""
+
+
+def _cell(value: Any, binary: bool) -> Any:
+    """Bytes as base64 (SQLite puts text into a BLOB column as well); JSON has no NaN and no infinity."""
+    if binary:
+        return b64encode(value.encode() if isinstance(value, str) else bytes(value)).decode()
+    return str(value) if isinstance(value, float) and value - value != 0 else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: text for what is no JSON value, written as our own types read it."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return b64encode(bytes(value)).decode()
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, timedelta):
+        return _clock(value)
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+
+
+def _clock(value: timedelta) -> str:
+    """MySQL's TIME, which goes beyond a day and below zero."""
+    total = abs(value)
+    hours, rest = divmod(total.days * 86_400 + total.seconds, 3_600)
+    fraction = f".{total.microseconds:06d}" if total.microseconds else ""
+    return f"{'-' if value < timedelta(0) else ''}{hours:02d}:{rest // 60:02d}:{rest % 60:02d}{fraction}"
+
+
+def _bound(value: Any, column: sa.Column[Any]) -> Any:
+    """A stored text as the value that the column's driver wants."""
+    if not isinstance(value, str):
+        return value
+    if isinstance(column.type, sa.DateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(column.type, sa.Date):
+        return datetime.fromisoformat(value).date()
+    if isinstance(column.type, sa.Numeric) and not isinstance(column.type, sa.Float):
+        return Decimal(value)
+    return value
+
+
+def _earlier(cursor: Any, overlap: timedelta) -> Any:
+    if not overlap or not isinstance(cursor, str):
+        return cursor
+    try:
+        return (datetime.fromisoformat(cursor) - overlap).isoformat(" ")
+    except ValueError:
+        return cursor

@@ -1,0 +1,187 @@
+"""Any JSON interface over HTTP, by configuration: where its records stand, how its pages follow each other, how it wants to be asked.
+
+What a place does not promise is not claimed: pages of an interface without a stable order may lose a row between them, so a pull counts
+as holding every row only where the topic says `target: replace`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from platform_assets.errors import SettingsError
+from platform_assets.sources.pull import Before, Page, Plan, Position, place_of, records_of
+from platform_assets.sources.topic import Topic
+from platform_assets.sources.web import Answer, SourceError, Web, moment_of
+
+_PLACE = {"url", "params", "headers", "records", "paginator", "since_param", "auth"}
+_PAGINATORS: dict[str, set[str]] = {
+    "none": set(),
+    "page": {"param", "size_param", "first"},
+    "offset": {"param", "size_param"},
+    "cursor": {"param", "size_param", "path"},
+    "link": {"size_param"},
+    "next_url": {"size_param", "path"},
+}
+_AUTH: dict[str, set[str]] = {"none": set(), "bearer": set(), "basic": set(), "header": {"header"}, "oauth2": {"token_url", "scope"}}
+_LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
+
+
+class Rest:
+    """One interface. `from` has url, params, headers, records (a dotted path), paginator, since_param, auth; docs/topics.md tells each."""
+
+    def __init__(self, topic: Topic, web: Web, secrets: Mapping[str, str]) -> None:
+        self._topic, self._web, self._secrets = topic, web, secrets
+        place = topic.place
+        self._url = str(place.get("url", ""))
+        self._home = urlsplit(self._url).netloc.rpartition("@")[2]
+        self._records = [step for step in str(place.get("records", "")).split(".") if step]
+        self._paginator = self._part("paginator", _PAGINATORS)
+        self._auth = self._part("auth", _AUTH)
+        if not self._home or set(place) - _PLACE:
+            wrong = ", ".join(sorted(set(place) - _PLACE)) or "url is missing"
+            raise SettingsError(f"{topic.path}: `from` of a rest topic: {wrong}; known are {', '.join(sorted(_PLACE))}.", topic=topic.name)
+        if self._auth["kind"] != "none" and not self._url.startswith("https://") and not topic.access.private:
+            raise SettingsError(f"{topic.path}: credentials go over https only.", topic=topic.name)
+        self._token = ""
+
+    def _part(self, name: str, kinds: Mapping[str, set[str]]) -> dict[str, Any]:
+        given = dict(self._topic.place.get(name) or {"kind": "none"})
+        kind = str(given.get("kind"))
+        if kind not in kinds or set(given) - kinds[kind] - {"kind"}:
+            known = "; ".join(f"{kind} ({', '.join(sorted(keys)) or 'nothing more'})" for kind, keys in kinds.items())
+            raise SettingsError(
+                f"{self._topic.path}: from.{name} is {given!r}; known kinds and their keys: {known}.", topic=self._topic.name
+            )
+        return given
+
+    def plan(self, before: Before | None) -> Plan | None:
+        """No request: such an interface can rarely tell what it has. Columns are those of the rows."""
+        full = Plan("full", (), self._topic.key, self._topic.cursor, stable=self._topic.target == "replace")
+        incremental = self._topic.cursor and self._topic.place.get("since_param") and self._topic.target != "replace"
+        if before is None or before.cursor is None or not incremental:
+            return full
+        return replace(full, mode="changes", since=before.cursor, stable=False)
+
+    def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]:
+        state: dict[str, Any] = dict(position) if position else {"next": None, "at": int(self._paginator.get("first", 1)), "rows": 0}
+        before: list[str] = []
+        if position and self._ended(int(state["page_rows"]), state):
+            return
+        while True:
+            answer = self._ask(plan, state)
+            texts, values, document = self._rows(answer)
+            if texts and texts == before:
+                raise answer.complain("the same page came again: look at from.paginator")
+            before = texts
+            state = {
+                "next": self._next(answer, document),
+                "at": state["at"] + 1,
+                "rows": state["rows"] + len(texts),
+                "page_rows": len(texts),
+            }
+            if texts:
+                yield Page(
+                    lines=b"".join(text.encode() + b"\n" for text in texts),
+                    rows=len(texts),
+                    position=state,
+                    facts={"asked": answer.asked, "request_id": answer.request_id, "bytes": len(answer.body), "moment": moment_of(answer)},
+                    cursor=self._highest(values),
+                )
+            if not texts or self._ended(len(texts), state):
+                return
+
+    def _ask(self, plan: Plan, state: Mapping[str, Any]) -> Answer:
+        kind, params = self._paginator["kind"], {str(k): str(v) for k, v in (self._topic.place.get("params") or {}).items()}
+        if size := self._paginator.get("size_param"):
+            params[size] = str(self._topic.page_size)
+        if plan.since is not None:
+            params[self._topic.place["since_param"]] = str(plan.since)
+        url = self._url
+        if kind == "page":
+            params[self._paginator.get("param", "page")] = str(state["at"])
+        elif kind == "offset":
+            params[self._paginator.get("param", "offset")] = str(state["rows"])
+        elif kind == "cursor" and state["next"]:
+            params[self._paginator.get("param", "cursor")] = str(state["next"])
+        elif kind in ("link", "next_url") and state["next"]:
+            url, params = urljoin(self._url, str(state["next"])), {}
+        return self._web.ask("GET", url, home=self._home, params=params, headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        headers = {str(k): str(v) for k, v in (self._topic.place.get("headers") or {}).items()}
+        kind = self._auth["kind"]
+        if kind == "bearer":
+            headers["Authorization"] = f"Bearer {self._secret('token')}"
+        elif kind == "header":
+            headers[self._auth.get("header", "X-Api-Key")] = self._secret("token")
+        elif kind == "basic":
+            both = f"{self._secret('user')}:{self._secret('password')}"
+            headers["Authorization"] = f"Basic {b64encode(both.encode()).decode()}"
+        elif kind == "oauth2":
+            self._token = self._token or self._client_credentials()
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _client_credentials(self) -> str:
+        data = {"grant_type": "client_credentials", "client_id": self._secret("client_id"), "client_secret": self._secret("client_secret")}
+        if scope := self._auth.get("scope"):
+            data["scope"] = scope
+        url = str(self._auth.get("token_url", ""))
+        answer = self._web.ask("POST", url, home=urlsplit(url).netloc, data=data)
+        try:
+            return str(json.loads(answer.body)["access_token"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise SourceError(f"{answer.asked}: its answer holds no access_token; look at auth.token_url in the topic.") from error
+
+    def _secret(self, purpose: str) -> str:
+        if purpose not in self._secrets:
+            raise SettingsError(f"{self._topic.path}: auth {self._auth['kind']} needs credentials.{purpose}_env.", topic=self._topic.name)
+        return self._secrets[purpose]
+
+    def _rows(self, answer: Answer) -> tuple[list[str], list[dict[str, Any]], Any]:
+        """The records' own texts and values, and the document around them."""
+        try:
+            text = answer.body.decode()
+            pairs = list(records_of(text, place_of(text, self._records)))
+            if not all(isinstance(value, dict) for _, value in pairs):
+                raise ValueError("a record is no object")
+            return [text for text, _ in pairs], [value for _, value in pairs], json.loads(text)
+        except (ValueError, RecursionError) as error:
+            where = ".".join(self._records) or "the top of the document"
+            raise answer.complain(f"there is no list of objects at {where} ({error}); look at from.records") from error
+
+    def _next(self, answer: Answer, document: Any) -> Any:
+        kind = self._paginator["kind"]
+        if kind == "link":
+            found = _LINK.search(answer.headers.get("link", ""))
+            return found[1] if found else None
+        if kind in ("cursor", "next_url"):
+            try:
+                return _at(document, str(self._paginator.get("path", "next")).split("."))
+            except (KeyError, TypeError, IndexError):
+                return None
+        return None
+
+    def _ended(self, rows: int, state: Mapping[str, Any]) -> bool:
+        kind = self._paginator["kind"]
+        if kind == "none":
+            return True
+        if kind in ("page", "offset"):  # a short page is the last where the size was asked for; else only an empty one is
+            return bool(self._paginator.get("size_param")) and rows < self._topic.page_size
+        return not state["next"]
+
+    def _highest(self, values: list[dict[str, Any]]) -> Any:
+        name = self._topic.cursor or ""
+        return max((value[name] for value in values if value.get(name) is not None), default=None)
+
+
+def _at(document: Any, path: list[str]) -> Any:
+    for step in path:
+        document = document[step]
+    return document

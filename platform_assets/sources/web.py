@@ -1,0 +1,204 @@
+"""HTTP as a puller needs it: only to allowed hosts, patient with servers that are busy, bounded, and with errors that a person can use.
+
+Answers 202, 429 and 5xx, cut bodies and lost connections are tried again, with growing pauses and jitter or after the pause that the
+server asks for. No secret enters a message: URLs are shown without their query.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from platform_assets.errors import PlatformError
+from platform_assets.sources.topic import Access, Bounds
+
+_AGAIN = {202, 408, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+_CHUNK = 1 << 18
+
+
+class SourceError(PlatformError):
+    """A place that is pulled from refused, failed or answered what cannot be understood. Nothing of the pull is half-loaded."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, whole. `headers` have lower-case names; `asked` is the URL without its query."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    asked: str
+    request_id: str = ""
+
+    def complain(self, what: str) -> SourceError:
+        """An error about this answer, with the id by which the server's people find it."""
+        shown = self.body[:200].decode("utf-8", "replace").strip()
+        known = f" (request id {self.request_id})" if self.request_id else ""
+        return SourceError(
+            f"{self.asked}: {what}; status {self.status}{known}. It begins with {shown!r}.", url=self.asked, status=self.status
+        )
+
+
+@dataclass
+class Web:
+    """One session. `pause` and `clock` are for tests; `sent` counts requests."""
+
+    access: Access
+    bounds: Bounds
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pause: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    sent: int = 0
+
+    def __post_init__(self) -> None:
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", **self.headers})
+        self._random = random.Random()
+        self._last = -1e9
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._session.close()
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        home: str,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        fine: frozenset[int] = frozenset({200}),
+    ) -> Answer:
+        """One request, repeated while that can help. `home` is the topic's own host, with its port where it has one.
+
+        Raises SourceError for any status that is not among the `fine` ones, a body beyond its bound, or a place that is not allowed.
+        """
+        trouble = ""
+        for attempt in range(1, self.bounds.attempts + 1):
+            try:
+                answer = self._once(method, url, home=home, params=params, json=json, data=data, headers=headers)
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                trouble, asked = f"{type(error).__name__}: the connection was refused, lost or too slow", 0.0
+            except requests.exceptions.ContentDecodingError:
+                trouble, asked = "the compressed body is damaged", 0.0
+            except requests.RequestException as error:
+                raise SourceError(f"{_bare(url)}: {type(error).__name__}; look at `from` in the topic.", url=_bare(url)) from None
+            else:
+                if answer.status in fine:
+                    return answer
+                if answer.status not in _AGAIN:
+                    raise answer.complain(_advice(answer.status))
+                trouble, asked = f"the server answered {answer.status}", _retry_after(answer.headers)
+            if attempt < self.bounds.attempts:
+                grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
+                self.pause(max(asked, grown * self._random.uniform(0.5, 1.0)))
+        raise SourceError(
+            f"{_bare(url)}: given up after {self.bounds.attempts} attempts: {trouble}. Try again later; what was committed stands.",
+            url=_bare(url),
+        )
+
+    def _once(self, method: str, url: str, *, home: str, **rest: Any) -> Answer:
+        for _ in range(_MAX_REDIRECTS + 1):
+            self._check(url, home)
+            self._wait_turn()
+            self.sent += 1
+            with self._session.request(method, url, timeout=self.bounds.timeout, stream=True, allow_redirects=False, **rest) as response:
+                if response.status_code not in _REDIRECTS:
+                    return self._whole(response, url)
+                url = urljoin(url, response.headers.get("Location", ""))
+                rest["params"] = None
+        raise SourceError(f"{_bare(url)}: more than {_MAX_REDIRECTS} redirects.", url=_bare(url))
+
+    def _whole(self, response: requests.Response, url: str) -> Answer:
+        parts, size = [], 0
+        started = self.clock()
+        for part in response.iter_content(_CHUNK):
+            size += len(part)
+            if size > self.bounds.max_page_bytes:
+                raise SourceError(f"{_bare(url)}: an answer is larger than limits.max_page_bytes ({self.bounds.max_page_bytes:,}).")
+            if self.clock() - started > 20 * self.bounds.timeout:
+                raise requests.Timeout("the body came too slowly")
+            parts.append(part)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        known = headers.get("x-socrata-requestid") or headers.get("x-request-id") or headers.get("request-id") or ""
+        return Answer(response.status_code, headers, b"".join(parts), _bare(url), known)
+
+    def _wait_turn(self) -> None:
+        if self.bounds.requests_per_second:
+            wait = self._last + 1 / self.bounds.requests_per_second - self.clock()
+            if wait > 0:
+                self.pause(wait)
+        self._last = self.clock()
+
+    def _check(self, url: str, home: str) -> None:
+        """Only http(s), only to the topic's own host or an allowed one, and to no private address unless that is allowed."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not host:
+            raise SourceError(f"{_bare(url)} is not an http address.", url=_bare(url))
+        if parts.netloc.rpartition("@")[2] != home and host not in self.access.hosts:
+            raise SourceError(f"{_bare(url)}: {host} is not the topic's host {home}; add it to allow.hosts if it may be asked.", host=host)
+        if not self.access.private and any(_is_private(address) for address in _addresses(host, parts.port)):
+            raise SourceError(f"{_bare(url)}: {host} is a private address; if that is meant, set allow.private: true.", host=host)
+
+
+def _addresses(host: str, port: int | None) -> list[str]:
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)]
+    except OSError:
+        return []  # the request itself will say so
+
+
+def _is_private(address: str) -> bool:
+    return not ipaddress.ip_address(address.partition("%")[0]).is_global
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks to wait, at most ten minutes; 0 when it does not."""
+    text = headers.get("retry-after", "")
+    try:
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, TypeError):
+        return 0.0
+    return min(max(seconds, 0.0), 600.0)
+
+
+def _advice(status: int) -> str:
+    return {
+        400: "the server does not understand the request: look at columns, cursor and key in the topic",
+        401: "the server wants other credentials: look at the topic's credentials",
+        403: "the server refuses: look at the topic's credentials, and whether they may read this data set",
+        404: "there is no such data set: look at `from` in the topic",
+    }.get(status, "the server refused the request")
+
+
+def moment_of(answer: Answer) -> str:
+    """The server's clock; ours may be off, and versions are ordered by it."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).isoformat()
+    except (ValueError, TypeError):
+        return ""

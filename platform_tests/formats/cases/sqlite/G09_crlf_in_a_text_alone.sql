@@ -1,0 +1,3 @@
+CREATE TABLE t(x TEXT);
+INSERT INTO t VALUES('a
+b');

@@ -1,0 +1,239 @@
+"""Topics through the whole way: pulled from a hostile server, landed as dumps, loaded, and the warehouse's rows are the server's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from platform_assets.errors import Conflict
+from platform_assets.operations.import_topic import Imported, describe_topics, import_topic, topic_named
+from platform_assets.operations.latest import merge_table
+from platform_assets.operations.parse import commit_version, parse_version
+from platform_assets.operations.publish import publish_current, publish_version
+from platform_assets.operations.register import located, register, scan
+from platform_assets.settings import Settings
+from platform_assets.sources.web import SourceError
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.home import Home
+from platform_assets.storage.warehouse.protocol import session_lock
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
+from socrata_server import DataSet, Socrata
+
+COLUMNS = {"name": "text", "age": "number", "born": "calendar_date", "tame": "checkbox", "where": "point"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr("platform_assets.sources.web._FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def catalog(database: str) -> Catalog:
+    return Catalog(database).ensure()
+
+
+def write_topic(home: Home, site: Socrata, **more) -> None:
+    data = {
+        "source": "city",
+        "table": "pets",
+        "kind": "socrata",
+        "from": {"domain": site.domain, "dataset": "abcd-1234"},
+        "page_size": 3,
+        "allow": {"private": True},
+        "limits": {"attempts": 2, "timeout": 5},
+        **more,
+    }
+    home.topics.mkdir(exist_ok=True)
+    (home.topics / "pets.yaml").write_text(json.dumps(data))
+
+
+def pull(settings: Settings, catalog: Catalog, **options) -> Imported:
+    return import_topic(settings, catalog, topic_named(settings, "pets"), environment={}, **options)
+
+
+def load(settings: Settings, catalog: Catalog) -> None:
+    """What a run does with the dumps that are new."""
+    home, new = Home(settings.home), False
+    for found in scan(home, catalog.known_files(), settle_seconds=0).new:
+        record, _ = register(settings, catalog, found)
+        commit_version(home, parse_version(settings, record, located(settings, catalog, record)))
+        publish_version(settings, catalog, record, run_id="test")
+        new = True
+    if new:
+        publish_current(settings, catalog, merge_table(settings, catalog, "city", "pets").state.commit(), run_id="test")
+
+
+def loaded(catalog: Catalog):
+    with psycopg.connect(catalog.url) as connection:
+        rows = connection.execute('SELECT ":id", name, age::text, born::text FROM city.pets').fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def there(data: DataSet):
+    def moment(text):
+        return text and text[:10] + " " + text[11:19]
+
+    return {key: (row.get("name"), row.get("age"), moment(row.get("born"))) for key, row in data.rows.items()}
+
+
+@pytest.fixture
+def site():
+    data = DataSet(COLUMNS)
+    for number in range(8):
+        data.insert(name=f"pet {number}", age=str(number), born="2020-01-01T00:00:00.000", tame=True, where={"type": "Point"})
+    with Socrata(data).running() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(home: Home, site: Socrata) -> Settings:
+    write_topic(home, site)
+    return Settings(home.root)
+
+
+def test_a_pull_lands_as_a_dump_that_is_loaded_with_its_types(settings, catalog, site):
+    done = pull(settings, catalog)
+    assert (done.mode, done.rows, done.pages, done.total) == ("full", 8, 3, 8)
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+    (version,) = catalog.versions()
+    assert (version.format, version.completeness) == ("pull", "complete")
+    with psycopg.connect(catalog.url) as connection:
+        types = connection.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'city' AND table_name = 'pets'"
+        ).fetchall()
+    expected = {"name": "text", "age": "bigint", "born": "timestamp without time zone", "tame": "boolean", "where": "text"}
+    assert expected.items() <= dict(types).items()
+
+
+def test_only_what_is_new_lands_and_nothing_new_lands_nothing(settings, catalog, site):
+    pull(settings, catalog)
+    load(settings, catalog)
+    assert pull(settings, catalog).dumps == ()
+    site.data.change(next(iter(site.data.rows)), name="other")
+    site.data.insert(name="new")
+    done = pull(settings, catalog)
+    assert (done.mode, done.rows) == ("changes", 2), "the row that stands at the cursor came again and was known"
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+    assert [row["pulls"] for row in describe_topics(settings)] == [2]
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_a_pull_that_failed_goes_on_behind_its_last_page_and_the_cursor_did_not_move(settings, catalog, site, pages):
+    site.faults.extend(["", ""] + [""] * pages + ["500", "500"])
+    with pytest.raises(SourceError, match="given up"):
+        pull(settings, catalog)
+    assert not list(Home(settings.home).dumps.glob("city/*"))
+    site.requests.clear()
+    done = pull(settings, catalog)
+    assert (done.resumed, done.rows, done.pages) == (True, 8, 3)
+    assert len(site.requests) == 3 - pages
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+
+
+def test_every_step_is_in_the_import_log(settings, catalog, site):
+    site.faults.extend(["", "", "", "html"])
+    with pytest.raises(SourceError):
+        pull(settings, catalog)
+    pull(settings, catalog)
+    with psycopg.connect(catalog.url) as connection:
+        log = connection.execute("SELECT operation, outcome, rows FROM catalog.import_log ORDER BY id").fetchall()
+        seen = connection.execute("SELECT details->>'request_id' FROM catalog.import_log WHERE operation = 'import_chunk'").fetchall()
+    assert log == [
+        ("import_start", "done", 0),
+        ("import_chunk", "done", 3),
+        ("import_end", "failed", 3),
+        ("import_start", "done", 0),
+        ("import_chunk", "done", 3),
+        ("import_chunk", "done", 2),
+        ("import_end", "done", 8),
+    ]
+    assert seen == [("request-7",)] * 3
+
+
+def test_a_dry_run_pulls_nothing_and_says_how_much_it_would(settings, catalog, site):
+    done = pull(settings, catalog, dry_run=True)
+    assert (done.dumps, done.said) == ((), "pets: would pull full: 8 rows, 8 columns")
+    assert len(site.requests) == 2
+
+
+def test_two_imports_of_one_topic_exclude_each_other(settings, catalog, site):
+    with session_lock(catalog.url, "topic/pets"), pytest.raises(Conflict, match="Another import of the topic pets"):
+        pull(settings, catalog)
+
+
+def test_a_full_pull_deletes_what_is_gone_and_a_sweep_asks_for_one(home, settings, catalog, site):
+    write_topic(home, site, sweep_every=2)
+    pull(settings, catalog)
+    load(settings, catalog)
+    site.data.delete(next(iter(site.data.rows)))
+    assert pull(settings, catalog).mode == "full"
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+
+
+def test_append_keeps_every_row_that_ever_came(home, settings, catalog, site):
+    write_topic(home, site, target="append")
+    pull(settings, catalog)
+    load(settings, catalog)
+    changed = next(iter(site.data.rows))
+    site.data.change(changed, name="other")
+    pull(settings, catalog)
+    load(settings, catalog)
+    with psycopg.connect(catalog.url) as connection:
+        names = connection.execute('SELECT name FROM city.pets WHERE ":id" = %s ORDER BY name', (changed,)).fetchall()
+    assert names == [("other",), ("pet 0",)]
+
+
+change = st.sampled_from(["insert", "late", "many", "change", "delete", "replace", "pull", "pull", "fail"])
+
+
+@examples(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(change, min_size=4, max_size=14), st.randoms(use_true_random=False))
+def test_after_any_sequence_of_pulls_the_table_is_the_servers(tmp_path_factory, server, changes, random):
+    """With a sweep at every pull, and an overlap that covers the late rows."""
+    from uuid import uuid4
+
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    home = Home(tmp_path_factory.mktemp("home"))
+    data = DataSet(COLUMNS, random.randrange(1 << 30))
+    data.insert(name="first")
+    with Socrata(data).running() as site:
+        write_topic(home, site, sweep_every=1, overlap="10s", page_size=2)
+        (home.root / "platform.yaml").write_text("sources: {city: {delete_guard: 1.0}}\n")
+        settings, catalog = Settings.load(home.root, {}), Catalog(server.url(name)).ensure()
+        for step in [*changes, "pull", "pull"]:
+            keys = list(data.rows)
+            if step in ("insert", "late"):
+                from datetime import timedelta
+
+                data.insert(name=step, age=str(random.randrange(100)), late=timedelta(seconds=5 if step == "late" else 0))
+            elif step == "many":
+                data.insert_many([{"name": "tie"}, {"name": "tie"}, {"name": "tie"}])
+            elif step == "change" and keys:
+                data.change(random.choice(keys), name=f"changed {random.randrange(9)}")
+            elif step == "delete" and len(keys) > 1:
+                data.delete(random.choice(keys))
+            elif step == "replace":
+                data.replace_all()
+            elif step in ("pull", "fail"):
+                site.faults.extend([""] * random.randrange(6) + ["500"] * 2 if step == "fail" else [])
+                try:
+                    pull(settings, catalog)
+                except SourceError:
+                    assert step == "fail"
+                site.faults.clear()
+                load(settings, catalog)
+        assert loaded(catalog) == there(data)

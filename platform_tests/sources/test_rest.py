@@ -1,0 +1,197 @@
+"""Interfaces by configuration: every paginator and every way to authenticate, against a small server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from platform_assets.errors import SettingsError
+from platform_assets.sources.kinds import open_puller
+from platform_assets.sources.pull import Before
+from platform_assets.sources.topic import Access, Bounds, Topic
+from platform_assets.sources.web import SourceError
+
+ROWS = [{"id": n, "price": 1.10, "at": f"2024-01-{n:02d}"} for n in range(1, 8)]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr("platform_assets.sources.web._FIRST_PAUSE", 0.001)
+
+
+@contextmanager
+def serving(answer):
+    """`answer(path, query, headers)` gives (status, headers, body text)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            """Silence."""
+
+        def do_GET(self):
+            self.reply("")
+
+        def do_POST(self):
+            self.reply(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+        def reply(self, posted):
+            url = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(url.query or posted).items()}
+            status, headers, body = answer(url.path, query, self.headers)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def topic_for(place, **changes) -> Topic:
+    topic = Topic(
+        "t", Path("topics/t.yaml"), "shop", "orders", "rest", place, page_size=3, access=Access(private=True), bounds=Bounds(5, 2)
+    )
+    return replace(topic, key=("id",), **changes)
+
+
+def pull(topic: Topic, before=None, environment=None):
+    with open_puller(topic, environment or {}) as puller:
+        plan = puller.plan(before)
+        pages = list(puller.pages(plan, None))
+    return plan, [json.loads(line) for page in pages for line in page.lines.splitlines()], pages
+
+
+def paged(path, query, headers):
+    size = int(query.get("size", 3))
+    if path == "/page":
+        return 200, {}, json.dumps(ROWS[(int(query["page"]) - 1) * size :][:size])
+    if path == "/offset":
+        return 200, {}, json.dumps({"data": {"items": ROWS[int(query["offset"]) :][:size]}})
+    start = int(query.get("after", 0))
+    more = str(start + size) if start + size < len(ROWS) else None
+    if path == "/cursor":
+        return 200, {}, json.dumps({"meta": {"next": more}, "items": ROWS[start:][:size]})
+    if path == "/link":
+        link = {"Link": f'</link?after={more}>; rel="next", </link>; rel="first"'} if more else {}
+        return 200, link, json.dumps(ROWS[start:][:size])
+    if path == "/next":
+        return 200, {}, json.dumps({"next": f"/next?after={more}" if more else None, "items": ROWS[start:][:size]})
+    return 404, {}, "{}"
+
+
+@pytest.mark.parametrize(
+    ("place", "sizes"),
+    [
+        ({"url": "/page", "paginator": {"kind": "page", "size_param": "size"}}, [3, 3, 1]),
+        ({"url": "/page", "paginator": {"kind": "page"}}, [3, 3, 1]),
+        ({"url": "/offset", "records": "data.items", "paginator": {"kind": "offset", "size_param": "size"}}, [3, 3, 1]),
+        ({"url": "/cursor", "records": "items", "paginator": {"kind": "cursor", "param": "after", "path": "meta.next"}}, [3, 3, 1]),
+        ({"url": "/link", "paginator": {"kind": "link"}}, [3, 3, 1]),
+        ({"url": "/next", "records": "items", "paginator": {"kind": "next_url"}}, [3, 3, 1]),
+        ({"url": "/link"}, [3]),
+    ],
+)
+def test_every_paginator_gives_every_page_once(place, sizes):
+    with serving(paged) as base:
+        _, rows, pages = pull(topic_for({**place, "url": base + place["url"]}))
+    assert [page.rows for page in pages] == sizes
+    assert rows == ROWS[: sum(sizes)]
+
+
+def test_numbers_keep_their_own_digits():
+    body = '{"items": [\n {"id": 1, "big": 12345678901234567890.10, "n": 1E2}\n]}'
+    with serving(lambda *_: (200, {}, body)) as base:
+        _, _, (page,) = pull(topic_for({"url": base, "records": "items"}))
+    assert page.lines == b'{"id": 1, "big": 12345678901234567890.10, "n": 1E2}\n'
+
+
+def test_a_page_that_comes_again_is_no_endless_pull():
+    with (
+        serving(lambda *_: (200, {}, json.dumps(ROWS[:3]))) as base,
+        pytest.raises(SourceError, match="the same page came again"),
+    ):
+        pull(topic_for({"url": base, "paginator": {"kind": "page"}}))
+
+
+def test_the_cursor_is_sent_and_moves_to_the_highest_value():
+    asked = []
+
+    def answer(path, query, headers):
+        asked.append(query.get("since"))
+        return 200, {}, json.dumps([row for row in ROWS if row["at"] >= query.get("since", "")])
+
+    with serving(answer) as base:
+        topic = topic_for({"url": base, "since_param": "since"}, cursor="at")
+        _, _, pages = pull(topic)
+        plan, rows, _ = pull(topic, Before(pages[-1].cursor))
+    assert (plan.mode, [row["id"] for row in rows], asked) == ("changes", [7], [None, "2024-01-07"])
+
+
+@pytest.mark.parametrize(
+    ("auth", "credentials", "sent"),
+    [
+        ({"kind": "bearer"}, {"token_env": "TOKEN"}, ("Authorization", "Bearer s3cret")),
+        ({"kind": "header", "header": "X-Key"}, {"token_env": "TOKEN"}, ("X-Key", "s3cret")),
+        ({"kind": "basic"}, {"user_env": "USER_", "password_env": "TOKEN"}, ("Authorization", "Basic bWU6czNjcmV0")),
+        (
+            {"kind": "oauth2", "token_url": "BASE/token"},
+            {"client_id_env": "USER_", "client_secret_env": "TOKEN"},
+            ("Authorization", "Bearer t1"),
+        ),
+    ],
+)
+def test_credentials_come_from_the_environment(auth, credentials, sent):
+    def answer(path, query, headers):
+        if path == "/token":
+            return 200, {}, json.dumps({"access_token": "t1"} if query["client_secret"] == "s3cret" else {})
+        return (200, {}, json.dumps(ROWS[:1])) if headers.get(sent[0]) == sent[1] else (401, {}, "{}")
+
+    with serving(answer) as base:
+        auth = {name: value.replace("BASE", base) for name, value in auth.items()}
+        topic = topic_for({"url": base, "auth": auth}, credentials=credentials)
+        assert pull(topic, environment={"TOKEN": "s3cret", "USER_": "me"})[1] == ROWS[:1]
+        with pytest.raises(SourceError) as caught:
+            pull(topic, environment={"TOKEN": "wr0ng", "USER_": "me"})
+        assert "wr0ng" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "said"),
+    [
+        ({}, "<html>", "no list of objects at the top of the document"),
+        ({"records": "items"}, "[]", "no list of objects at items"),
+        ({"records": "a.b"}, '{"a": {"c": []}}', "there is no key 'b'"),
+        ({}, "[1, 2]", "a record is no object"),
+    ],
+)
+def test_an_answer_of_another_shape_is_said(place, body, said):
+    with serving(lambda *_: (200, {}, body)) as base, pytest.raises(SourceError, match=said):
+        pull(topic_for({"url": base, **place}))
+
+
+@pytest.mark.parametrize("place", [{"url": "x"}, {"url": "http://h/x", "page": 1}, {"url": "http://h/x", "paginator": {"kind": "pages"}}])
+def test_a_place_that_cannot_be_understood_is_refused(place):
+    with pytest.raises(SettingsError, match=r"known"):
+        pull(topic_for(place))
+
+
+def test_a_redirect_to_another_host_is_refused():
+    with (
+        serving(lambda *_: (302, {"Location": "http://localhost:1/x"}, "")) as base,
+        pytest.raises(SourceError, match="localhost is not the topic's host"),
+    ):
+        pull(topic_for({"url": base}))

@@ -1,0 +1,63 @@
+"""Topic files: what they say is understood whole, or refused with file and line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from platform_assets.errors import SettingsError
+from platform_assets.sources.topic import Access, Bounds, load_topic, load_topics
+
+GOOD = """
+source: city
+table: pets
+kind: socrata
+from: {domain: data.example.org, dataset: abcd-1234}
+columns: "*"
+cursor: ":updated_at"
+overlap: 5m
+page_size: 500
+schedule: "0 3 * * *"
+credentials: {app_token_env: TOKEN}
+sweep_every: 7
+allow: {hosts: [mirror.example.org]}
+limits: {timeout: 10}
+"""
+
+
+def test_a_topic_is_read_with_its_defaults(tmp_path):
+    (tmp_path / "pets.yaml").write_text(GOOD)
+    topic = load_topics(tmp_path)["pets"]
+    assert (topic.columns, topic.overlap, topic.target, topic.page_size) == ((), timedelta(minutes=5), "merge", 500)
+    assert (topic.access, topic.bounds) == (Access(("mirror.example.org",)), Bounds(timeout=10))
+    assert topic.secret("app_token", {"TOKEN": "x"}) == "x"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("page_size: 500", "page_size: 0", "line 9: page_size must be a whole number of at least 1"),
+        ("kind: socrata", "kind: soda", "line 4: kind: 'soda' is none of socrata, rest, database, files"),
+        ("kind: socrata", "", "kind is missing"),
+        ("overlap: 5m", "overlap: soon", "'soon' is no duration; write it like 30s"),
+        ("overlap: 5m", "overlapp: 5m", "line 8: the key 'overlapp' is unknown"),
+        ("from: {", "from: [", "not valid YAML"),
+        ("{app_token_env: TOKEN}", "{app_token: hush}", "the key 'app_token' is unknown"),
+        ('columns: "*"', "columns: [1]", "columns must be a name or a list of names"),
+        ("kind: socrata", "kind: rest", "target merge needs a key"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path, old, new, said):
+    path = tmp_path / "pets.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(SettingsError, match=said) as caught:
+        load_topic(path)
+    assert str(path) in caught.value.message
+    assert "hush" not in caught.value.message
+
+
+def test_a_name_that_cannot_be_one_is_refused(tmp_path):
+    (tmp_path / "My Pets.yaml").write_text(GOOD)
+    with pytest.raises(SettingsError, match="cannot be a topic's name"):
+        load_topics(tmp_path)
