@@ -1,11 +1,11 @@
 """PostgreSQL dumps: a generated pg_dump of one table of 20 columns, from the file to the finished snapshot, beside `psql -f`.
 
-    python benchmarks/readers_postgres.py [--rows 1000000] [--form copy|inserts] [--no-psql]
+    python benchmarks/readers_postgres.py [--rows 1000000] [--form copy|inserts|columns|rows] [--no-psql]
 
 `snapshot_seconds` is the whole way (reader, cast, judge, Avro), `reader_seconds` that from the file to all batches, each in a process
 of its own. `psql -f` loads the same file into a fresh database of the embedded server of a temporary home. `packed` is the whole way from
-the same dump packed, `alone` its unpacking and no more. All are taken in turns, the best of three each. With `--form inserts` give
-`--no-psql`: the server commits every row.
+the same dump packed, `alone` its unpacking and no more. All are taken in turns, the best of three each. The forms are those
+of pg_dump: COPY, --inserts, --column-inserts, --rows-per-insert 500; psql loads each in one transaction.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 from bulk import psql, query
-from dat import COLUMNS
+from dat import COLUMNS, Made
 from readers_shapes import COPY_HEAD, COPY_TAIL, measured_apart
 
 from platform_assets.dictionary.source import SourceSettings
@@ -40,6 +41,11 @@ TABLE = "public.sales"
 KEY = f"\n\nALTER TABLE ONLY {TABLE}\n    ADD CONSTRAINT sales_pkey PRIMARY KEY (id);\n"
 
 
+ROWS_PER_INSERT = 500
+BARE = ("bigint", "integer", "numeric(12,2)", "numeric(10,4)", "numeric(16,2)", "double precision")
+"""Types whose values pg_dump writes without quotes."""
+
+
 def text_of(name: str, sql: str) -> str:
     """A column's text as pg_dump writes it: a few notes get a line end, which is an escape in COPY."""
     if name == "shipped_at":
@@ -49,25 +55,52 @@ def text_of(name: str, sql: str) -> str:
     return f"(CASE WHEN h % 50 = 0 THEN 'two' || chr(10) || 'lines' ELSE {sql} END)" if name == "note" else f"({sql})"
 
 
+def literal_of(column: Made) -> str:
+    """A column's value in INSERT."""
+    cell = f"{text_of(column.name, column.sql)}::varchar"
+    if column.postgres == "boolean":
+        return f"coalesce(CASE {cell} WHEN 't' THEN 'true' WHEN 'f' THEN 'false' END, 'NULL')"
+    plain = cell if column.postgres in BARE else f"'''' || replace({cell}, '''', '''''') || ''''"
+    return f"coalesce({plain}, 'NULL')"
+
+
+def statements(lines: Iterator[str], form: str, names: str) -> Iterator[str]:
+    """Rows in parentheses as INSERT statements."""
+    head = f"INSERT INTO {TABLE} ({names}) VALUES" if form == "columns" else f"INSERT INTO {TABLE} VALUES"
+    if form != "rows":
+        yield from (f"{head} {line};\n" for line in lines)
+        return
+    while some := list(islice(lines, ROWS_PER_INSERT)):
+        yield f"{head}\n\t{f',{chr(10)}{chr(9)}'.join(some)};\n\n"
+
+
 def write_dump(path: Path, rows: int, form: str) -> None:
     columns = ",\n".join(f"    {column.name} {column.postgres}" for column in COLUMNS)
     names = ", ".join(column.name for column in COLUMNS)
     numbers = f"(SELECT i, (i * 2654435761 + 12345) % 4294967291 AS h FROM range(1, {rows} + 1) AS numbers(i))"
-    cells = [f"{text_of(column.name, column.sql)}::varchar" for column in COLUMNS]
     if form == "copy":
+        cells = [f"{text_of(column.name, column.sql)}::varchar" for column in COLUMNS]
         escaped = [
             f"coalesce(replace(replace({cell}, chr(92), chr(92) || chr(92)), chr(10), chr(92) || 'n'), chr(92) || 'N')" for cell in cells
         ]
-        line, opening, closing = f"concat_ws(chr(9), {', '.join(escaped)})", f"COPY {TABLE} ({names}) FROM stdin;\n", "\\.\n"
+        line = f"concat_ws(chr(9), {', '.join(escaped)})"
     else:
-        quoted = [f"coalesce('''' || replace({cell}, '''', '''''') || '''', 'NULL')" for cell in cells]
-        line, opening, closing = f"'INSERT INTO {TABLE} VALUES (' || concat_ws(', ', {', '.join(quoted)}) || ');'", "", ""
+        line = f"'(' || concat_ws(', ', {', '.join(map(literal_of, COLUMNS))}) || ')'"
     with path.open("w", encoding="utf-8") as file, duckdb.connect() as connection:
-        file.write(f"{COPY_HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n{opening}")
-        result = connection.execute(f"SELECT {line} FROM {numbers}")
-        while lines := result.fetchmany(50_000):
-            file.writelines(f"{one[0]}\n" for one in lines)
-        file.write(closing + KEY + COPY_TAIL)
+        file.write(f"{COPY_HEAD}CREATE TABLE {TABLE} (\n{columns}\n);\n\n")
+        lines = fetched(connection.execute(f"SELECT {line} FROM {numbers}"))
+        if form == "copy":
+            file.write(f"COPY {TABLE} ({names}) FROM stdin;\n")
+            file.writelines(f"{one}\n" for one in lines)
+            file.write("\\.\n")
+        else:
+            file.writelines(statements(lines, form, names))
+        file.write(KEY + COPY_TAIL)
+
+
+def fetched(result: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    while lines := result.fetchmany(50_000):
+        yield from (one[0] for one in lines)
 
 
 def read_only(path: Path) -> dict[str, float]:
@@ -118,7 +151,7 @@ def server(home: Path) -> Iterator[Callable[[Path], float]]:
     def seconds(path: Path) -> float:
         query(url, f"DROP TABLE IF EXISTS {TABLE}")
         start = time.perf_counter()
-        subprocess.run([psql(), "-qX", "-v", "ON_ERROR_STOP=1", "-f", str(path), url], check=True, capture_output=True)
+        subprocess.run([psql(), "-1qX", "-v", "ON_ERROR_STOP=1", "-f", str(path), url], check=True, capture_output=True)
         return time.perf_counter() - start
 
     try:
@@ -143,7 +176,7 @@ def measure(path: Path, packed: list[Path], loaded: Callable[[Path], float] | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--form", choices=("copy", "inserts"), default="copy")
+    parser.add_argument("--form", choices=("copy", "inserts", "columns", "rows"), default="copy")
     parser.add_argument("--no-psql", action="store_true")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from platform_assets.dictionary.source import DelimitedOptions, Limits, SourceSettings
 from platform_assets.errors import LimitExceeded, UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.avro.container import BrokenContainer, read_blocks, read_header
 from platform_assets.formats.base import Dump, Format, Member, Rows, Unreadable
 from platform_assets.formats.containers.budget import Budget
@@ -42,6 +41,7 @@ from platform_assets.formats.postgres import copying, tokens
 from platform_assets.formats.postgres.packed_archive import unpacked
 from platform_assets.formats.postgres.reader import PostgresDump
 from platform_assets.formats.postgres.unescape import bytea, bytea_column, unescape_cell, unescape_column
+from platform_assets.formats.sql import tokens as sql_tokens
 from platform_assets.formats.sqlite.tokens import SqliteTokens
 
 SOURCE = SourceSettings("fuzz", encoding="utf8")
@@ -155,7 +155,7 @@ def mysql_rows(data: bytes) -> None:
 def postgres_copy(data: bytes) -> None:
     """Lines of COPY are the same rows at once and in small pieces; a column is unescaped as cell by cell."""
     create = b"CREATE TABLE t (a text, b bytea, n numeric, z timestamp with time zone);\nCOPY t FROM stdin;\n"
-    places = ((sql_tokens, "CHUNK"), (tokens, "CHUNK"), (copying, "CHUNK"), (copying, "COPY_STEP"))
+    places = ((sql_tokens, "CHUNK"), (copying, "COPY_STEP"), (copying, "LONG_BLOCK"))
     _same_in_small_pieces(PostgresDump(), create + data + b"\n\\.\n", *places, size=61)
     cells = [cell for cell in data.split(b"\t") if b"\0" not in cell and _is_text(cell)]
     column, bad = unescape_column(pa.array([cell.decode() for cell in cells], pa.string()))

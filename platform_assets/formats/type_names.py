@@ -99,8 +99,16 @@ def _override(native: str, name: str) -> pa.DataType:
         return type_named(name)
     except KeyError as error:
         raise SettingsError(
-            f"types.{native}: {name!r} is no type of the platform. Use boolean, int32, int64, float64, decimal(p,s), string, binary, date, "
-            "timestamp, instant or time.",
+            f"platform.yaml: types: {native}: {name!r} is not a type of this platform. Use boolean, int32, int64, float64, decimal(p,s), "
+            "string, binary, date, timestamp, instant or time.",
             native=native,
             type=name,
         ) from error
+
+
+def overridden(text: str, word: str, overrides: Sequence[tuple[str, str]]) -> pa.DataType | None:
+    """The type that platform.yaml gives to a native one, by its whole text in lower case or by its bare word. Raises SettingsError."""
+    for wanted, ours in overrides:
+        if wanted in (text.lower(), word):
+            return _override(wanted, ours)
+    return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Dump, Event, Finished, Format, Member, Notice, Rows, TableFound, Unreadable
+from platform_assets.formats.sql import row_reading, tokens
 
 SOURCE = SourceSettings("shop")
 
@@ -75,3 +77,14 @@ def read_with(reader: Format, given: Dump, source: SourceSettings = SOURCE, dict
         reading.take(event)
     assert reading.finished, "no verdict"
     return reading
+
+
+@contextmanager
+def reading_by(*, single: int, look: int, chunk: int) -> Iterator[None]:
+    """So many rows of a run are read one by one before `look` bytes are looked at for rows at once; the stream comes by `chunk` bytes."""
+    kept = row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, tokens.CHUNK
+    row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, tokens.CHUNK = single, look, chunk
+    try:
+        yield
+    finally:
+        row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, tokens.CHUNK = kept

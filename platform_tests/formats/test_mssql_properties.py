@@ -14,11 +14,11 @@ from mssql_reading import read, typed
 
 from platform_assets.dictionary.model import Column
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.cast import cast_column
 from platform_assets.formats.mssql import columns as mssql_columns
 from platform_assets.formats.mssql.literals import Reading
 from platform_assets.formats.mssql.types import NativeType, arrow_type
+from platform_assets.formats.sql import tokens as sql_tokens
 
 CASES = Path(__file__).parent / "cases" / "mssql"
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "60"))

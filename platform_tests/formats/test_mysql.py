@@ -17,10 +17,10 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import BOOLEAN, DATE, INT32, STRING
 from platform_assets.errors import LimitExceeded, SettingsError, UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.base import BATCH_ROWS, Dump, Finished, Member, Rows, TableFound
 from platform_assets.formats.mydumper.metadata import read_metadata
 from platform_assets.formats.mysql.reader import MySqlDump
+from platform_assets.formats.sql import tokens as sql_tokens
 
 CASES = Path(__file__).parent / "cases" / "mysql"
 HEADING = "-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n"
@@ -81,7 +81,7 @@ def test_a_table_is_announced_before_its_rows_and_again_when_its_key_comes_later
     text = (CASES / "MY22_phpmyadmin.sql").read_bytes()
     names = [type(event).__name__ for event in MySqlDump().read(dump(text), mysql_reading.SOURCE, {})]
     assert names == ["TableFound", "Rows", "TableFound", "Finished"]
-    monkeypatch.setattr("platform_assets.formats.mysql.tables.BATCH_BYTES", 10)
+    monkeypatch.setattr("platform_assets.formats.sql.tables.BATCH_BYTES", 10)
     events = list(MySqlDump().read(dump(text), mysql_reading.SOURCE, {}))
     found = [event.table for event in events if isinstance(event, TableFound)]
     assert [(table.name, table.key) for table in found] == [("a", ()), ("a", ("id",)), ("b", ("id",))]
@@ -89,7 +89,7 @@ def test_a_table_is_announced_before_its_rows_and_again_when_its_key_comes_later
 
 
 def test_a_column_modified_later_keeps_the_type_under_which_its_rows_went(monkeypatch):
-    monkeypatch.setattr("platform_assets.formats.mysql.tables.BATCH_BYTES", 1)
+    monkeypatch.setattr("platform_assets.formats.sql.tables.BATCH_BYTES", 1)
     text = "CREATE TABLE `t` (`a` int, `b` int);INSERT INTO `t` VALUES (1,2);"
     text += "ALTER TABLE `t` MODIFY `a` bigint NOT NULL COMMENT 'x', MODIFY `b` int;"
     first, last = (event.table for event in MySqlDump().read(dump(text), mysql_reading.SOURCE, {}) if isinstance(event, TableFound))
@@ -110,7 +110,7 @@ def test_batches_are_bounded_in_rows_and_bytes(monkeypatch):
     reading = read(many)
     assert (len(reading.dicts["t"]), reading.batches) == (BATCH_ROWS + 10, 2)
     assert [row for row, _ in reading.places["t"]] == list(range(1, BATCH_ROWS + 11))
-    monkeypatch.setattr("platform_assets.formats.mysql.tables.BATCH_BYTES", 1000)
+    monkeypatch.setattr("platform_assets.formats.sql.tables.BATCH_BYTES", 1000)
     monkeypatch.setattr(sql_tokens, "CHUNK", 500)
     reading = read(HEADING + TABLE + "INSERT INTO `t` VALUES " + ",\n".join(f"({n},'{'x' * 50}')" for n in range(100)) + ";\n")
     assert (len(reading.dicts["t"]), reading.batches) == (100, 6)
@@ -475,7 +475,7 @@ def test_one_batch_may_hold_literals_of_all_forms():
 def test_a_statement_is_never_held_whole(monkeypatch):
     """10 MB in one statement on one line, under bounds scaled down, so that the test is quick and still sees the whole held."""
     monkeypatch.setattr(sql_tokens, "CHUNK", 64 << 10)
-    monkeypatch.setattr("platform_assets.formats.mysql.tables.BATCH_BYTES", 128 << 10)
+    monkeypatch.setattr("platform_assets.formats.sql.tables.BATCH_BYTES", 128 << 10)
     row = b"(123456,'" + b"some text " * 30 + b"'),"
     count = 10_000_000 // len(row)
 

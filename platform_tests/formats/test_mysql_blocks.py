@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import replace
 
 import mysql_reading
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sql_reading import reading_by
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
-from platform_assets.formats.mysql import row_reading
+from platform_assets.formats.sql import tokens as sql_tokens
 
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "150"))
 NEVER = 1 << 60
@@ -89,16 +88,6 @@ def dumps(draw):
     other = draw(others.filter(lambda native: native != "float" or "_binary" not in body))
     tables = TABLES.format(text=draw(texts), number=number, other=other, first=first, last=last, charset=charset)
     return (draw(settings_before) + tables + body).encode("utf-8", "surrogatepass")
-
-
-@contextmanager
-def reading_by(*, single: int, look: int, chunk: int):
-    kept = row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, sql_tokens.CHUNK
-    row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, sql_tokens.CHUNK = single, look, chunk
-    try:
-        yield
-    finally:
-        row_reading.FIRST_ROWS, row_reading.LEAST_LOOK, sql_tokens.CHUNK = kept
 
 
 def told(data: bytes):

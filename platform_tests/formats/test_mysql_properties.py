@@ -17,12 +17,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.mysql import columns as mysql_columns
 from platform_assets.formats.mysql.literals import Reading, unescape
 from platform_assets.formats.mysql.types import NativeType
 from platform_assets.formats.mysql.values import Problem, Tuples
-from platform_assets.formats.sql_tokens import END, Lexis, Tokens
+from platform_assets.formats.sql import tokens as sql_tokens
+from platform_assets.formats.sql.tokens import END, Lexis, Tokens
 
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "100"))
 CASES = Path(__file__).parent / "cases" / "mysql"
@@ -97,7 +97,7 @@ def test_the_quick_way_and_the_exact_way_take_the_same_tuple(cells, between, bac
     ended = quick.plain(taken, [], 10)
     exact = Tuples(Tokens(io.BytesIO(data), Lexis(backslash=backslash), lambda *_: None), len(cells))
     opening = exact.tokens.next()
-    row = exact.one(opening, [None] * len(cells))
+    row = exact.one(opening)
     if not taken:
         # Where a backslash is data, a text may end early: then the row is wrong, or something else than its end follows.
         assert not backslash and (isinstance(row, Problem) or exact.tokens.next().kind != END)

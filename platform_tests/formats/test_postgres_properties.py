@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.postgres import copying
 from platform_assets.formats.postgres.unescape import bytea, bytea_column, unescape_cell, unescape_column
+from platform_assets.formats.sql import tokens as sql_tokens
 
 CASES = Path(__file__).parent / "cases" / "postgres"
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "80"))

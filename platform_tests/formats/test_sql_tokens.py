@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.formats import sql_tokens
-from platform_assets.formats.sql_tokens import END, EOF, NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token, Tokens, as_utf8
+from platform_assets.formats.sql import tokens as sql_tokens
+from platform_assets.formats.sql.tokens import END, EOF, NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token, Tokens, as_utf8
 
 
 def tokens_of(data: bytes, lexis: Lexis | None = None) -> list[Token]:

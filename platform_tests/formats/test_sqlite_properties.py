@@ -21,9 +21,9 @@ from mysql_reading import dump
 
 from platform_assets.dictionary.model import Column
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats import sql_tokens
 from platform_assets.formats.cast import cast_column
 from platform_assets.formats.containers.opening import open_dump
+from platform_assets.formats.sql import tokens as sql_tokens
 from platform_assets.formats.sqlite import columns
 from platform_assets.formats.sqlite.affinity import affinity_of
 from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_values
@@ -243,6 +243,27 @@ def test_a_damaged_database_never_raises_and_a_cut_one_is_never_complete(databas
         return
     assert sum(map(len, reading.dicts.values())) < 1000
     assert not cut or reading.verdict.completeness == "partial"
+
+
+_PARTS = ["'a'", "''", "'it''s'", "char(10)", "char(228,8364)", "X'4142'", "X''", "NULL", "7", "-12", "+3", "TRUE", "0x1F", "'é'"]
+_PARTS += ["replace('a-b','-','c')"]
+
+
+@given(st.lists(st.lists(st.sampled_from(_PARTS), min_size=1, max_size=4), min_size=1, max_size=5), st.sampled_from(["||", " || ", "||\n"]))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_literals_joined_by_bars_are_the_value_that_sqlite_gives(cells, between):
+    rows = "".join(f"INSERT INTO t VALUES({number},{between.join(parts)});\n" for number, parts in enumerate(cells))
+    script = f"BEGIN TRANSACTION;\nCREATE TABLE t(k INTEGER PRIMARY KEY, a TEXT);\n{rows}COMMIT;\n"
+    reading = sqlite_reading.typed(sqlite_reading.READER, dump(script))
+    assert (reading.unreadable, reading.verdict.completeness) == ([], "complete")
+    assert sqlite_reading.differences(reading, sqlite_reading.loaded(script)) == []
+
+
+@pytest.mark.parametrize("value", ["1.5||''", "'a'|'b'", "'a'| |'b'", "'a'||b", "'a'||", "random()||'a'"])
+def test_literals_joined_by_bars_with_what_only_sqlite_knows_reject_their_row_alone(value):
+    reading = sqlite_reading.read(f"BEGIN TRANSACTION;\nCREATE TABLE t(a TEXT);\nINSERT INTO t VALUES({value}),('x');\nCOMMIT;\n")
+    assert [one.code for one in reading.unreadable] == ["not-a-literal"]
+    assert reading.rows("t") == [("x",)]
 
 
 @pytest.mark.parametrize("rows", [3, 400])

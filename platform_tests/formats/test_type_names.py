@@ -95,5 +95,5 @@ def test_a_source_may_name_its_own(native: str, expected: str) -> None:
 
 
 def test_an_override_to_no_type_of_ours_is_a_settings_error() -> None:
-    with pytest.raises(SettingsError, match=r"types\.flag: 'bool' is no type"):
+    with pytest.raises(SettingsError, match=r"types: flag: 'bool' is not a type"):
         type_of("flag", (("flag", "bool"),))

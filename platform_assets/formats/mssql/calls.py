@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, name_of, split_commas
+from platform_assets.formats.mssql.ddl import Name, Statement
 from platform_assets.formats.mssql.literals import Refused, text_of
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql_tokens import Token
+from platform_assets.formats.sql.statement import DdlError, split_commas
+from platform_assets.formats.sql.tokens import Token
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def call(statement: Statement) -> Call | None:
         return None
     named: dict[str, str] = {}
     placed: list[str] = []
-    for part in split_commas(statement.tokens[statement.at :]):
+    for part in filter(None, split_commas(statement.tokens[statement.at :])):
         first = part[0].text or b""
         if first[:1] == b"@" and len(part) > 2 and part[1].punct(b"="):
             named[first[1:].decode("utf-8", "backslashreplace").lower()] = _argument(part[2:])
@@ -47,7 +48,7 @@ def call(statement: Statement) -> Call | None:
 
 def _argument(tokens: Sequence[Token]) -> str:
     text = literal_text(tokens)
-    return " ".join(name_of(token) for token in tokens) if text is None else text
+    return " ".join(Statement(tokens).named(token) for token in tokens) if text is None else text
 
 
 def literal_text(tokens: Sequence[Token]) -> str | None:

@@ -14,14 +14,13 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mssql.literals import native_of
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.statement import DdlError, split_commas
+from platform_assets.formats.sql.statement import Statement as SqlStatement
+from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Token
 
 _TWO_WORDS = {"double": ("precision",), "national": ("char", "character", "text"), "char": ("varying",), "character": ("varying",)}
 _TABLE_ITEMS = (b"CONSTRAINT", b"PRIMARY", b"UNIQUE", b"FOREIGN", b"CHECK", b"DEFAULT", b"INDEX", b"PERIOD", b"CONNECTION")
-
-
-class DdlError(ValueError):
-    """A definition that cannot be understood; the message quotes where."""
 
 
 class Name(NamedTuple):
@@ -50,22 +49,8 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    columns: tuple[str, ...]
-    table: Name
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[Name, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE added since."""
-
-    name: Name
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
-    comment: str = ""
 
     def column(self, name: str) -> ColumnDefinition | None:
         """The column of that name, else the only one whose name differs in case alone: to most servers they are the same."""
@@ -82,9 +67,6 @@ class Definition:
         found = self.column(name)
         columns = (replace(column, **changes) if column is found else column for column in self.columns)  # type: ignore[arg-type]
         return replace(self, columns=tuple(columns))
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
 
     def table(
         self, name: str, name_of: Callable[[Name], str], resolve: Callable[[NativeType], NativeType], overrides: Sequence[tuple[str, str]]
@@ -119,49 +101,12 @@ def _overridden(native: NativeType, resolve: Callable[[NativeType], NativeType],
     return native if any(wanted in (native.text.lower(), native.word) for wanted, _ in overrides) else resolve(native)
 
 
-class Statement:
+class Statement(SqlStatement):
     """A statement's tokens with a place in them."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
-        self.at = 0
+    name_kinds = (WORD, NAME, STRING)
 
-    @property
-    def here(self) -> Token | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
-
-    def word(self, *words: bytes) -> bool:
-        """Takes the next token when it is one of these words."""
-        found = self.here is not None and self.here.is_(*words)
-        self.at += found
-        return found
-
-    def words(self, *words: bytes) -> bool:
-        """Takes the next tokens when they are exactly these words in this order."""
-        rest = self.tokens[self.at : self.at + len(words)]
-        found = len(rest) == len(words) and all(token.is_(word) for token, word in zip(rest, words, strict=True))
-        self.at += len(words) * found
-        return found
-
-    def punct(self, char: bytes) -> bool:
-        found = self.here is not None and self.here.punct(char)
-        self.at += found
-        return found
-
-    def skip(self) -> Token | None:
-        token = self.here
-        self.at += token is not None
-        return token
-
-    def name(self) -> str:
-        """The next token as a name, in brackets, quotes or bare. Raises DdlError."""
-        token = self.here
-        if token is None or token.text is None or token.kind not in (WORD, NAME, STRING):
-            raise DdlError(f"a name is missing at {self.quote()}")
-        self.at += 1
-        return name_of(token)
-
-    def qualified(self) -> Name:
+    def qualified(self) -> Name:  # type: ignore[override]
         """`table`, `schema.table`, `database.schema.table` or `database..table`. Raises DdlError."""
         parts: list[str | None] = [self.name()]
         while self.punct(b"."):
@@ -169,47 +114,6 @@ class Statement:
         if len(parts) > 3 or parts[-1] is None:
             raise DdlError(f"a table of another server at {self.quote()}" if len(parts) == 4 else f"a name is missing at {self.quote()}")
         return Name(*([None] * (3 - len(parts))), *parts)  # type: ignore[arg-type]
-
-    def group(self) -> list[Token]:
-        """The tokens between the parentheses that begin here; empty when none do. Goes behind them."""
-        if not self.punct(b"("):
-            return []
-        start, depth = self.at, 1
-        while depth and (token := self.here) is not None:
-            depth += (token.kind == PUNCT) * ((token.text == b"(") - (token.text == b")"))
-            self.at += 1
-        if depth:
-            raise DdlError("a parenthesis is not closed")
-        return list(self.tokens[start : self.at - 1])
-
-    def column_list(self) -> tuple[str, ...]:
-        """Names in parentheses, without ASC and DESC. Raises DdlError."""
-        return tuple(Statement(part).name() for part in split_commas(self.group()))
-
-    def quote(self) -> str:
-        rest = b" ".join(token.text or b"..." for token in self.tokens[self.at : self.at + 6])
-        return repr(rest.decode("utf-8", "backslashreplace")) if rest else "the end"
-
-
-def name_of(token: Token) -> str:
-    text = token.text or b""
-    if token.kind in (NAME, STRING):
-        close = text[-1:]
-        text = text[1:-1].replace(close * 2, close)
-    return text.decode("utf-8", "backslashreplace")
-
-
-def split_commas(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Parts between the commas outside parentheses; none for no tokens."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += (token.kind == PUNCT) * ((token.text == b"(") - (token.text == b")"))
-        if token.punct(b",") and not depth:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return [part for part in parts if part]
 
 
 def create_table(statement: Statement) -> Definition:
@@ -227,7 +131,7 @@ def create_table(statement: Statement) -> Definition:
 
 def added(definition: Definition, items: Sequence[Token]) -> Definition:
     """With the columns and constraints of a list, as in CREATE TABLE or ALTER TABLE ... ADD. Raises DdlError."""
-    for part in split_commas(items):
+    for part in filter(None, split_commas(items)):
         item = Statement(part)
         constrains = item.here is not None and item.here.is_(*_TABLE_ITEMS)
         definition = _constraint(item, definition) if constrains else _column(item, definition)
@@ -242,11 +146,11 @@ def _constraint(item: Statement, definition: Definition, column: str | None = No
     if primary or item.word(b"UNIQUE"):
         while item.word(b"CLUSTERED", b"NONCLUSTERED", b"HASH"):
             pass
-        names = item.column_list() if column is None or (item.here is not None and item.here.punct(b"(")) else (column,)
+        names = item.names() if column is None or (item.here is not None and item.here.punct(b"(")) else (column,)
         _past_options(item)
         if primary:
             return replace(definition, key=names)
-        return definition if names in definition.unique else replace(definition, unique=(*definition.unique, names))
+        return definition.with_unique(names)
     if item.words(b"FOREIGN", b"KEY") or (item.here is not None and item.here.is_(b"REFERENCES")):
         return _reference(item, definition, column)
     if item.word(b"DEFAULT"):
@@ -268,11 +172,11 @@ def _constraint(item: Statement, definition: Definition, column: str | None = No
 
 
 def _reference(item: Statement, definition: Definition, column: str | None) -> Definition:
-    columns = item.column_list() or ((column,) if column is not None else ())
+    columns = item.names() or ((column,) if column is not None else ())
     if not item.word(b"REFERENCES"):
         raise DdlError(f"a foreign key without REFERENCES at {item.quote()}")
     table = item.qualified()
-    references = item.column_list()
+    references = item.names()
     while item.word(b"ON"):
         item.skip()
         if not item.words(b"NO", b"ACTION") and not item.words(b"SET", b"NULL") and not item.words(b"SET", b"DEFAULT"):
@@ -349,7 +253,7 @@ def _column_options(item: Statement, definition: Definition, name: str) -> Defin
         if item.words(b"NOT", b"NULL"):
             definition = definition.with_column(name, required=True)
         elif item.word(b"IDENTITY"):
-            numbers = [b"".join(token.text or b"" for token in part) for part in split_commas(item.group())]
+            numbers = [b"".join(token.text or b"" for token in part) for part in split_commas(item.group()) if part]
             seed, step = (_whole(one) for one in (*numbers, b"1", b"1")[:2]) if len(numbers) != 1 else (_whole(numbers[0]), 1)
             definition = definition.with_column(name, identity=(seed, step), required=True)
         elif item.here.is_(b"CONSTRAINT", b"PRIMARY", b"UNIQUE", b"REFERENCES", b"FOREIGN", b"DEFAULT", b"CHECK"):

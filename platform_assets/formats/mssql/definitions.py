@@ -6,10 +6,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.mssql.ddl import DdlError, Definition, Name, Statement, alter_table, column_type, create_table, name_of
+from platform_assets.formats.mssql.ddl import Definition, Name, Statement, alter_table, column_type, create_table
 from platform_assets.formats.mssql.inserts import InsertReading
 from platform_assets.formats.mssql.tables import KnownTable
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
 
 BODIES = ("PROC", "PROCEDURE", "FUNCTION", "TRIGGER", "VIEW")
 """Objects whose text reaches to the end of their batch."""
@@ -68,7 +69,7 @@ class DefinitionReading(InsertReading):
             if unique:
                 self._unique_index(statement)
             return
-        kind = next((name_of(one) for one in statement.tokens[1:4] if one.kind == WORD), "object").lower()
+        kind = next((statement.named(one) for one in statement.tokens[1:4] if one.kind == WORD), "object").lower()
         if kind in ("schema", "database"):
             return
         secret = any(one.is_(*(word.encode() for word in _SECRETS)) for one in statement.tokens[1:5])
@@ -83,7 +84,7 @@ class DefinitionReading(InsertReading):
         if not statement.word(b"ON"):
             return
         table = self.tables.find(self._key(statement.qualified()))
-        columns = statement.column_list()
+        columns = statement.names()
         filtered = any(one.is_(b"WHERE") for one in statement.tokens)
         if table is not None and columns and not filtered and columns not in table.definition.unique:
             self._redefined(table, replace(table.definition, unique=(*table.definition.unique, columns)))
@@ -99,20 +100,12 @@ class DefinitionReading(InsertReading):
                 yield Notice("table-exists", message, self.member, first.line, known.name, data_bearing=True)
             return
         if known is not None and known.rows and known.dropped:
-            yield self._restarted(known, first)
+            yield self.tables.restarted(known, first.line, self.member)
         elif known is not None and known.orphan:
             message = "The table is created after its rows came; they stay texts under the names they have."
             yield Notice("table-exists", message, self.member, first.line, known.name, data_bearing=True)
             return
         self.tables.create(known.key if known is not None else key, definition, self.member)
-
-    def _restarted(self, known: KnownTable, first: Token) -> Notice:
-        """The consumer drops what it had of the table."""
-        if known.buffer is not None:
-            self.tables.waiting -= known.buffer.bytes
-            known.buffer = None
-        message = f"The file empties or replaces this table after {known.rows} rows; as on the server, the later rows are what it holds."
-        return Notice("table-restarted", message, self.member, first.line, known.name)
 
     def _redefined(self, table: KnownTable, definition: Definition) -> None:
         if definition != table.definition:
@@ -163,7 +156,7 @@ class DefinitionReading(InsertReading):
         if (statement.here is not None or self.flow.condition) and (table is None or table.rows):
             yield from self._skipped(word, first, "skipped-data-statement", f"{word} with a condition was not run.", raw)
         elif table is not None and table.rows:
-            yield self._restarted(table, first)
+            yield self.tables.restarted(table, first.line, self.member)
             table.rows, table.announced, table.changed = 0, None, True
             if word == "TRUNCATE":
                 table.next_number = None

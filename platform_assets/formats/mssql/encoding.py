@@ -13,8 +13,8 @@ from typing import BinaryIO
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Member
 from platform_assets.formats.delimited.text import Utf8Source, declared_encoding
-from platform_assets.formats.sql_text import MARKS, SqlText, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import MARKS, SqlText, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _BLOCK = 1 << 20
 FALLBACK = "cp1252"

@@ -6,21 +6,15 @@ What single statements do is in mssql.inserts and mssql.statements.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.mssql.ddl import Name
 from platform_assets.formats.mssql.tables import Session, Tables
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, WORD, Token
+from platform_assets.formats.sql import file
+from platform_assets.formats.sql.file import MAX_TOKENS, RAW_BYTES
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, WORD, Token
 
-MAX_TOKENS = 200_000
-"""Of a statement other than INSERT."""
-MAX_NOTICES = 100
-"""Of one kind of skipped statement; the others are counted in one last notice."""
-RAW_BYTES = 1000
 STARTERS = frozenset({
     b"ALTER", b"BACKUP", b"BEGIN", b"BULK", b"CHECKPOINT", b"CLOSE", b"COMMIT", b"CREATE",
     b"DBCC", b"DEALLOCATE", b"DECLARE", b"DELETE", b"DENY", b"DROP", b"DUMP", b"ELSE",
@@ -55,19 +49,17 @@ class Flow:
         return "other" if "other" in given else "missing" if "missing" in given else ""
 
 
-class FileReading:
-    """What is known of one member at the place where its tokens stand. `reasons` collects why it is not whole."""
+class FileReading(file.FileReading):
+    """What is known of one member at the place where its tokens stand."""
+
+    tokens: TsqlTokens
+    tables: Tables
 
     def __init__(self, tokens: TsqlTokens, member: str, session: Session, tables: Tables) -> None:
-        self.tokens = tokens
-        self.member = member
+        super().__init__(tokens, member)
         self.session = session
         self.tables = tables
         self.flow = Flow()
-        self.reasons: list[str] = []
-        self.statements = 0
-        self._good = (1, 0)
-        self._counts: Counter[tuple[str, str]] = Counter()
 
     def comment(self, text: bytes, line: int, closed: bool) -> None:
         """Comments of Management Studio tell when the script was made."""
@@ -75,14 +67,6 @@ class FileReading:
         if found and len(self.flow.dates) < 1000:
             self.flow.managed = True
             self.flow.dates.append((found["date"] or found["other"]).strip())
-
-    def _skipped(
-        self, kind: str, first: Token, code: str, message: str, raw: str | None = None, table: str | None = None
-    ) -> Iterator[Event]:
-        self._counts[kind, code] += 1
-        if self._counts[kind, code] <= MAX_NOTICES:
-            bears = code == "skipped-data-statement"
-            yield Notice(code, message, self.member, first.line, table=table, raw=raw, data_bearing=bears)
 
     def _excerpt(self, first: Token) -> bytes:
         """The text from a token on as far as it is in the buffer, at most RAW_BYTES; only the token where the buffer has left it."""
@@ -94,7 +78,7 @@ class FileReading:
     def _shown(self, head: bytes, first: Token) -> str:
         return head[: max(self.tokens.reached[1] - first.offset, 0)].decode("utf-8", "backslashreplace").strip()
 
-    def _rest(self, first: Token) -> list[Token]:
+    def _statement_tokens(self, first: Token) -> list[Token]:
         """The statement's tokens without its end. The first token of the next statement, or GO, is given back.
 
         What ends with the file may be cut: `_complete` asks.
@@ -134,14 +118,8 @@ class FileReading:
         self.tokens.back(token)
 
     def _cut(self, first: Token) -> None:
-        line, offset = self._good
-        what = "a text, name or comment" if self.tokens.unterminated is not None else "a statement"
-        reason = (
-            f"{self.member}: the file ends inside {what}; the statement begins at line {first.line}, byte {first.offset}, "
-            f"the last whole statement ends at line {line}, byte {offset}"
-        )
         if not any("the file ends inside" in known for known in self.reasons):
-            self.reasons.append(reason)
+            super()._cut(first)
 
     @property
     def _at_end(self) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, split_commas
-from platform_assets.formats.mssql.file import MAX_TOKENS, STARTERS
+from platform_assets.formats.mssql.ddl import Name, Statement
+from platform_assets.formats.mssql.file import STARTERS
 from platform_assets.formats.mssql.taking import Insert, RowTaking
-from platform_assets.formats.mssql.values import NotLiteral, Problem, Rows
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STRING, WORD, Token
+from platform_assets.formats.mssql.values import Rows
+from platform_assets.formats.sql.file import MAX_TOKENS
+from platform_assets.formats.sql.statement import DdlError, split_commas
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.tuples import NotLiteral, Problem
 
 _NO_ROWS = (b"EXEC", b"EXECUTE", b"WITH", b"SELECT", b"MERGE")
 
@@ -34,7 +37,7 @@ class InsertReading(RowTaking):
             name, token = self._table_name(token)
             names, token = self._column_list(token)
         except DdlError as error:
-            yield from self._not_understood(first, error)
+            yield from self._not_read(first, error)
             return
         if token.is_(b"OUTPUT"):
             while not token.is_(b"VALUES", b"DEFAULT", *_NO_ROWS) and token.kind not in (END, EOF):
@@ -59,23 +62,23 @@ class InsertReading(RowTaking):
             yield from self._not_run(first, f"An INSERT into {name.table!r} of rows that are no literals was not run.")
         else:
             self.tokens.back(token)
-            yield from self._not_understood(first, DdlError(f"no VALUES behind {name.table!r}"))
+            yield from self._not_read(first, DdlError(f"no VALUES behind {name.table!r}"))
 
     def _not_run(self, first: Token, message: str) -> Iterator[Event]:
         head = self._excerpt(first)
-        self._rest(first)
+        self._statement_tokens(first)
         yield from self._skipped("INSERT", first, "skipped-data-statement", message, self._shown(head, first))
 
     def _into_temporary(self, first: Token) -> Iterator[Event]:
         """Rows of a temporary table or variable are no table's; a statement that takes them from there is told as such."""
         head = self._excerpt(first)
-        self._rest(first)
+        self._statement_tokens(first)
         message = "Rows of a temporary table or a variable are not kept."
         yield from self._skipped("temporary rows", first, "skipped-statement", message, self._shown(head, first))
 
-    def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
+    def _not_read(self, first: Token, error: DdlError) -> Iterator[Event]:
         head = self._excerpt(first)
-        self._rest(first)
+        self._statement_tokens(first)
         if self._at_end:
             self._cut(first)
         message = f"An INSERT is not understood: {error}."
@@ -104,7 +107,7 @@ class InsertReading(RowTaking):
         group = self._group(token)
         if group and group[0].is_(b"SELECT", b"WITH", b"VALUES"):
             return None, token
-        names = tuple(Statement(part).qualified().table for part in split_commas(group))
+        names = tuple(Statement(part).qualified().table for part in split_commas(group) if part)
         return names, self.tokens.next()
 
     def _behind_group(self, token: Token) -> Token:
@@ -134,15 +137,15 @@ class InsertReading(RowTaking):
         try:
             table = table or (yield from self._orphan(key, names, first))
         except DdlError as error:
-            yield from self._not_understood(first, error)
+            yield from self._not_read(first, error)
             return
         insert = Insert(table, Rows(self.tokens, -1), names, head)
         if (yield from self._opened(insert, first)):
-            yield from self._rows(insert, first)
+            yield from self._all_rows(insert, first)
         else:
-            yield from self._refuse(insert, first)
+            yield from self._refuse_all(insert, first)
 
-    def _rows(self, insert: Insert, first: Token) -> Iterator[Event]:
+    def _all_rows(self, insert: Insert, first: Token) -> Iterator[Event]:
         """All rows of this INSERT, and of those right behind that begin with the same text."""
         tokens = self.tokens
         while True:
@@ -150,17 +153,17 @@ class InsertReading(RowTaking):
             tokens.mark()
             opening = tokens.next()
             if not opening.punct(b"("):
-                tokens.raw()
+                tokens.unmark()
                 tokens.back(opening)
                 yield from self._no_row(insert, opening, first)
                 return
-            row = insert.rows.tuple(opening)
-            yield from self._take(insert, row, opening)
+            row = insert.rows.one(opening)
+            yield from self._take_row(insert, row, opening)
             if isinstance(row, Problem) and (row.cut or row.ended):
                 if row.cut:
                     self._cut(first)
                 return
-            tokens.raw()
+            tokens.unmark()
             following = tokens.next()
             if not following.punct(b","):
                 if following.text != b";" or following.kind != END:
@@ -185,7 +188,7 @@ class InsertReading(RowTaking):
             return
         insert = Insert(table, Rows(self.tokens, 0), ())
         if (yield from self._opened(insert, first)):
-            yield from self._take(insert, (), first)
+            yield from self._take_row(insert, (), first)
 
     def _selects(self, first: Token, key: Name, names: tuple[str, ...] | None) -> Iterator[Event]:
         """INSERT ... SELECT 1, N'a' UNION ALL SELECT 2, N'b': rows, as long as all are literals. `SELECT` was taken."""
@@ -199,13 +202,13 @@ class InsertReading(RowTaking):
                 if following.kind not in (END, EOF) and not following.is_(b"UNION", *STARTERS):
                     raise NotLiteral(rows.value.shown())
             except NotLiteral as error:
-                self.tokens.raw()
+                self.tokens.unmark()
                 self.tokens.back(rows.value.token)
                 more = "The rest of an" if insert is not None else "An"
                 message = f"{more} INSERT into {key.table!r} selects what is no literal ({error}); it was not run."
                 yield from self._not_run(first, message)
                 return
-            self.tokens.raw()
+            self.tokens.unmark()
             if insert is None:
                 insert = yield from self._selecting(first, key, names, rows, len(cells))
                 if insert is None:
@@ -213,7 +216,7 @@ class InsertReading(RowTaking):
                     yield from self._not_run(first, f"An INSERT into {key.table!r} names columns that the table has not.")
                     return
             rows.width = insert.rows.width
-            yield from self._take(insert, rows.counted(cells, first), first)
+            yield from self._take_row(insert, rows.counted(list(cells), first), first)
             if not following.is_(b"UNION"):
                 if following.text != b";":
                     self.tokens.back(following)

@@ -12,14 +12,14 @@ from datetime import datetime
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.mssql.encoding import FALLBACK, OpenedScript, open_script
 from platform_assets.formats.mssql.statements import Script
 from platform_assets.formats.mssql.tables import Session, Tables
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_text import Losses, head_of, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, STREAM_ERRORS, STRING, WORD, Token
+from platform_assets.formats.sql.dump import Door, dump_events, recognized
+from platform_assets.formats.sql.text import Losses, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, STRING, WORD, Token
 
 TOOL = "SQL Server Management Studio"
 _OTHERS = ("postgresql database", "pg_dump", "mysql dump", "mariadb dump", "phpmyadmin", "sqlite", "oracle")
@@ -46,11 +46,7 @@ class MsSqlScript:
 
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is a script of SQL Server: its tool's headings, or batches and names that only T-SQL has. Never by file names."""
-        for member in dump.members:
-            reason = _reason(head_of(member))
-            if reason:
-                return f"{member.name}: {reason}"
-        return None
+        return recognized(dump, _reason)
 
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
         """The events of the dump (formats.base).
@@ -64,35 +60,14 @@ class MsSqlScript:
         skipped-data-statement, unreadable-definition, member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal,
         type-error, encoding-error, syntax-error, cut-row.
         """
-        verdict, losses = _Verdict(), Losses()
-        tables = Tables(source, dictionary)
-        session = Session()
-        ignored: list[Event] = []
-        for member in dump.members:
-            try:
-                script = open_script(member, source)
-            except STREAM_ERRORS as error:
-                verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
-                continue
-            try:
-                if len(dump.members) > 1 and source.format is None and _reason(shown_head(script.opened.head)) is None:
-                    ignored.append(losses.saw(_ignored(member)))
-                    continue
-                session = Session()
-                for event in _member_events(script, member, session, tables, verdict):
-                    yield losses.saw(event)
-            finally:
-                script.close()
-        if not verdict.read_any:
-            raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
-        yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The script drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table, session)
-        yield verdict.finished(losses)
+        verdict, tables = _Verdict(), Tables(source, dictionary)
+        door = Door(
+            lambda member: open_script(member, source),
+            related=lambda script: _reason(shown_head(script.opened.head)) is not None,
+            ignored=_ignored,
+            events=lambda script, member: _member_events(script, member, Session(), tables, verdict),
+        )
+        yield from dump_events(dump, source, tables, verdict, door)
 
 
 def _member_events(script: OpenedScript, member: Member, session: Session, tables: Tables, verdict: _Verdict) -> Iterator[Event]:
@@ -105,7 +80,7 @@ def _member_events(script: OpenedScript, member: Member, session: Session, table
         )
         yield Notice("encoding-assumed", message, member.name, script.fallback_line)
     yield from reading.events()
-    yield from tables.flush_all(session)
+    yield from tables.flush_all()
     verdict.file(reading, empty=not tokens.offset and tokens.broken is not None)
 
 

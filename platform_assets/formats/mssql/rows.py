@@ -12,29 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.formats.base import BATCH_ROWS, Event, Rows, Unreadable
+from platform_assets.formats.base import Event
 from platform_assets.formats.mssql.columns import Converted, convert
 from platform_assets.formats.mssql.literals import Reading
-from platform_assets.formats.mssql.values import DEFAULT, Cells
+from platform_assets.formats.sql import rows
+from platform_assets.formats.sql.rows import Places, rows_events, tuple_text, unreadable_events
+from platform_assets.formats.sql.tuples import DEFAULT
 
-BATCH_BYTES = 8 << 20
-"""Of text in all buffers together; as Python objects, short values take ten times as much."""
-RAW_CHARACTERS = 1 << 20
-"""Raw text of one row beyond which it is cut, with a word that it is."""
-
-
-@dataclass(frozen=True)
-class PlannedColumn:
-    """A column that gets values: its name, how its literals read, the type wanted, and its default literal (None: NULL).
-
-    `computed`: only the server could tell what DEFAULT means.
-    """
-
-    name: str
-    reading: Reading
-    target: pa.DataType
-    default: bytes | None = None
-    computed: bool = False
+PlannedColumn = rows.PlannedColumn[Reading]
 
 
 @dataclass(frozen=True)
@@ -49,31 +34,23 @@ class Plan:
     filled: tuple[PlannedColumn, ...] = ()
     identity: PlannedColumn | None = None
     numbered: int | None = None
+    ordered: bool = True
+    """Whether the script says the order of day and month."""
 
 
 @dataclass
-class RowBuffer:
+class RowBuffer(rows.RowBuffer[Plan]):
     """Rows of one table that wait for their batch. `numbers` are the server's for the identity column, where the plan wants them."""
 
-    plan: Plan
-    member: str
-    cells: list[Cells] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    bytes: int = 0
     assumed: int = 0
     """Dates so far whose day and month could have been the other way round."""
     highest: int | None = None
     """The highest number that was given to the identity column."""
 
-    @property
-    def room(self) -> int:
-        return BATCH_ROWS - len(self.cells)
-
     def flush(self) -> Iterator[Event]:
         """One Rows event with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
-        cells, rows, lines, numbers = self.cells, self.rows, self.lines, self.numbers
+        cells, numbered, lines, numbers = self.cells, self.rows, self.lines, self.numbers
         self.cells, self.rows, self.lines, self.numbers, self.bytes = [], [], [], [], 0
         if not cells:
             return
@@ -93,10 +70,11 @@ class RowBuffer:
         for name, converted in arrays.items():
             for position, (code, reason) in converted.bad.items():
                 bad.setdefault(position, (code, f"column {name}: {reason}"))
-        yield from self._readable(arrays, rows, lines, bad)
+        places = Places(self.plan.table, self.member, np.array(numbered, np.int64), np.array(lines, np.int64))
+        yield from rows_events(places, {name: converted.values for name, converted in arrays.items()}, bad)
         for position, (code, reason) in sorted(bad.items()):
-            raw = shown_raw(_tuple_text(cells[position][: len(self.plan.columns)]))
-            yield Unreadable(self.plan.table, self.member, lines[position], rows[position], raw, code, reason)
+            row = tuple(b"DEFAULT" if cell == DEFAULT else cell for cell in cells[position][: len(self.plan.columns)])
+            yield from unreadable_events(places, {position: reason}, lambda at, row=row: tuple_text(row), code)  # type: ignore[misc]
 
     def _note_highest(self, values: pa.Array) -> None:
         try:
@@ -106,36 +84,6 @@ class RowBuffer:
         if found is not None:
             self.highest = max(found, found if self.highest is None else self.highest)
 
-    def _readable(
-        self, arrays: dict[str, Converted], rows: list[int], lines: list[int], bad: dict[int, tuple[str, str]]
-    ) -> Iterator[Event]:
-        if len(bad) == len(rows):
-            return
-        columns = {name: converted.values for name, converted in arrays.items()}
-        numbers, places = pa.array(rows, pa.int64()), pa.array(lines, pa.int64())
-        if bad:
-            kept = np.ones(len(rows), dtype=bool)
-            kept[list(bad)] = False
-            mask = pa.array(kept)
-            columns = {name: array.filter(mask) for name, array in columns.items()}
-            numbers, places = numbers.filter(mask), places.filter(mask)
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-        if not columns:
-            batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(numbers), pa.struct([])))
-        yield Rows(self.plan.table, self.member, batch, numbers, places, strict=False)
-
 
 def _default(column: PlannedColumn) -> bytes | None:
     return None if column.computed else column.default
-
-
-def _tuple_text(cells: Cells) -> bytes:
-    return b"(" + b",".join(b"NULL" if cell is None else b"DEFAULT" if cell == DEFAULT else cell for cell in cells) + b")"
-
-
-def shown_raw(raw: bytes | None) -> str:
-    """A row's text for people and for replay: undecodable bytes as \\xNN, a very long one cut."""
-    if raw is None:
-        return "(too long to be kept)"
-    text = raw[: RAW_CHARACTERS * 4].decode("utf-8", "backslashreplace")
-    return text if len(text) <= RAW_CHARACTERS else f"{text[:RAW_CHARACTERS]}... ({len(raw)} bytes in all)"

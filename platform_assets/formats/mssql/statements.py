@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.mssql.calls import Call, call, literal_text, text_name
-from platform_assets.formats.mssql.ddl import DdlError, Name, Statement, split_commas
+from platform_assets.formats.mssql.ddl import Name, Statement
 from platform_assets.formats.mssql.definitions import BODIES, DefinitionReading
-from platform_assets.formats.mssql.file import MAX_NOTICES
 from platform_assets.formats.mssql.literals import native_of
-from platform_assets.formats.sql_tokens import END, EOF, STRING, WORD, Token
+from platform_assets.formats.sql.statement import DdlError, split_commas
+from platform_assets.formats.sql.tokens import END, EOF, STRING, WORD, Token
 
 _PASSED = {
     "CHECKPOINT", "CLOSE", "DBCC", "DEALLOCATE", "DECLARE", "DISABLE", "ENABLE", "GOTO", "OPEN", "PRINT", "RAISERROR",
@@ -59,14 +59,9 @@ class Script(DefinitionReading):
         yield from self._close()
 
     def _close(self) -> Iterator[Event]:
-        line, offset = self._good
-        place = f"the last whole statement ends at line {line}, byte {offset}"
-        if self.tokens.broken:
-            self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")
-        elif self.tokens.unterminated is not None and not self.reasons:
-            self.reasons.append(
-                f"{self.member}: a text, name or comment that begins at byte {self.tokens.unterminated} is not closed; {place}"
-            )
+        place = f"the last whole statement ends at {self._place}"
+        if self._break_told():
+            pass
         elif self.flow.blocks or self.flow.pending is not None:
             self.reasons.append(f"{self.member}: the file ends inside BEGIN ... END or behind IF; {place}")
         elif self.flow.transactions > 0:
@@ -74,10 +69,7 @@ class Script(DefinitionReading):
         elif self.flow.managed and self.session.identity_insert is not None:
             name = self.session.identity_insert.table
             self.reasons.append(f"{self.member}: the file ends while IDENTITY_INSERT of {name!r} is on, so more rows were to come; {place}")
-        for (kind, code), count in self._counts.items():
-            if count > MAX_NOTICES:
-                bears = code == "skipped-data-statement"
-                yield Notice(code, f"{count - MAX_NOTICES} more {kind} statements were skipped.", self.member, data_bearing=bears)
+        yield from self._more_skipped()
 
     def _batch_ended(self, token: Token) -> Iterator[Event]:
         if token.text == b";":
@@ -100,7 +92,7 @@ class Script(DefinitionReading):
             pass
         else:
             head = self._excerpt(first)
-            tokens = self._rest(first)
+            tokens = self._statement_tokens(first)
             raw = self._shown(head, first)
             yield from self._by_word(word, tokens, raw)
         self.flow.pending = None
@@ -109,12 +101,12 @@ class Script(DefinitionReading):
         """IF, ELSE, BEGIN, END and WHILE: what the next statement depends on."""
         flow = self.flow
         if word == "IF":
-            condition = self._rest(first)[1:]
+            condition = self._statement_tokens(first)[1:]
             missing = bool(condition) and condition[0].is_(b"NOT") and any(one.is_(b"EXISTS") for one in condition[:3])
             flow.pending = "missing" if missing and not flow.pending else "other"
         elif word in ("ELSE", "WHILE"):
             if word == "WHILE":
-                self._rest(first)
+                self._statement_tokens(first)
             flow.pending = "other"
         elif word == "BEGIN":
             yield from self._begin()
@@ -131,7 +123,7 @@ class Script(DefinitionReading):
         token = self.tokens.next()
         if token.is_(b"TRAN", b"TRANSACTION", b"DISTRIBUTED"):
             flow.transactions += 1
-            self._rest(token)
+            self._statement_tokens(token)
             flow.pending = None
         elif token.is_(b"TRY", b"CATCH"):
             flow.blocks.append("other" if token.is_(b"CATCH") else "")
@@ -191,7 +183,7 @@ class Script(DefinitionReading):
 
     def _reseed(self, arguments: list[Token]) -> Iterator[Event]:
         """DBCC CHECKIDENT ('t', RESEED, n): the next number of a table's identity column is n + step, n where it never had rows."""
-        parts = split_commas(arguments)
+        parts = list(filter(None, split_commas(arguments)))
         if len(parts) < 3 or not parts[1][0].is_(b"RESEED"):
             return
         text = literal_text(parts[0])
@@ -199,7 +191,7 @@ class Script(DefinitionReading):
         identity = table.identity if table is not None else None
         if table is None or identity is None or identity.identity is None:
             return
-        yield from self.tables.flush(table, self.session)
+        yield from self.tables.flush(table)
         try:
             number = int(b"".join(token.text or b"" for token in parts[2]))
         except ValueError:

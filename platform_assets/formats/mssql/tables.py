@@ -10,15 +10,17 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, Notice, TableFound
 from platform_assets.formats.mssql.ddl import ColumnDefinition, Definition, Name
 from platform_assets.formats.mssql.literals import Reading
 from platform_assets.formats.mssql.moments import DEFAULT_ORDER
-from platform_assets.formats.mssql.rows import BATCH_BYTES, Plan, PlannedColumn, RowBuffer
+from platform_assets.formats.mssql.rows import Plan, PlannedColumn, RowBuffer
 from platform_assets.formats.mssql.types import NativeType
+from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.tables import Known, kept_types
 
 
 @dataclass
@@ -31,34 +33,27 @@ class Session:
     """The table whose IDENTITY_INSERT is on."""
 
 
-@dataclass
-class KnownTable:
-    """One table. `rows` counts readable and unreadable ones, `announced` is what the consumer knows."""
+@dataclass(kw_only=True)
+class KnownTable(Known[RowBuffer]):
+    """One table. `announced` is what the consumer knows."""
 
     key: Name
-    name: str
     definition: Definition
-    member: str
     dictionary: Table | None = None
     """The contract's table, for rows that no CREATE TABLE came before."""
     orphan: bool = False
-    rows: int = 0
     announced: Table | None = None
     changed: bool = True
-    dropped: bool = False
     next_number: int | None = None
     """What the server gives to the identity column next."""
-    buffer: RowBuffer | None = None
     plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
-    """Notices that are given once for a table."""
 
     @property
     def identity(self) -> ColumnDefinition | None:
         return next((column for column in self.definition.columns if column.identity is not None), None)
 
 
-class Tables:
+class Tables(tables.Tables[Name, KnownTable]):
     """All tables of a dump by database, schema and name.
 
     Tables of the database in which the first table stands have no database in their names, tables of the schema dbo no schema: `Album`,
@@ -67,20 +62,17 @@ class Tables:
     """
 
     def __init__(self, source: SourceSettings, dictionary: Mapping[str, Table]) -> None:
-        self.source = source
-        self.dictionary = dictionary
-        self.known: dict[Name, KnownTable] = {}
+        super().__init__(source, dictionary)
         self.views: set[Name] = set()
         self.aliases: dict[str, NativeType] = {}
-        self.waiting = 0
-        """Bytes of text in all buffers."""
         self._primary: str | None = None
         self._settled = False
-        self._names: dict[str, Name] = {}
 
     def key(self, name: Name, session: Session, *, settle: bool = False) -> Name:
         """Database and schema as they are told apart: the plain database and dbo are None."""
-        database = name.database or session.database
+        return self._in_database(name, name.database or session.database, settle=settle)
+
+    def _in_database(self, name: Name, database: str | None, *, settle: bool = False) -> Name:
         if settle and self._primary is None:
             self._primary, self._settled = database, True
         same = (database or "").lower() == (self._primary or "").lower() if self._settled else name.database is None
@@ -88,11 +80,8 @@ class Tables:
         return Name(None if same else database, schema, name.table)
 
     def name_of(self, key: Name) -> str:
-        """The table's name for the platform; one name never stands for two tables."""
-        name = ".".join(part for part in key if part)
-        while self._names.setdefault(name, key) != key:
-            name += "_"
-        return name
+        """The table's name for the platform."""
+        return self._unique(".".join(part for part in key if part), key)
 
     def find(self, key: Name) -> KnownTable | None:
         """The table, or the only one whose name differs in case alone: on most servers it is the same."""
@@ -108,7 +97,7 @@ class Tables:
 
     def create(self, key: Name, definition: Definition, member: str) -> KnownTable:
         """Registers a table. Nothing is announced before its first row or the dump's end."""
-        table = KnownTable(key, self.name_of(key), definition, member)
+        table = KnownTable(key=key, name=self.name_of(key), definition=definition, member=member)
         self.known[key] = table
         self.views.discard(key)
         return table
@@ -116,12 +105,10 @@ class Tables:
     def orphan(self, key: Name, names: Sequence[str], member: str) -> KnownTable:
         """A table that has rows and no CREATE TABLE: the contract's columns when there is one, otherwise texts under these names."""
         name = self.name_of(key)
-        contract = self.dictionary.get(name)
-        if contract is not None and not {one.lower() for one in names} <= {one.lower() for one in contract.column_names}:
-            contract = None
+        contract = self.contract(name, names)
         columns = contract.column_names if contract is not None else names
         definition = Definition(key, tuple(ColumnDefinition(one, NativeType("")) for one in columns))
-        table = KnownTable(key, name, definition, member, dictionary=contract, orphan=True)
+        table = KnownTable(key=key, name=name, definition=definition, member=member, dictionary=contract, orphan=True)
         self.known[key] = table
         return table
 
@@ -134,7 +121,7 @@ class Tables:
             native = replace(base, text=native.text)
         return native
 
-    def schema(self, table: KnownTable, session: Session) -> Table:
+    def schema(self, table: KnownTable) -> Table:
         """The table as it is to be announced. Once rows are out, its columns keep the types under which they went."""
         if table.dictionary is not None:
             return table.dictionary
@@ -142,45 +129,37 @@ class Tables:
 
         def name_of(name: Name) -> str:
             key = Name(home.database, None if (name.schema or "dbo").lower() == "dbo" else name.schema, name.table)
-            found = self.find(self.key(name, session) if name.database else key)
+            found = self.find(self._in_database(name, name.database) if name.database else key)
             return found.name if found is not None else self.name_of(key)
 
         schema = table.definition.table(table.name, name_of, self.resolve, self.source.types)
-        if table.rows and table.announced is not None:
-            sent = {column.name: column for column in table.announced.columns}
-            schema = replace(schema, columns=tuple(_typed_as(column, sent.get(column.name)) for column in schema.columns))
-        return schema
+        return kept_types(schema, table.announced) if table.rows and table.announced is not None else schema
 
-    def announce(self, table: KnownTable, session: Session) -> Iterator[Event]:
+    def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell; with it, once, which columns are left out."""
         if not table.changed:
             return
         table.changed = False
-        schema = self.schema(table, session)
+        schema = self.schema(table)
         if schema != table.announced:
             table.announced = schema
             yield TableFound(schema, table.member)
         computed = [column.name for column in table.definition.columns if column.computed]
-        if computed and "computed" not in table.said:
-            table.said.add("computed")
+        if computed and table.once("computed"):
             message = f"Computed columns are left out, since a script holds no values of them: {', '.join(computed)}."
             yield Notice("computed-column", message, table.member, table=table.name)
 
-    def flush(self, table: KnownTable, session: Session) -> Iterator[Event]:
-        """The rows that wait."""
+    def _flushed(self, table: KnownTable) -> Iterator[Event]:
         buffer = table.buffer
-        if buffer is None or not buffer.cells:
-            return
-        self.waiting -= buffer.bytes
-        yield from self.announce(table, session)
+        assert buffer is not None
+        yield from self.announce(table)
         first = buffer.lines[0]
         yield from buffer.flush()
         identity = table.identity
         if buffer.highest is not None and identity is not None and identity.identity is not None:
             following = buffer.highest + identity.identity[1]
             table.next_number = max(following, following if table.next_number is None else table.next_number)
-        if buffer.assumed and session.order is None and "order" not in table.said:
-            table.said.add("order")
+        if buffer.assumed and not buffer.plan.ordered and table.once("order"):
             message = (
                 f"Dates such as 3/4/98 are read as month/day/year ({DEFAULT_ORDER}, the order of us_english): "
                 "the script says no SET DATEFORMAT. "
@@ -188,25 +167,11 @@ class Tables:
             )
             yield Notice("date-order-assumed", message, table.member, first, table.name)
 
-    def flush_all(self, session: Session) -> Iterator[Event]:
-        for table in self.known.values():
-            yield from self.flush(table, session)
-
-    def grown(self, table: KnownTable, size: int, session: Session) -> Iterator[Event]:
-        """Rows of this many bytes were added: flushes the table when its batch is full, all when together they are as much as a batch."""
-        assert table.buffer is not None
-        table.buffer.bytes += size
-        self.waiting += size
-        if self.waiting >= BATCH_BYTES:
-            yield from self.flush_all(session)
-        elif table.buffer.room <= 0:
-            yield from self.flush(table, session)
-
     def buffered(self, table: KnownTable, names: Sequence[str] | None, session: Session, member: str) -> Iterator[Event]:
         """A buffer for rows under this column list (None: without one); flushes the one before it. Raises KeyError: no such column."""
         plan = self._planned(table, names, session)
         if table.buffer is None or table.buffer.plan is not plan or table.buffer.member != member:
-            yield from self.flush(table, session)
+            yield from self.flush(table)
             table.buffer = RowBuffer(plan, member)
 
     def _planned(self, table: KnownTable, names: Sequence[str] | None, session: Session) -> Plan:
@@ -217,7 +182,7 @@ class Tables:
         return plan
 
     def _plan(self, table: KnownTable, names: Sequence[str] | None, session: Session) -> Plan:
-        types = {column.name: column.type for column in self.schema(table, session).columns}
+        types = {column.name: column.type for column in self.schema(table).columns}
         columns = []
         for name in table.definition.implicit if names is None else names:
             column = table.definition.column(name)
@@ -244,12 +209,9 @@ class Tables:
             tuple(map(planned, filled)),
             planned(identity) if identity is not None and numbered is None else None,
             numbered,
+            session.order is not None,
         )
 
 
 def _folded(key: Name) -> tuple[str, str, str]:
     return ((key.database or "").lower(), (key.schema or "").lower(), key.table.lower())
-
-
-def _typed_as(column: Column, sent: Column | None) -> Column:
-    return column if sent is None else replace(column, type=sent.type, native=sent.native)

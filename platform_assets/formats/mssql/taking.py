@@ -9,12 +9,14 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.mssql.ddl import DdlError, Name
 from platform_assets.formats.mssql.file import FileReading
-from platform_assets.formats.mssql.rows import shown_raw
 from platform_assets.formats.mssql.tables import KnownTable
-from platform_assets.formats.mssql.values import DEFAULT, Cells, Problem, Rows
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.mssql.values import Rows
+from platform_assets.formats.sql.inserts import InsertReading
+from platform_assets.formats.sql.rows import Cells, shown_raw
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tuples import DEFAULT, Problem
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Insert:
     """Its text up to the first tuple; the next statement mostly begins with the same."""
 
 
-class RowTaking(FileReading):
+class RowTaking(FileReading, InsertReading):
     """Takes rows into the tables' buffers."""
 
     def _opened(self, insert: Insert, first: Token) -> Generator[Event, None, bool]:
@@ -56,26 +58,10 @@ class RowTaking(FileReading):
         plan = table.buffer.plan
         listed = {column.name for column in plan.columns}
         computed = [one.name for one in table.definition.columns if one.computed_default and one.name not in listed and one.default is None]
-        parts = [f"{', '.join(one.name for one in plan.filled)}: the default of the table"] if plan.filled else []
-        parts += [f"{', '.join(computed)}: NULL, since only the server computes it"] if computed else []
-        if plan.identity is not None:
-            parts.append(f"{plan.identity.name}: numbered as the server does in an empty table")
-        if parts:
-            table.said.add("filled")
-            message = f"Rows come without some columns ({'; '.join(parts)})."
-            yield Notice("columns-filled", message, self.member, first.line, table.name)
-
-    def _orphan(self, key: Name, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
-        """A table for rows without a CREATE TABLE. Without names its columns are counted in the first row, looked at in advance."""
-        told = "those of its column list"
-        if names is None and self.tables.name_of(key) not in self.tables.dictionary:
-            names = tuple(f"c{number + 1}" for number in range(self._first_width()))
-            told = "made up"
-        table = self.tables.orphan(key, names or (), self.member)
-        told = "the dictionary's" if table.dictionary is not None else told
-        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, values are kept as texts."
-        yield Notice("no-create-table", message, self.member, first.line, table.name)
-        return table
+        filled = [one.name for one in plan.filled]
+        numbered = [f"{plan.identity.name}: numbered as the server does in an empty table"] if plan.identity is not None else []
+        if (filled or computed or numbered) and table.once("filled"):
+            yield self._left_out(table.name, first.line, filled, computed, more=numbered)
 
     def _first_width(self) -> int:
         """How many values the next row has; the place stays. Raises DdlError when that cannot be told."""
@@ -102,7 +88,7 @@ class RowTaking(FileReading):
         while full:
             buffer = table.buffer
             before, limit = len(buffer.cells), len(buffer.cells) + buffer.room
-            insert.rows.plain(insert.head, buffer.cells, buffer.lines, limit)
+            insert.rows.run(insert.head, buffer.cells, buffer.lines, limit)
             full = len(buffer.cells) == limit
             added = len(buffer.cells) - before
             if not added:
@@ -113,7 +99,7 @@ class RowTaking(FileReading):
                 self._good = (buffer.lines[-1], begun)
                 insert.rows.heads = 0
             size, begun = self.tokens.offset - begun, self.tokens.offset
-            yield from self.tables.grown(table, size, self.session)
+            yield from self.tables.grown(table, size)
 
     def _counted(self, table: KnownTable, added: int) -> None:
         """Numbers for rows that stand in the buffer already."""
@@ -133,7 +119,7 @@ class RowTaking(FileReading):
         table.next_number = start + step * count
         return range(start, start + step * count, step) if step else range(start, start + count)
 
-    def _take(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
+    def _take_row(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
         """One row that was read token by token."""
         table, buffer = insert.table, insert.table.buffer
         assert buffer is not None
@@ -142,7 +128,7 @@ class RowTaking(FileReading):
             self.flow.rows_in_batch += 1
             if buffer.plan.identity is not None:
                 self._numbers(table, 1)
-            yield from self.tables.announce(table, self.session)
+            yield from self.tables.announce(table)
             raw = shown_raw(row.raw)
             yield Unreadable(table.name, self.member, row.line, table.rows, raw, row.code, row.message, row.offset)
             return
@@ -155,11 +141,11 @@ class RowTaking(FileReading):
             table.said.add("default")
             message = f"DEFAULT stands for values that only the server computes ({', '.join(computed)}); they are NULL."
             yield Notice("columns-filled", message, self.member, opening.line, table.name)
-        yield from self.tables.grown(table, self.tokens.offset - opening.offset, self.session)
+        yield from self.tables.grown(table, self.tokens.offset - opening.offset)
 
-    def _refuse(self, insert: Insert, first: Token) -> Iterator[Event]:
+    def _refuse_all(self, insert: Insert, first: Token) -> Iterator[Event]:
         """Rows for columns that the table has not: each is told, none is taken."""
-        yield from self.tables.announce(insert.table, self.session)
+        yield from self.tables.announce(insert.table)
         known = {column.name.lower() for column in insert.table.definition.columns if not column.computed}
         strange = [name for name in insert.names or () if name.lower() not in known] or ["one of them twice"]
         reason = f"the INSERT names columns that the table has not: {', '.join(strange)}"
@@ -168,14 +154,11 @@ class RowTaking(FileReading):
             self.tokens.mark()
             opening = self.tokens.next()
             if not opening.punct(b"("):
-                self.tokens.raw()
+                self.tokens.unmark()
                 self.tokens.back(opening)
                 return
-            row = rows.tuple(opening)
-            raw = row.raw if isinstance(row, Problem) else self.tokens.raw()
-            insert.table.rows += 1
-            code = row.code if isinstance(row, Problem) else "extra-cell"
-            yield Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, shown_raw(raw), code, reason, opening.offset)
+            row = rows.one(opening)
+            yield self._refused_row(insert.table, row, opening, reason)
             if isinstance(row, Problem) and (row.cut or row.ended):
                 if row.cut:
                     self._cut(first)

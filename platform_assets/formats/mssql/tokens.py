@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import BinaryIO
 
-from platform_assets.formats.sql_tokens import END, NAME, PUNCT, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql.tokens import END, NAME, PUNCT, WORD, Lexis, Token, Tokens
 
 _BATCH_END = re.compile(rb"[ \t]*+([0-9]{0,9})(?=[ \t]*+(?:\r?\n|\r?\Z|--|/\*|;))")
 

@@ -24,9 +24,8 @@ from platform_assets.dictionary.types import (
     TIME,
     TIMESTAMP,
     decimal,
-    type_named,
 )
-from platform_assets.errors import SettingsError
+from platform_assets.formats.type_names import overridden
 
 
 class Kind(Enum):
@@ -125,12 +124,9 @@ def arrow_type(native: NativeType, overrides: Sequence[tuple[str, str]] = ()) ->
 
     Raises SettingsError for a name that is none of ours.
     """
-    for wanted, ours in overrides:
-        if wanted in (native.text.lower(), native.word):
-            try:
-                return type_named(ours)
-            except KeyError:
-                raise SettingsError(f"platform.yaml: types: {wanted}: {ours!r} is not a type of this platform.", type=ours) from None
+    own = overridden(native.text, native.word, overrides)
+    if own is not None:
+        return own
     if native.kind is Kind.INTEGER:
         return _INTEGERS.get(native.word, INT32)
     if native.kind is Kind.DECIMAL:

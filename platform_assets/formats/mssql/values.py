@@ -8,43 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from platform_assets.formats.mssql.tokens import TsqlTokens
-from platform_assets.formats.sql_tokens import END, EOF, MAX_TOKEN, NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.rows import Cells
+from platform_assets.formats.sql.tokens import EOF, MAX_TOKEN, NAME, NUMBER, STRING, WORD, Token
+from platform_assets.formats.sql.tuples import DEFAULT, NUMBER_PATTERN, NotLiteral, Problem, Tuples
 
-DEFAULT = b"D"
-"""Stands for the word DEFAULT where a value may be; no literal begins with it."""
 MAX_DEPTH = 100
 """Of parentheses and casts in one value."""
 _HEX = re.compile(rb"0[xX][0-9a-fA-F]*")
 _STRING = rb"N?'(?:[^']++|'')*+'"
-_NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
-_LITERAL = rb"(?:" + _STRING + rb"|" + _NUMBER + rb"(?![0-9A-Za-z_.])|0x[0-9A-Fa-f]*+)"
+_LITERAL = rb"(?:" + _STRING + rb"|" + NUMBER_PATTERN + rb"(?![0-9A-Za-z_.])|0x[0-9A-Fa-f]*+)"
 _CAST = rb"CAST\(" + _LITERAL + rb" AS [A-Za-z_][A-Za-z0-9_]*+(?:\([0-9]++(?:, ?[0-9]++)?\))?+\)"
 _VALUE = rb"(?:NULL|(" + _LITERAL + rb"|" + _CAST + rb"))"
 _BETWEEN = rb"[ \t\r]*+(?:;[ \t\r]*+)?+(?:\n[ \t\r\n]*+(?:(?<=\n)[Gg][Oo][ \t\r]*+\n[ \t\r\n]*+)*+)?+"
 """Between two INSERT statements: a semicolon, line ends, lines that say GO."""
-
-Cells = tuple[bytes | None, ...]
-
-
-class NotLiteral(Exception):
-    """A value that only a server can compute, or no value at all; the message quotes it."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why what looks like a row is none. `raw` is None when it was too long to be held; `ended`: its statement ended inside it."""
-
-    code: str
-    message: str
-    raw: bytes | None
-    line: int
-    offset: int
-    ended: bool = False
-    cut: bool = False
 
 
 @lru_cache(maxsize=256)
@@ -57,17 +36,30 @@ def run_pattern(width: int, head: bytes | None) -> re.Pattern[bytes]:
     return re.compile(rb"\(\s*+" + rb"\s*+,\s*+".join([_VALUE] * width) + rb"\s*+\)(?:\s*+,\s*+" + again + rb")", re.DOTALL)
 
 
-class Rows:
-    """Rows at the place where `tokens` stands; each should have `width` values, -1: as many as the first."""
+class Rows(Tuples):
+    """Rows at the place where `tokens` stands."""
+
+    tokens: TsqlTokens
 
     def __init__(self, tokens: TsqlTokens, width: int) -> None:
-        self.tokens = tokens
-        self.width = width
-        self.heads = 0
-        """Heads of further statements that `plain` took."""
         self.value = Values(tokens.next)
+        super().__init__(tokens, width)
+        self.heads = 0
+        """Heads of further statements that `run` took."""
 
-    def plain(self, head: bytes | None, cells: list[Cells], lines: list[int], limit: int) -> None:
+    @property
+    def token(self) -> Token:
+        """The next token that is not used yet."""
+        return self.value.token
+
+    @token.setter
+    def token(self, token: Token) -> None:
+        self.value.token = token
+
+    def _value(self) -> bytes | None:
+        return self.value.one()
+
+    def run(self, head: bytes | None, cells: list[Cells], lines: list[int], limit: int) -> None:
         """Appends plain tuples that something follows, and their lines, as long as there are any in the buffer, to at most `limit`.
 
         Each appended tuple has one group more than values.
@@ -91,21 +83,6 @@ class Rows:
             self.heads += found.lastindex == last
         tokens.position = position
 
-    def tuple(self, opening: Token) -> Cells | Problem:
-        """The tuple whose `(` was taken as `opening`, token by token. The mark was set before it."""
-        value, cells = self.value, list[bytes | None]()
-        value.token = self.tokens.next()
-        try:
-            while True:
-                cells.append(value.one())
-                if value.token.punct(b")"):
-                    return self.counted(cells, opening)
-                if not value.token.punct(b","):
-                    raise NotLiteral(value.shown())
-                value.token = self.tokens.next()
-        except NotLiteral as error:
-            return self._skip(opening, str(error), len(cells))
-
     def selected(self) -> Cells:
         """The list behind a SELECT; `value.token` stands on what follows. Names behind AS are passed by. Raises NotLiteral."""
         value, cells = self.value, list[bytes | None]()
@@ -119,30 +96,12 @@ class Rows:
                 return tuple(cells)
             value.token = self.tokens.next()
 
-    def counted(self, cells: Sequence[bytes | None], opening: Token) -> Cells | Problem:
-        """The cells as a row, unless their number is another than `width`. Takes the mark away."""
-        if self.width < 0:
-            self.width = len(cells)
-        if len(cells) == self.width:
-            return tuple(cells)
-        code = "missing-cell" if len(cells) < self.width else "extra-cell"
-        return Problem(code, f"{len(cells)} values for {self.width} columns", self.tokens.raw(), opening.line, opening.offset)
-
-    def _skip(self, opening: Token, shown: str, column: int) -> Problem:
-        """Goes behind the tuple's closing parenthesis, or to the end of its statement, which is given back."""
-        depth, token = 1 + self.value.depth, self.value.token
-        while token.kind not in (END, EOF):
-            depth += (token.kind == PUNCT) * ((token.text == b"(") - (token.text == b")"))
-            if not depth:
-                break
-            token = self.tokens.next()
-        cut, ended = token.kind == EOF, token.kind == END
-        raw = self.tokens.raw()
-        if cut or ended:
-            self.tokens.back(token)
-        code = "cut-row" if cut else "syntax-error" if ended else "not-a-literal"
-        message = "the file ends inside this row" if cut else f"value {column + 1} is no literal: {shown}; only a server could compute it"
-        return Problem(code, message, raw, opening.line, opening.offset, ended, cut)
+    def _skip(self, opening: Token, shown: str, column: int, depth: int = 1) -> Problem:
+        """The end of the statement is given back."""
+        problem = super()._skip(opening, shown, column, depth + self.value.depth)
+        if problem.cut or problem.ended:
+            self.tokens.back(self.token)
+        return problem
 
 
 class Values:

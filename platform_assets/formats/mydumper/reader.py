@@ -13,12 +13,12 @@ from platform_assets.formats.base import Dump, Event, Finished, Notice
 from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.mydumper.files import DumpFile, Kind, database_of, files_of
 from platform_assets.formats.mydumper.metadata import Metadata, read_metadata
-from platform_assets.formats.mysql.ddl import QualifiedName
 from platform_assets.formats.mysql.reader import Verdict, member_events
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import Tables
-from platform_assets.formats.sql_text import Losses, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.statement import QualifiedName
+from platform_assets.formats.sql.text import Losses, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _MAX_METADATA = 64 << 20
 _STARTS = (b"Started dump at:", b"[config]")
@@ -101,10 +101,9 @@ class _Reading:
                 message = f"{file.member.name!r} is no SQL of mydumper; it was not read."
                 yield Notice("member-ignored", message, file.member.name, data_bearing=bears)
         yield from self._missing()
-        session = Session()
         for table in self.tables.known.values():
             if table.rows or not table.dropped:
-                yield from self.tables.announce(table, session)
+                yield from self.tables.announce(table)
         yield from self._row_counts()
 
     def _metadata(self) -> None:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.formats.cells import Flags, Octets, cut, fixed_cells, high_cells, is_high
-from platform_assets.formats.mysql.blocks import Forms, RowBlock
 from platform_assets.formats.mysql.columns import CANONICAL, Converted, all_match, one_by_one
 from platform_assets.formats.mysql.literals import Reading
 from platform_assets.formats.mysql.types import Kind
+from platform_assets.formats.sql.blocks import Forms, RowBlock
 
 _DAY = b"0000-00-00"
 _MOMENT = b"0000-00-00 00:00:00"

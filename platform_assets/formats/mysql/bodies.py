@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from platform_assets.formats.base import Event, Rows, Unreadable
 from platform_assets.formats.mysql.columns import Converted, convert
 from platform_assets.formats.mysql.literals import Reading
-from platform_assets.formats.mysql.rows import Plan, shown_raw
+from platform_assets.formats.mysql.rows import Plan
 from platform_assets.formats.mysql.types import Kind
+from platform_assets.formats.sql.rows import shown_raw
 
 Int64s = npt.NDArray[np.int64]
 

@@ -10,22 +10,18 @@ from dataclasses import dataclass, replace
 
 from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mysql.literals import unescape
-from platform_assets.formats.mysql.session import Session, split_commas
+from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType, arrow_type
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
+from platform_assets.formats.sql.statement import Statement as SqlStatement
+from platform_assets.formats.sql.tokens import NUMBER, PUNCT, STRING, WORD, Token
 
 _TWO_WORDS = {"double": ("precision",), "long": ("varchar", "varbinary", "char"), "character": ("varying",), "char": ("varying", "byte")}
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"KEY", b"INDEX", b"FULLTEXT", b"SPATIAL", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"PERIOD", b"VECTOR")
 _OF_INDEXES = tuple((verb, noun) for verb in (b"DROP", b"RENAME") for noun in (b"INDEX", b"KEY", b"FOREIGN", b"CONSTRAINT", b"CHECK"))
 """What ALTER TABLE does to indexes and checks; rows and columns stay."""
 _OPENING = (b"OR", b"REPLACE", b"TEMPORARY", b"TABLE", b"IF", b"NOT", b"EXISTS")
-
-QualifiedName = tuple[str | None, str]
-"""Database (None: the one in use) and table."""
-
-
-class DdlError(ValueError):
-    """A definition that cannot be understood; the message quotes where."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +42,10 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    columns: tuple[str, ...]
-    table: QualifiedName
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE added since."""
 
-    name: QualifiedName
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
     charset: str | None = None
-    comment: str = ""
     auto_increment: int | None = None
     like: QualifiedName | None = None
     selects: bool = False
@@ -90,10 +73,7 @@ class Definition:
     ) -> Table:
         """The platform's table. Names of columns come out as defined; see `column` for how they are matched."""
 
-        def spelled(names: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
-
-        key = spelled(self.key)
+        key = self.spelled(self.key)
         return Table(
             name=name,
             columns=tuple(
@@ -107,82 +87,30 @@ class Definition:
                 for column in self.columns
             ),
             key=key,
-            unique=tuple(spelled(columns) for columns in self.unique),
-            foreign_keys=tuple(ForeignKey(spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
+            unique=tuple(self.spelled(columns) for columns in self.unique),
+            foreign_keys=tuple(ForeignKey(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
             description=self.comment,
         )
 
 
-class Statement:
+class Statement(SqlStatement):
     """A statement's tokens with a place in them. `session` decodes its names and texts."""
 
     def __init__(self, tokens: Sequence[Token], session: Session) -> None:
-        self.tokens = tokens
+        super().__init__(tokens)
         self.session = session
-        self.at = 0
 
-    @property
-    def here(self) -> Token | None:
-        return self.tokens[self.at] if self.at < len(self.tokens) else None
-
-    def word(self, *words: bytes) -> bool:
-        """Takes the next token when it is one of these words."""
-        found = self.here is not None and self.here.is_(*words)
-        self.at += found
-        return found
-
-    def words(self, *words: bytes) -> bool:
-        """Takes the next tokens when they are exactly these words in this order."""
-        rest = self.tokens[self.at : self.at + len(words)]
-        found = len(rest) == len(words) and all(token.is_(word) for token, word in zip(rest, words, strict=True))
-        self.at += len(words) * found
-        return found
-
-    def punct(self, char: bytes) -> bool:
-        found = self.here is not None and self.here.punct(char)
-        self.at += found
-        return found
-
-    def name(self) -> str:
-        """The next token as a name, quoted or not. Raises DdlError."""
-        token = self.here
-        if token is None or token.text is None or token.kind not in (WORD, NAME, STRING, NUMBER):
-            raise DdlError(f"a name is missing at {self._quote()}")
-        self.at += 1
-        if token.kind in (WORD, NUMBER):
-            return self.session.text(token.text)
-        quote = token.text[:1]
-        return self.session.text(token.text[1:-1].replace(quote * 2, quote))
-
-    def qualified(self) -> QualifiedName:
-        """`table` or `database.table`."""
-        first = self.name()
-        return (first, self.name()) if self.punct(b".") else (None, first)
+    def text(self, data: bytes) -> str:
+        return self.session.text(data)
 
     def string(self) -> str:
         """The next token as a text. Raises DdlError."""
         token = self.here
         if token is None or token.kind != STRING or token.text is None:
-            raise DdlError(f"a text is missing at {self._quote()}")
+            raise DdlError(f"a text is missing at {self.quote()}")
         self.at += 1
         lexis = self.session.lexis
-        return self.session.text(unescape(token.text[1:-1], backslash=lexis.backslash, lead=lexis.lead, quote=token.text[:1]))
-
-    def group(self) -> list[Token]:
-        """The tokens between the parentheses that begin here; empty when none do. Goes behind them."""
-        if not self.punct(b"("):
-            return []
-        start, depth = self.at, 1
-        while depth and (token := self.here) is not None:
-            depth += (token.kind == PUNCT) * ((token.text == b"(") - (token.text == b")"))
-            self.at += 1
-        if depth:
-            raise DdlError("a parenthesis is not closed")
-        return list(self.tokens[start : self.at - 1])
-
-    def _quote(self) -> str:
-        rest = b" ".join(token.text or b"..." for token in self.tokens[self.at : self.at + 6])
-        return repr(self.session.text(rest)) if rest else "the end"
+        return self.text(unescape(token.text[1:-1], backslash=lexis.backslash, lead=lexis.lead, quote=token.text[:1]))
 
 
 def create_table(tokens: Sequence[Token], session: Session) -> Definition:
@@ -196,10 +124,10 @@ def create_table(tokens: Sequence[Token], session: Session) -> Definition:
         return replace(definition, like=statement.qualified())
     body = statement.group()
     if body and body[0].is_(b"LIKE"):
-        return replace(definition, like=Statement(body[1:], session).qualified())
+        return replace(definition, like=statement.sub(body[1:]).qualified())
     definition = _options(statement, definition)
     for item in split_commas(body):
-        definition = _item(Statement(item, session), definition)
+        definition = _item(statement.sub(item), definition)
     if not definition.columns and not definition.selects:
         raise DdlError("a table without columns")
     return definition
@@ -226,8 +154,7 @@ def _with_column(definition: Definition, column: ColumnDefinition) -> Definition
     else:
         columns.append(column)
     key = (column.name,) if column.primary else definition.key
-    unique = definition.unique + (((column.name,),) if column.unique and (column.name,) not in definition.unique else ())
-    return replace(definition, columns=tuple(columns), key=key, unique=unique)
+    return replace(definition, columns=tuple(columns), key=key).with_unique((column.name,) if column.unique else ())
 
 
 def _key(item: Statement, definition: Definition) -> Definition:
@@ -237,8 +164,7 @@ def _key(item: Statement, definition: Definition) -> Definition:
     if item.words(b"PRIMARY", b"KEY"):
         return replace(definition, key=_key_columns(item) or definition.key)
     if item.word(b"UNIQUE"):
-        columns = _key_columns(item)
-        return replace(definition, unique=(*definition.unique, columns)) if columns and columns not in definition.unique else definition
+        return definition.with_unique(_key_columns(item))
     if item.words(b"FOREIGN", b"KEY"):
         columns = _key_columns(item)
         if columns and item.word(b"REFERENCES"):
@@ -257,7 +183,7 @@ def _key_columns(item: Statement) -> tuple[str, ...]:
     for part in split_commas(item.group()):
         if not part or part[0].kind == PUNCT:
             return ()
-        columns.append(Statement(part, item.session).name())
+        columns.append(item.sub(part).name())
     return tuple(columns)
 
 
@@ -313,7 +239,7 @@ def _native(item: Statement) -> NativeType:
     if item.here is not None and item.here.kind == WORD and (item.here.text or b"").lower().decode("latin-1") in _TWO_WORDS.get(word, ()):
         word = f"{word} {item.name().lower()}"
     group = split_commas(item.group())
-    args = tuple(_argument(Statement(part, item.session)) for part in group if part)
+    args = tuple(_argument(item.sub(part)) for part in group if part)
     unsigned = False
     while item.here is not None and item.here.is_(b"UNSIGNED", b"SIGNED", b"ZEROFILL"):
         unsigned |= not item.here.is_(b"SIGNED")
@@ -419,7 +345,7 @@ def alter_table(statement: Statement, definition: Definition) -> Alteration:
     """Applies ADD of keys, MODIFY and AUTO_INCREMENT; `statement` stands behind the table's name. Raises DdlError."""
     ignored: list[str] = []
     for part in split_commas(statement.tokens[statement.at :]):
-        item = Statement(part, statement.session)
+        item = statement.sub(part)
         if item.word(b"ADD"):
             if item.here is not None and item.here.is_(*_KEY_WORDS):
                 definition = _key(item, definition)

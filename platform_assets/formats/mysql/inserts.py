@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.mysql.ddl import DdlError, QualifiedName, Statement
-from platform_assets.formats.mysql.file import MAX_TOKENS, RAW_BYTES
-from platform_assets.formats.mysql.row_reading import Insert, RowReading
-from platform_assets.formats.mysql.rows import RowBuffer, shown_raw
+from platform_assets.formats.mysql.ddl import Statement
+from platform_assets.formats.mysql.file import FileReading
+from platform_assets.formats.mysql.rows import RowBuffer
 from platform_assets.formats.mysql.tables import KnownTable
-from platform_assets.formats.mysql.values import DEFAULT, NotLiteral, Problem, Tuples
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.mysql.values import Tuples
+from platform_assets.formats.sql import inserts
+from platform_assets.formats.sql.file import MAX_TOKENS
+from platform_assets.formats.sql.plain_rows import Form
+from platform_assets.formats.sql.row_reading import Insert
+from platform_assets.formats.sql.rows import shown_raw
+from platform_assets.formats.sql.statement import DdlError, QualifiedName
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tuples import NotLiteral, Problem
 
 _INSERT_WORDS = (b"LOW_PRIORITY", b"DELAYED", b"HIGH_PRIORITY", b"IGNORE", b"INTO")
 
 
-class InsertReading(RowReading):
+class InsertReading(FileReading, inserts.InsertReading):
     """Reads statements that carry rows."""
+
+    row_form = Form(0, True, prefix=b"_binary '", hexadecimal=True)
+    tail_words = (b"ON", b"AS", b"RETURNING")
+    conflict = ("on-duplicate-key", "INSERT ... ON DUPLICATE KEY UPDATE")
 
     def _insert_statement(self, first: Token) -> Iterator[Event]:
         self.last_insert, self.standing_in = None, False
@@ -47,12 +57,6 @@ class InsertReading(RowReading):
             message = f"An INSERT {into} was not run."
             self._skip_whole(first)
             yield from self._skipped("INSERT", first, "skipped-data-statement", message)
-
-    def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
-        raw = (self._skip_whole(first) or b"")[:RAW_BYTES]
-        if self.tokens.peek_byte() >= 0 or not self.reasons:
-            message = f"An INSERT is not understood: {error}."
-            yield Notice("not-a-statement", message, self.member, first.line, raw=self.session.text(raw), data_bearing=True)
 
     def _table_name(self, token: Token) -> tuple[QualifiedName, Token]:
         name = Statement([token], self.session).name()
@@ -97,35 +101,10 @@ class InsertReading(RowReading):
         try:
             yield from self._buffered(insert, first)
         except KeyError as error:
-            yield from self._refuse(insert, first, f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice")
+            insert.tuples.width = len(insert.names or ())
+            yield from self._refuse(insert, f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice")
             return
         yield from self._rows(insert)
-
-    def _orphan(self, key: QualifiedName, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
-        """A table for rows without a CREATE TABLE. Without names its columns are counted in the first tuple, looked at in advance."""
-        told = "those of its column list"
-        if names is None and self.tables.name_of(key) not in self.tables.dictionary:
-            names = tuple(f"c{number + 1}" for number in range(self._first_width()))
-            told = "made up"
-        table = self.tables.orphan(key, names or (), self.member)
-        told = "the dictionary's" if table.dictionary is not None else told
-        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, values are kept as texts."
-        yield Notice("no-create-table", message, self.member, first.line, table.name)
-        return table
-
-    def _first_width(self) -> int:
-        """How many values the next tuple has; the place stays. Raises DdlError when that cannot be told."""
-        self.tokens.mark()
-        depth, width = 0, 1
-        while (token := self.tokens.next()).kind not in (END, EOF):
-            if token.kind == PUNCT:
-                depth += (token.text == b"(") - (token.text == b")")
-                width += token.text == b"," and depth == 1
-            if depth <= 0:
-                break
-        if not self.tokens.rewind():
-            raise DdlError("the first row is too long to count its values")
-        return width
 
     def _buffered(self, insert: Insert, first: Token) -> Iterator[Event]:
         """Sees to a buffer for the INSERT's columns under the settings in force. Raises KeyError for a column that the table has not."""
@@ -136,7 +115,7 @@ class InsertReading(RowReading):
         insert.tuples.width = len(plan.columns)
         buffer = table.buffer
         if buffer is None or buffer.plan is not plan or buffer.member != self.member:
-            yield from self.tables.flush(table, self.session)
+            yield from self.tables.flush(table)
             table.buffer = RowBuffer(plan, self.member)
             yield from self._filled(table, {column.name for column in plan.columns}, first)
 
@@ -158,19 +137,14 @@ class InsertReading(RowReading):
         left = [column for column in table.definition.columns if column.name not in listed]
         constants = [column.name for column in left if column.default is not None]
         computed = [column.name for column in left if column.default is None and (column.computed_default or column.generated)]
-        if "filled" in table.said or not (constants or computed):
-            return
-        table.said.add("filled")
-        parts = [f"{', '.join(constants)}: the default of the table"] if constants else []
-        parts += [f"{', '.join(computed)}: NULL, since only the server computes it"] if computed else []
-        message = f"Rows come without some columns ({'; '.join(parts)})."
-        yield Notice("columns-filled", message, self.member, first.line, table.name)
+        if (constants or computed) and table.once("filled"):
+            yield self._left_out(table.name, first.line, constants, computed)
 
     def _stray_rows(self, insert: Insert, opening: Token) -> Iterator[Event]:
         """Rows behind the semicolon that ended their INSERT: the native client refuses them, here they are recovered."""
         first = opening
         while True:
-            row = insert.tuples.one(opening, self._defaults(insert))
+            row = insert.tuples.one(opening)
             raw = self.tokens.raw()
             if isinstance(row, Problem):
                 shown = shown_raw(row.raw)
@@ -182,7 +156,7 @@ class InsertReading(RowReading):
                     self._skip(first)
                 return
             yield from self._take(insert, row, opening)
-            yield from self.tables.grown(insert.table, self.tokens.offset - opening.offset, self.session)
+            yield from self.tables.grown(insert.table, self.tokens.offset - opening.offset)
             message = (
                 "This row stands behind the semicolon that ended its INSERT. The native client would have refused it; it is among the rows."
             )
@@ -199,30 +173,6 @@ class InsertReading(RowReading):
             self.tokens.unmark()
             yield from self._tail(insert, following, first)
             return
-
-    def _refuse(self, insert: Insert, first: Token, reason: str) -> Iterator[Event]:
-        """Rows for columns that the table has not: each is told, none is taken."""
-        yield from self.tables.announce(insert.table, self.session)
-        tuples = Tuples(self.tokens, len(insert.names or ()))
-        while True:
-            self.tokens.mark()
-            opening = self.tokens.next()
-            if not opening.punct(b"("):
-                yield from self._tail(insert, opening, first)
-                return
-            row = tuples.one(opening, [None] * tuples.width)
-            raw = row.raw if isinstance(row, Problem) else self.tokens.raw()
-            insert.table.rows += 1
-            code = row.code if isinstance(row, Problem) else "extra-cell"
-            yield Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, shown_raw(raw), code, reason, opening.offset)
-            if isinstance(row, Problem) and (row.cut or row.ended):
-                if row.cut:
-                    self._cut(first)
-                return
-            following = self.tokens.next()
-            if not following.punct(b","):
-                yield from self._tail(insert, following, first)
-                return
 
     def _assignments(self, first: Token, key: QualifiedName) -> Iterator[Event]:
         """INSERT ... SET a = 1: one row."""
@@ -249,11 +199,10 @@ class InsertReading(RowReading):
             known.rows += 1
             reason = f"column {error.args[0]!r} of the INSERT is not in the table, or stands twice"
             raw = shown_raw(self._skip_whole(first))
-            yield from self.tables.announce(known, self.session)
+            yield from self.tables.announce(known)
             yield Unreadable(known.name, self.member, first.line, known.rows, raw, "extra-cell", reason, first.offset)
             return
-        row_cells = tuple(default if cell == DEFAULT else cell for cell, default in zip(cells, self._defaults(insert), strict=True))
-        yield from self._take(insert, row_cells, first)
-        yield from self.tables.grown(known, self.tokens.offset - first.offset, self.session)
+        yield from self._take(insert, tuple(cells), first)
+        yield from self.tables.grown(known, self.tokens.offset - first.offset)
         self.tokens.unmark()
         yield from self._tail(insert, tuples.token, first)

@@ -11,14 +11,14 @@ from typing import BinaryIO
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.statements import SqlFile
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql.tools import Evidence, heading_in
-from platform_assets.formats.sql_text import MARKS, Losses, head_of, open_text, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql.dump import Door, dump_events, recognized
+from platform_assets.formats.sql.text import MARKS, Losses, SqlText, open_text, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, WORD, Lexis, Token, Tokens
 
 _OTHERS = ("postgresql database", "sqlite", "microsoft sql", "oracle", "pg_dump")
 _FOREIGN = (b"PRAGMA", b"COPY", b"GO", b"\\connect")
@@ -31,11 +31,7 @@ class MySqlDump:
 
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is a dump of MySQL: a program's heading, or backticks and options that only MySQL has. Never by file names."""
-        for member in dump.members:
-            reason = reason_in(head_of(member))
-            if reason:
-                return f"{member.name}: {reason}"
-        return None
+        return recognized(dump, reason_in)
 
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
         """The events of the dump (formats.base).
@@ -49,36 +45,20 @@ class MySqlDump:
         on-duplicate-key, row-outside-statement, not-a-statement, skipped-statement, skipped-data-statement, unreadable-definition,
         unknown-charset, member-ignored. Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
-        verdict, losses = Verdict(), Losses()
-        tables = Tables(source, dictionary)
-        last = Session()
-        ignored: list[Event] = []
-        for member in dump.members:
-            try:
-                opened = open_text(member)
-            except STREAM_ERRORS as error:
-                verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
-                continue
-            try:
-                if len(dump.members) > 1 and source.format is None and reason_in(shown_head(opened.head)) is None:
-                    ignored.append(losses.saw(_ignored(member, dump)))
-                    continue
-                last = Session(charset=source.encoding or "utf8mb4", fixed="utf8mb4" if opened.recoded else None)
-                verdict.session(last, MARKS.get(opened.head[:2]))
-                for event in member_events(opened.stream, member, last, tables, verdict):
-                    yield losses.saw(event)
-            finally:
-                opened.close()
-        if not verdict.read_any:
-            raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
-        yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table, last)
-        yield verdict.finished(losses)
+        verdict, tables = Verdict(), Tables(source, dictionary)
+
+        def events(opened: SqlText, member: Member) -> Iterator[Event]:
+            session = Session(charset=source.encoding or "utf8mb4", fixed="utf8mb4" if opened.recoded else None)
+            verdict.session(session, MARKS.get(opened.head[:2]))
+            return member_events(opened.stream, member, session, tables, verdict)
+
+        door = Door(
+            open_text,
+            related=lambda opened: reason_in(shown_head(opened.head)) is not None,
+            ignored=lambda member: _ignored(member, dump),
+            events=events,
+        )
+        yield from dump_events(dump, source, tables, verdict, door)
 
 
 def member_events(text: BinaryIO, member: Member, session: Session, tables: Tables, verdict: Verdict) -> Iterator[Event]:
@@ -86,7 +66,7 @@ def member_events(text: BinaryIO, member: Member, session: Session, tables: Tabl
     tokens = Tokens(text, session.lexis, lambda *comment: file.comment(*comment))
     file = SqlFile(tokens, member.name, session, tables, evidence)
     yield from file.events()
-    yield from tables.flush_all(session)
+    yield from tables.flush_all()
     verdict.file(file, evidence, empty=not tokens.offset and tokens.broken is not None)
 
 

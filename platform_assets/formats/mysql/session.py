@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
+from platform_assets.formats.sql.statement import split_commas
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Lexis, Token
 
 MYSQL_TARGET = 80000
 MARIADB_RUNS = ((0, 50699), (100000, 199999))
@@ -190,17 +191,3 @@ class Session:
     def _plain(self, token: Token) -> str:
         text = token.text or b""
         return self.text(text[1:-1] if token.kind in (STRING, NAME) else text)
-
-
-def split_commas(tokens: Sequence[Token]) -> list[list[Token]]:
-    """Parts between the commas that stand in no parentheses."""
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if token.kind == PUNCT:
-            depth += (token.text == b"(") - (token.text == b")")
-            if token.text == b"," and depth == 0:
-                parts.append([])
-                continue
-        parts[-1].append(token)
-    return parts

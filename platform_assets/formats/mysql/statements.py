@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.mysql.ddl import DdlError, Definition, QualifiedName, Statement, alter_table, create_index, create_table
-from platform_assets.formats.mysql.file import MAX_NOTICES, RAW_BYTES
+from platform_assets.formats.mysql.ddl import Definition, Statement, alter_table, create_index, create_table
 from platform_assets.formats.mysql.inserts import InsertReading
 from platform_assets.formats.mysql.session import decoder
-from platform_assets.formats.mysql.tables import KnownTable
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
+from platform_assets.formats.sql.file import RAW_BYTES
+from platform_assets.formats.sql.statement import DdlError, QualifiedName
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
 
 _VIEW_CONDITION = 50001
 """mysqldump puts the stand-in tables of views, and nothing else that creates a table, into this condition."""
@@ -41,34 +41,13 @@ _BODIES = ("TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE")
 class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
-    def events(self) -> Iterator[Event]:
-        """Everything of this file but the verdict; waiting rows stay in the tables' buffers."""
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                self.statements += 1
-                yield from self._statement(first)
-            if not self.broken_off:
-                self._good = (self.tokens.line, self.tokens.offset)
-        yield from self._close()
+    @property
+    def _whole(self) -> bool:
+        return not self.broken_off
 
     def _close(self) -> Iterator[Event]:
-        line, offset = self._good
-        self.broken_off |= self.tokens.broken is not None or self.tokens.unterminated is not None
-        place = f"the last whole statement ends at line {line}, byte {offset}"
-        if self.tokens.broken:
-            self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")
-        elif self.tokens.unterminated is not None and not self.reasons:
-            self.reasons.append(f"{self.member}: a comment that begins at byte {self.tokens.unterminated} is not closed; {place}")
-        for (kind, code), count in self._counts.items():
-            if count > MAX_NOTICES:
-                bears = code == "skipped-data-statement"
-                yield Notice(code, f"{count - MAX_NOTICES} more {kind} statements were skipped.", self.member, data_bearing=bears)
+        self.broken_off |= self._break_told()
+        yield from self._more_skipped()
 
     def _statement(self, first: Token) -> Iterator[Event]:
         word = first.text.upper().decode("latin-1") if first.kind == WORD and first.text else ""
@@ -176,7 +155,7 @@ class SqlFile(InsertReading):
                 yield from self._defined(kind, [*tokens, *rest[1:]], stand_in=stand_in)
             return
         name = self._object_name() if kind else None
-        self._skip(first, body=kind in _BODIES)
+        (self._skip_body if kind in _BODIES else self._skip)(first)
         if name is not None and kind == "VIEW":
             self._is_view(self._key(name))
         elif name is not None and kind == "SEQUENCE":
@@ -251,7 +230,7 @@ class SqlFile(InsertReading):
                 yield Notice("table-exists", message, self.member, first.line, known.name, data_bearing=True)
             return
         if known is not None and known.rows:
-            yield self._restarted(known, first)
+            yield self.tables.restarted(known, first.line, self.member)
         if definition.selects:
             message = f"CREATE TABLE {definition.name[1]!r} ... SELECT: its rows are no literals."
             yield Notice("skipped-data-statement", message, self.member, first.line, data_bearing=True)
@@ -260,14 +239,6 @@ class SqlFile(InsertReading):
         table = self.tables.create(key, definition, self.session, self.member)
         if definition.auto_increment is not None:
             self.evidence.facts[f"auto_increment.{table.name}"] = str(definition.auto_increment)
-
-    def _restarted(self, known: KnownTable, first: Token) -> Notice:
-        """The consumer drops what it had of the table."""
-        if known.buffer is not None:
-            self.tables.waiting -= known.buffer.bytes
-            known.buffer = None
-        message = f"The file empties or replaces this table after {known.rows} rows; as on the server, the later rows are what it holds."
-        return Notice("table-restarted", message, self.member, first.line, known.name)
 
     def _drop(self, statement: Statement) -> None:
         if statement.word(b"DATABASE", b"SCHEMA"):
@@ -310,5 +281,5 @@ class SqlFile(InsertReading):
         if statement.here is not None:
             yield from self._skipped(word, first, "skipped-data-statement", f"{word} with a condition was not run.", raw)
         elif table is not None and table.rows:
-            yield self._restarted(table, first)
+            yield self.tables.restarted(table, first.line, self.member)
             table.rows, table.announced, table.changed = 0, None, True

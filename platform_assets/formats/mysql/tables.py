@@ -6,59 +6,50 @@ Statements are read elsewhere (mysql_statements); here is what they do to the ta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, TableFound
-from platform_assets.formats.mysql.ddl import ColumnDefinition, Definition, QualifiedName
+from platform_assets.formats.mysql.ddl import ColumnDefinition, Definition
 from platform_assets.formats.mysql.literals import Reading
-from platform_assets.formats.mysql.rows import BATCH_BYTES, Plan, PlannedColumn, RowBuffer
+from platform_assets.formats.mysql.rows import Plan, PlannedColumn, RowBuffer
 from platform_assets.formats.mysql.session import Session, decoder
 from platform_assets.formats.mysql.types import NativeType
+from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.statement import QualifiedName
+from platform_assets.formats.sql.tables import Known, kept_types
 
 
-@dataclass
-class KnownTable:
-    """One table. `key` is what Tables.key gives, `rows` counts readable and unreadable ones, `announced` is what the consumer knows."""
+@dataclass(kw_only=True)
+class KnownTable(Known[RowBuffer]):
+    """One table. `key` is what Tables.key gives, `announced` is what the consumer knows."""
 
     key: QualifiedName
-    name: str
     definition: Definition
-    instants: bool
-    member: str
+    instants: bool = False
     dictionary: Table | None = None
     """The contract's table, for rows that no CREATE TABLE came before."""
-    rows: int = 0
     announced: Table | None = None
     changed: bool = True
-    dropped: bool = False
-    buffer: RowBuffer | None = None
     plans: dict[tuple[object, ...], Plan] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
-    """Notices that are given once for a table."""
 
 
-class Tables:
+class Tables(tables.Tables[QualifiedName, KnownTable]):
     """All tables of a dump, by database and name. The first database that is used gives plain names, others give `database.table`.
 
     That choice is the only one a stream allows: when the second database turns up, rows of the first are already on their way.
     """
 
     def __init__(self, source: SourceSettings, dictionary: Mapping[str, Table]) -> None:
-        self.source = source
-        self.dictionary = dictionary
-        self.known: dict[QualifiedName, KnownTable] = {}
+        super().__init__(source, dictionary)
         self.views: set[QualifiedName] = set()
         self.sequences: set[QualifiedName] = set()
-        self.waiting = 0
-        """Bytes of text in all buffers."""
         self._primary: str | None = None
         self._settled = False
-        self._names: dict[str, QualifiedName] = {}
 
     def use(self, database: str) -> None:
         """USE: the first one, when no table came before it, becomes the database of the plain names."""
@@ -67,17 +58,16 @@ class Tables:
 
     def key(self, name: QualifiedName, session: Session) -> QualifiedName:
         """Database and table as they are told apart: the plain database is None."""
-        database = name[0] or session.database
+        return self._in_database(name[0] or session.database, name[1])
+
+    def _in_database(self, database: str | None, table: str) -> QualifiedName:
         if not self._settled:
             self._primary, self._settled = database, True
-        return (None if database == self._primary else database, name[1])
+        return (None if database == self._primary else database, table)
 
     def name_of(self, key: QualifiedName) -> str:
-        """The table's name for the platform; one name never stands for two tables."""
-        name = key[1] if key[0] is None else f"{key[0]}.{key[1]}"
-        while self._names.setdefault(name, key) != key:
-            name += "_"
-        return name
+        """The table's name for the platform."""
+        return self._unique(key[1] if key[0] is None else f"{key[0]}.{key[1]}", key)
 
     def find(self, key: QualifiedName) -> KnownTable | None:
         """The table, or the only one whose name differs in case alone: servers on Windows and macOS write such dumps."""
@@ -94,7 +84,8 @@ class Tables:
 
     def create(self, key: QualifiedName, definition: Definition, session: Session, member: str) -> KnownTable:
         """Registers a table. Nothing is announced before its first row or the dump's end: a view's stand-in never is."""
-        table = KnownTable(key, self.name_of(key), definition, session.zone_minutes is not None, member)
+        instants = session.zone_minutes is not None
+        table = KnownTable(key=key, name=self.name_of(key), definition=definition, instants=instants, member=member)
         self.known[key] = table
         self.views.discard(key)
         return table
@@ -102,61 +93,39 @@ class Tables:
     def orphan(self, key: QualifiedName, names: Sequence[str], member: str) -> KnownTable:
         """A table that has rows and no CREATE TABLE: the contract's columns when there is one, otherwise texts under these names."""
         name = self.name_of(key)
-        contract = self.dictionary.get(name)
-        if contract is not None and not {one.lower() for one in names} <= {one.lower() for one in contract.column_names}:
-            contract = None
+        contract = self.contract(name, names)
         columns = contract.column_names if contract is not None else names
         definition = Definition(key, tuple(ColumnDefinition(one, NativeType("")) for one in columns))
-        table = KnownTable(key, name, definition, False, member, dictionary=contract)
+        table = KnownTable(key=key, name=name, definition=definition, member=member, dictionary=contract)
         self.known[key] = table
         return table
 
-    def schema(self, table: KnownTable, session: Session) -> Table:
+    def schema(self, table: KnownTable) -> Table:
         """The table as it is to be announced. Once rows are out, its columns keep the types under which they went."""
         if table.dictionary is not None:
             return table.dictionary
         schema = table.definition.table(
             table.name,
-            lambda name: self.name_of(self.key(name, session) if name[0] else (table.key[0], name[1])),
+            lambda name: self.name_of(self._in_database(*name) if name[0] else (table.key[0], name[1])),
             instants=table.instants,
             overrides=self.source.types,
         )
-        if table.rows and table.announced is not None:
-            sent = {column.name: column for column in table.announced.columns}
-            kept = [_typed_as(column, sent.get(column.name)) for column in schema.columns]
-            schema = replace(schema, columns=tuple(kept))
-        return schema
+        return kept_types(schema, table.announced) if table.rows and table.announced is not None else schema
 
-    def announce(self, table: KnownTable, session: Session) -> Iterator[Event]:
+    def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell."""
         if not table.changed:
             return
         table.changed = False
-        schema = self.schema(table, session)
+        schema = self.schema(table)
         if schema != table.announced:
             table.announced = schema
             yield TableFound(schema, table.member)
 
-    def flush(self, table: KnownTable, session: Session) -> Iterator[Event]:
-        """The rows that wait."""
-        if table.buffer is not None and not table.buffer.empty:
-            self.waiting -= table.buffer.bytes
-            yield from self.announce(table, session)
-            yield from table.buffer.flush()
-
-    def flush_all(self, session: Session) -> Iterator[Event]:
-        for table in self.known.values():
-            yield from self.flush(table, session)
-
-    def grown(self, table: KnownTable, size: int, session: Session) -> Iterator[Event]:
-        """Rows of this many bytes were added: flushes the table when its batch is full, all when together they are as much as a batch."""
+    def _flushed(self, table: KnownTable) -> Iterator[Event]:
+        yield from self.announce(table)
         assert table.buffer is not None
-        table.buffer.bytes += size
-        self.waiting += size
-        if self.waiting >= BATCH_BYTES:
-            yield from self.flush_all(session)
-        elif table.buffer.room <= 0:
-            yield from self.flush(table, session)
+        yield from table.buffer.flush()
 
     def plan(self, table: KnownTable, names: Sequence[str] | None, session: Session) -> Plan:
         """Where the values of an INSERT with this column list (None: without one) go now. Raises KeyError: no such column."""
@@ -175,7 +144,7 @@ class Tables:
         return plan
 
     def _plan(self, table: KnownTable, names: Sequence[str] | None, session: Session) -> Plan:
-        schema = self.schema(table, session)
+        schema = self.schema(table)
         types = {column.name: column.type for column in schema.columns}
         columns = []
         for name in table.definition.implicit if names is None else names:
@@ -194,10 +163,6 @@ class Tables:
             return PlannedColumn(column.name, _reading(column, table, session), target, column.default, computed)
 
         return Plan(table.name, tuple(map(planned, columns)), tuple(map(planned, filled)))
-
-
-def _typed_as(column: Column, sent: Column | None) -> Column:
-    return column if sent is None else replace(column, type=sent.type, native=sent.native)
 
 
 def _reading(column: ColumnDefinition, table: KnownTable, session: Session) -> Reading:

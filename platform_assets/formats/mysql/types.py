@@ -11,8 +11,8 @@ from enum import Enum
 
 import pyarrow as pa
 
-from platform_assets.dictionary.types import BINARY, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIMESTAMP, decimal, type_named
-from platform_assets.errors import SettingsError
+from platform_assets.dictionary.types import BINARY, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIMESTAMP, decimal
+from platform_assets.formats.type_names import overridden
 
 _INTEGERS = {
     "tinyint": INT32, "int1": INT32, "smallint": INT32, "int2": INT32, "mediumint": INT32, "middleint": INT32, "int3": INT32,
@@ -83,12 +83,9 @@ def arrow_type(native: NativeType, *, instants: bool = False, overrides: Sequenc
     (native, ours) from platform.yaml, tried on the whole text (`tinyint(1)`) and then on the bare word; SettingsError for a name
     that is none of ours. TIME is text: MySQL's goes from -838 to 838 hours.
     """
-    for wanted, ours in overrides:
-        if wanted in (native.text.lower(), native.word):
-            try:
-                return type_named(ours)
-            except KeyError:
-                raise SettingsError(f"platform.yaml: types: {wanted}: {ours!r} is not a type of this platform.", type=ours) from None
+    own = overridden(native.text, native.word, overrides)
+    if own is not None:
+        return own
     if native.kind in (Kind.BYTES, Kind.BITS):
         return BINARY
     if native.word in _INTEGERS:

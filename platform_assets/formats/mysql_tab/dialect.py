@@ -17,7 +17,7 @@ _IN_YAML = re.compile(rb"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True)
 class TabDialect:
-    """The clauses of SELECT ... INTO OUTFILE; empty means that there is none. `lead` is as in sql_tokens.Lexis."""
+    """The clauses of SELECT ... INTO OUTFILE; empty means that there is none. `lead` is as in sql.tokens.Lexis."""
 
     field_end: bytes = b"\t"
     line_end: bytes = b"\n"

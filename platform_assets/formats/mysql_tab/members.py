@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from platform_assets.formats.base import Dump, Member
 from platform_assets.formats.delimited.look import PACKED_SUFFIXES
 from platform_assets.formats.mysql.reader import reason_in
-from platform_assets.formats.sql_text import head_of
+from platform_assets.formats.sql.text import head_of
 
 _CODE = re.compile(r"@([0-9a-f]{4})")
 _CREATE = re.compile(rb"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:`((?:[^`]|``)+)`|(\w+))", re.IGNORECASE)

@@ -18,7 +18,7 @@ from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.mysql.bodies import BodyRows, body_events
 from platform_assets.formats.mysql.ddl import Definition
 from platform_assets.formats.mysql.reader import Verdict, member_events
-from platform_assets.formats.mysql.rows import Plan, shown_raw
+from platform_assets.formats.mysql.rows import Plan
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import KnownTable
 from platform_assets.formats.mysql.types import Kind
@@ -26,8 +26,9 @@ from platform_assets.formats.mysql_tab.dialect import tab_dialect
 from platform_assets.formats.mysql_tab.members import folder_of, layout_of, pair_in, stem_of, suffix_of, table_of
 from platform_assets.formats.mysql_tab.stream import Block, TabStream
 from platform_assets.formats.mysql_tab.tables import TabTables
-from platform_assets.formats.sql_text import Losses, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.rows import shown_raw
+from platform_assets.formats.sql.text import Losses, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _MYSQL = ("mysqldump", "mysqldump 9")
 
@@ -112,11 +113,10 @@ class _Reading:
 
     def _without_rows(self) -> Iterator[Event]:
         """Tables that no .txt came for. The server writes one for an empty table too, so something may be missing."""
-        session = Session()
         for table in self.tables.known.values():
             if table.dropped and not table.rows:
                 continue
-            yield from self.tables.announce(table, session)
+            yield from self.tables.announce(table)
             if table.name not in self.filled and not table.rows:
                 message = "No .txt with rows of this table is there. mysqldump writes one for an empty table too, so rows may be missing."
                 yield Notice("data-missing", message, table.member, table=table.name, data_bearing=True)
@@ -180,7 +180,7 @@ class _Reading:
         self.bytes += bool(lines.rest)
         if table is not None:
             self.filled.add(table.name)
-            yield from self.tables.announce(table, session)
+            yield from self.tables.announce(table)
         elif not lines.rest and lines.broken is None:
             message = f"{member.name!r} is empty and no CREATE TABLE tells of its table."
             yield Notice("orphan-rows", message, member.name)
@@ -198,7 +198,7 @@ class _Reading:
             yield Notice("orphan-rows", message, member.name, 1, table.name)
         names = _columns(table.definition, width)
         plan = self.tables.plan(table, names, session)
-        yield from self.tables.announce(table, session)
+        yield from self.tables.announce(table)
         if lines.windows:
             message = "All lines end with CR LF, which the server does not write by itself; the CR is taken for part of the line's end."
             yield Notice("line-ends", message, member.name, 1, table.name)

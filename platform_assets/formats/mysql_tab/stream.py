@@ -13,7 +13,7 @@ from platform_assets.formats.mysql.bodies import Int64s, all_long
 from platform_assets.formats.mysql_tab.dialect import TabDialect
 from platform_assets.formats.mysql_tab.exact import Row, next_row
 from platform_assets.formats.mysql_tab.fast import split
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 BLOCK_BYTES = 4 << 20
 MAX_ROW_BYTES = 256 << 20

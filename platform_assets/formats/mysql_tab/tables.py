@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.formats.mysql.ddl import Definition, QualifiedName
+from platform_assets.formats.mysql.ddl import Definition
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import KnownTable, Tables
+from platform_assets.formats.sql.statement import QualifiedName
 
 _SAVED = "@saved_cs_client"
 """What mysqldump keeps of SET NAMES while it writes CREATE TABLE in UTF-8."""

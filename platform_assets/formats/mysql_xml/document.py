@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.mysql.rows import shown_raw
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.tables import KnownTable, Tables
 from platform_assets.formats.mysql_xml.markup import BROKEN, END, EOF, START, TEXT, BadReference, Markup, Piece
 from platform_assets.formats.mysql_xml.rows import BadRow, RowBatch, pattern_of, read_row
 from platform_assets.formats.mysql_xml.structure import Structure
+from platform_assets.formats.sql.rows import shown_raw
 
 _FROM = re.compile(r"\bFROM\s+(?:(?:`[^`]+`|[\w$]+)\s*\.\s*)?(?:`([^`]+)`|([\w$]+))", re.IGNORECASE)
 _OBJECTS = (b"triggers", b"routines", b"events")
@@ -58,7 +58,7 @@ class XmlFile:
         if self.markup.doctype:
             yield Notice("document-type", "The document type was not read, and no entity of it is expanded.", self.member)
         for table in self.tables.known.values():
-            yield from self.tables.announce(table, self.session)
+            yield from self.tables.announce(table)
 
     def _element(self, piece: Piece) -> Iterator[Event]:
         if piece.name in _CONTAINERS:
@@ -226,7 +226,7 @@ class _Data:
         if whole and start.name == b"resultset":
             self.file.closed()
         if self.table is not None:
-            yield from self.file.tables.announce(self.table, self.file.session)
+            yield from self.file.tables.announce(self.table)
 
     def _quick(self) -> Iterator[Event]:
         """Rows in the buffer that are like the one before."""
@@ -283,7 +283,7 @@ class _Data:
         plan = file.tables.plan(self.table, names, file.session)
         if self.batch is not None:
             yield from self.batch.flush()
-        yield from file.tables.announce(self.table, file.session)
+        yield from file.tables.announce(self.table)
         self.batch = RowBatch(plan, file.member)
         left = [column.name for column in self.table.definition.columns if column.name not in {one.name for one in plan.columns}]
         if left and "filled" not in self.table.said:
@@ -309,7 +309,7 @@ class _Data:
             yield from self.batch.flush()
         name = row = None
         if self.table is not None:
-            yield from self.file.tables.announce(self.table, self.file.session)
+            yield from self.file.tables.announce(self.table)
             self.table.rows += 1
             name, row = self.table.name, self.table.rows
         yield Unreadable(name, self.file.member, piece.line, row, shown_raw(raw), code, message, piece.offset)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 CHUNK = 2 << 20
 MAX_PIECE = 256 << 20

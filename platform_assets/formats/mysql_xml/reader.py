@@ -15,8 +15,8 @@ from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.mysql.tables import Tables
 from platform_assets.formats.mysql_xml.document import XmlFile
 from platform_assets.formats.mysql_xml.markup import EOF, START, Markup
-from platform_assets.formats.sql_text import Losses, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import Losses, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 _ROOTS = {b"mysqldump": "mysqldump --xml", b"resultset": "mysql --xml"}
 

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from platform_assets.formats.base import BATCH_ROWS, Event, Unreadable
 from platform_assets.formats.mysql.bodies import BodyRows, body_events
-from platform_assets.formats.mysql.rows import Plan, shown_raw
+from platform_assets.formats.mysql.rows import Plan
 from platform_assets.formats.mysql_xml.markup import END, START, TEXT, BadReference, Markup, undo
+from platform_assets.formats.sql.rows import shown_raw
 
 BATCH_BYTES = 8 << 20
 _HEX, _BASE64 = b"xs:hexBinary", b"xs:base64Binary"

@@ -6,10 +6,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from platform_assets.formats.mysql.ddl import ColumnDefinition, DdlError, Definition, Statement, column_definition
+from platform_assets.formats.mysql.ddl import ColumnDefinition, Definition, Statement, column_definition
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType
-from platform_assets.formats.sql_tokens import EOF, Lexis, Token, Tokens
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import EOF, Lexis, Token, Tokens
 
 Attributes = Mapping[str, str]
 

@@ -26,8 +26,8 @@ from platform_assets.formats.base import Dump, Member
 from platform_assets.formats.containers.budget import Budget
 from platform_assets.formats.postgres.packed_archive import SUFFIXES, packing_of_rows, said_unpacked, unpacked
 from platform_assets.formats.postgres.programs import PACKAGE, program_folder
-from platform_assets.formats.sql_text import head_of
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.text import head_of
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 MAGIC = b"PGDMP"
 TOC = "toc.dat"

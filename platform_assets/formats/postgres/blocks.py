@@ -84,6 +84,8 @@ def read_block(data: bytes, shape: CopyShape, encoding: str, *, crlf: bool = Fal
     if crlf and plain.count(b"\r") == plain.count(b"\r\n") == plain.count(b"\n"):
         plain = plain.replace(b"\r\n", b"\n")
     odd = b"\r" in plain or b"\0" in plain or b"\\\n" in plain or plain.startswith(b"\xef\xbb\xbf")
+    if len(shape.columns) > 1:  # Arrow takes an empty line for a row of empty cells, however many columns there are
+        odd = odd or b"\n\n" in plain or plain.startswith(b"\n")
     if not odd and shape.columns:
         table = _parsed(plain, shape)
         if table is not None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from platform_assets.formats.postgres import ddl
-from platform_assets.formats.postgres.cursor import Cursor, DdlError, QualifiedName, split_commas
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.ddl import ColumnDefinition, Definition
 from platform_assets.formats.postgres.session import Session
 from platform_assets.formats.postgres.types import NativeType
+from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 
 Key = tuple[str, str, str]
 """Database ("" when no \\connect came), schema, table."""

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from platform_assets.formats.base import Event, Unreadable
 from platform_assets.formats.postgres.blocks import Block, CopyColumn, CopyShape, read_block
 from platform_assets.formats.postgres.catalog import Key
-from platform_assets.formats.postgres.cursor import Cursor, DdlError
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.file import FileReading
-from platform_assets.formats.postgres.rows import PlannedColumn, constant_column, rows_event, shown_raw
+from platform_assets.formats.postgres.rows import PlannedColumn, constant_column
 from platform_assets.formats.postgres.session import python_encoding
 from platform_assets.formats.postgres.tables import KnownTable
-from platform_assets.formats.sql_tokens import MAX_TOKEN, STRING, Token
+from platform_assets.formats.sql.inserts import InsertReading
+from platform_assets.formats.sql.rows import Places, rows_events, shown_raw
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import MAX_TOKEN, STRING, Token
 
 COPY_STEP = 4 << 20
 """Bytes of lines that make a block."""
@@ -38,7 +41,7 @@ class CopyHead:
     encoding: str | None = None
 
 
-class CopyReading(FileReading):
+class CopyReading(FileReading, InsertReading):
     """Reads blocks of COPY. `copy_only` goes past them without a look: the survey wants statements alone."""
 
     copy_only = False
@@ -53,7 +56,7 @@ class CopyReading(FileReading):
             head = self._copy_head(self.session.cursor(tokens[1:]))
         except DdlError as error:
             message = f"A COPY is not understood: {error}."
-            yield from self._notice("not-a-statement", message, first.line, raw=self._excerpt(first), bears=True)
+            yield from self._notice("not-a-statement", message, first.line, raw=self._shown(first), bears=True)
             return
         if head is None:
             return
@@ -202,19 +205,19 @@ class CopyReading(FileReading):
             self._pass_lines(first)
             return
         yield from self.tables.flush(table)
-        yield from table.announce()
-        filled = yield from self._left_out(table, set(names), first)
+        yield from self.tables.announce(table)
+        filled = yield from self._filled(table, set(names), first)
         columns = tuple(CopyColumn(name, table.target(name), table.native(name)) for name in names)
         shape = CopyShape(columns, head.delimiter, head.null, {at for at, name in enumerate(names) if name in table.textual})
         encoding = head.encoding or self.session.encoding
         encoding = "utf-8" if self.session.utf8 and head.encoding is None else encoding
         while data is not None:
             if not data:
-                yield from self._too_long(table)
+                yield from self._line_too_long(table)
             else:
                 line, block = self.tokens.line - data.count(b"\n"), read_block(data, shape, encoding, crlf=crlf)
                 del data  # a long one is not held twice
-                yield from self._block(table, block, line, filled)
+                yield from self._copied(table, block, line, filled)
                 table.textual |= {names[at] for at in shape.textual}
                 del block
             data = next(blocks, None)
@@ -227,48 +230,43 @@ class CopyReading(FileReading):
             names = head.names
             if names is None:
                 names = tuple(f"c{at + 1}" for at in range(data.partition(b"\n")[0].count(head.delimiter) + 1))
-            table = yield from self._orphan(head.key, names, first, made_up=head.names is None)
+            table = yield from self._without_definition(head.key, names, first, made_up=head.names is None)
         return table
 
     def _known(self, key: Key, first: Token) -> Generator[Event, None, KnownTable | None]:
         """The table that rows for `key` belong to; says once when that is another one, since it is partitioned."""
         table = self.tables.table(key, self.member)
-        if table is not None and table.key != key and f"partition {key}" not in table.said:
-            table.said.add(f"partition {key}")
+        if table is not None and table.key != key and table.once(f"partition {key}"):
             message = f"Rows of the partition {key[2]!r} are rows of {table.name!r}."
             yield from self._notice("partition-rows", message, first.line, table=table.name)
         return table
 
-    def _orphan(self, key: Key, names: tuple[str, ...], first: Token, *, made_up: bool) -> Generator[Event, None, KnownTable]:
+    def _without_definition(self, key: Key, names: tuple[str, ...], first: Token, *, made_up: bool) -> Generator[Event, None, KnownTable]:
         table = self.tables.orphan(key, names, self.member)
         told = "made up" if made_up else "those of its column list"
         message = f"Rows come for {table.name!r} without any CREATE TABLE; the names of their columns are {told}, values are kept as texts."
         yield from self._notice("no-create-table", message, first.line, table=table.name)
         return table
 
-    def _left_out(self, table: KnownTable, listed: set[str], first: Token) -> Generator[Event, None, list[PlannedColumn]]:
+    def _filled(self, table: KnownTable, listed: set[str], first: Token) -> Generator[Event, None, list[PlannedColumn]]:
         """Says once which columns rows leave out; those with a constant default, which the server would give them."""
         left = [column for name, column in table.natives.items() if name not in listed]
         constant = [one for one in left if one.default is not None]
         computed = [f"{one.name} (generated)" if one.generated else one.name for one in left if one.computed]
-        if (constant or computed) and "filled" not in table.said:
-            table.said.add("filled")
-            parts = [f"{', '.join(one.name for one in constant)}: the default of the table"] if constant else []
-            parts += [f"{', '.join(computed)}: NULL, since only the server computes it"] if computed else []
-            message = f"Rows come without some columns ({'; '.join(parts)})."
-            yield from self._notice("columns-filled", message, first.line, table=table.name)
+        if (constant or computed) and table.once("filled"):
+            yield self._left_out(table.name, first.line, [one.name for one in constant], computed)
         return [PlannedColumn(one.name, table.target(one.name), one.native, one.default) for one in constant]
 
-    def _block(self, table: KnownTable, block: Block, line: int, filled: list[PlannedColumn]) -> Iterator[Event]:
+    def _copied(self, table: KnownTable, block: Block, line: int, filled: list[PlannedColumn]) -> Iterator[Event]:
         before = table.rows
         table.rows += block.total
         columns = block.columns | {one.name: constant_column(one, len(block.rows)) for one in filled}
-        yield from rows_event(table.name, self.member, columns, block.rows + (before + 1), block.lines + line)
+        yield from rows_events(Places(table.name, self.member, block.rows + (before + 1), block.lines + line), columns)
         for one in block.bad:
             raw = shown_raw(one.raw)
             yield Unreadable(table.name, self.member, one.line + line, before + 1 + one.row, raw, one.code, one.message)
 
-    def _too_long(self, table: KnownTable) -> Iterator[Event]:
+    def _line_too_long(self, table: KnownTable) -> Iterator[Event]:
         table.rows += 1
         message = f"a row of more than {MAX_TOKEN >> 20} MiB"
         yield Unreadable(table.name, self.member, self._long_line, table.rows, shown_raw(None), "row-too-long", message)

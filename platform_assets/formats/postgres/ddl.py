@@ -9,10 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from platform_assets.formats.postgres.cursor import Cursor, DdlError, QualifiedName, split_commas
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.postgres.types import NativeType, native_type
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"EXCLUDE", b"LIKE")
 _ATTRIBUTES: tuple[bytes, ...] = (b"NOT", b"NULL", b"DEFAULT", b"CONSTRAINT", b"CHECK", b"GENERATED", b"UNIQUE", b"PRIMARY")
@@ -34,24 +36,9 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A foreign key; `references` are empty when they are the other table's key."""
-
-    columns: tuple[str, ...]
-    table: QualifiedName
-    references: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
     """One CREATE TABLE with whatever ALTER TABLE added since."""
 
-    name: QualifiedName
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[Reference, ...] = ()
-    comment: str = ""
     inherits: tuple[QualifiedName, ...] = ()
     likes: tuple[QualifiedName, ...] = ()
     partition_of: QualifiedName | None = None

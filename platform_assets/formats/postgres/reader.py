@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.postgres.archive import Listing, archives, form_of, listing, script
 from platform_assets.formats.postgres.catalog import Catalog
@@ -18,10 +17,11 @@ from platform_assets.formats.postgres.evidence import Evidence
 from platform_assets.formats.postgres.recognition import reason_of
 from platform_assets.formats.postgres.session import Session
 from platform_assets.formats.postgres.statements import SqlFile
-from platform_assets.formats.postgres.tables import KnownTable, Tables
+from platform_assets.formats.postgres.tables import Tables
 from platform_assets.formats.postgres.tokens import PgTokens
-from platform_assets.formats.sql_text import Losses, SqlText, head_of, open_text
-from platform_assets.formats.sql_tokens import STREAM_ERRORS
+from platform_assets.formats.sql.dump import check_read
+from platform_assets.formats.sql.text import Losses, SqlText, head_of, open_text
+from platform_assets.formats.sql.tokens import STREAM_ERRORS
 
 
 class PostgresDump:
@@ -60,11 +60,10 @@ class PostgresDump:
         for one in scripts:
             for event in _member_events(one, source, tables, verdict):
                 yield losses.saw(event)
-        if not verdict.read_any:
-            raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
+        check_read(dump, verdict)
         for event in ignored:
             yield losses.saw(event)
-        for event in _last(tables, scripts[-1].rows.name):
+        for event in tables.last_seen(scripts[-1].rows.name):
             yield losses.saw(event)
         yield verdict.finished(losses)
 
@@ -145,18 +144,6 @@ def _member_events(one: _Script, source: SourceSettings, tables: Tables, verdict
         verdict.file(file, evidence, empty=not tokens.offset and tokens.broken is not None)
     finally:
         opened.close()
-
-
-def _last(tables: Tables, member: str) -> Iterator[Event]:
-    """Tables without rows, and those that the dump drops at its end."""
-    for table in tables.known.values():
-        if table.dropped and table.rows:
-            message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-            yield Notice("table-dropped", message, table.member, table=table.name)
-        if table.rows or not table.dropped:
-            yield from table.announce()
-    for key, definition in tables.unseen():
-        yield from KnownTable(key, tables.schema(key, definition), {}, member).announce()
 
 
 class _Verdict:

@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 
 from platform_assets.formats.postgres.tokens import PgTokens
-from platform_assets.formats.sql_tokens import END, EOF, NAME, STRING, WORD, Token
+from platform_assets.formats.sql.tokens import END, EOF, NAME, STRING, WORD, Token
 
 _HEADING = re.compile(
     r"^\s*PostgreSQL database (?:cluster )?dump|^\s*Dumped by pg_dump|^\s*pg_dump\b|DB Server: PostgreSQL", re.IGNORECASE | re.MULTILINE

@@ -1,4 +1,4 @@
-"""Tuples of INSERT -> Rows events. How tuples are found in the text is inserts'; COPY has its own, shorter way (blocks).
+"""Tuples of INSERT -> Rows events. How tuples are found in the text is tuples'; COPY has its own, shorter way (blocks).
 
 A cell is text between single quotes with inner quotes doubled, or a bare number or word, or None for NULL.
 """
@@ -6,33 +6,42 @@ A cell is text between single quotes with inner quotes doubled, or a bare number
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.types import BINARY
-from platform_assets.formats.base import BATCH_ROWS, Event, Rows, Unreadable
+from platform_assets.formats.base import Event
+from platform_assets.formats.cells import high_cells
 from platform_assets.formats.postgres.types import NativeType
 from platform_assets.formats.postgres.unescape import bytea_column
 from platform_assets.formats.postgres.values import stored
+from platform_assets.formats.sql import rows
+from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.rows import Cells, Int64s, Part, Places, Shown, first_reasons, rows_events, tuple_text, unreadable_events
 
-BATCH_BYTES = 8 << 20
-"""Of text in all buffers together; as Python objects, short values take ten times as much."""
-RAW_CHARACTERS = 1 << 20
-"""Raw text of one row beyond which it is cut, with a word that it is."""
-
-Cells = tuple[bytes | None, ...]
+_ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True)
 class PlannedColumn:
-    """A column that gets values, the type wanted and PostgreSQL's; `default` is its constant default as text."""
+    """A column that gets values, the type wanted and PostgreSQL's; `default` is its constant default as text.
+
+    `computed`: only the server could tell what DEFAULT means.
+    """
 
     name: str
     target: pa.DataType
     native: NativeType
     default: bytes | None = None
+    computed: bool = False
+
+    @property
+    def literal(self) -> bytes | None:
+        """What the word DEFAULT stands for, as a cell."""
+        return None if self.default is None else b"'" + self.default.replace(b"'", b"''") + b"'"
 
 
 @dataclass(frozen=True)
@@ -46,66 +55,62 @@ class Plan:
 
 
 @dataclass
-class RowBuffer:
-    """Rows of one table that wait for their batch."""
-
-    plan: Plan
-    member: str
-    cells: list[Cells] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    bytes: int = 0
-
-    @property
-    def room(self) -> int:
-        return BATCH_ROWS - len(self.cells)
+class RowBuffer(rows.RowBuffer[Plan]):
+    """Rows of one table that wait for their batch; its parts hold decoded texts."""
 
     def flush(self) -> Iterator[Event]:
-        """One Rows event with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
-        cells, rows, lines = self.cells, np.array(self.rows, np.int64), np.array(self.lines, np.int64)
-        self.cells, self.rows, self.lines, self.bytes = [], [], [], 0
-        if not cells:
+        """Rows events with all rows that can be read, an Unreadable for each that cannot. Empties the buffer."""
+        part = self.taken()
+        if part is None:
             return
         columns: dict[str, pa.Array] = {}
-        bad: dict[int, str] = {}
-        by_column = list(zip(*cells, strict=True)) if self.plan.columns else []
-        for column, values in zip(self.plan.columns, by_column, strict=False):
-            columns[column.name], problems = _converted([_text(cell) for cell in values], column, self.plan.encoding)
-            for row, reason in problems.items():
-                bad.setdefault(row, f"column {column.name}: {reason}")
+        reasons: dict[str, dict[int, str]] = {}
+        for column in self.plan.columns:
+            columns[column.name], reasons[column.name] = _converted(part.columns[column.name], column)
+        bad = first_reasons(reasons)
+        for position, reason in part.bad.items():
+            bad.setdefault(position, reason)
         for column in self.plan.filled:
-            columns[column.name] = constant_column(column, len(cells))
-        kept = np.ones(len(rows), dtype=bool)
-        kept[list(bad)] = False
-        yield from rows_event(self.plan.table, self.member, columns, rows, lines, kept if bad else None)
-        for row, reason in sorted(bad.items()):
-            raw = b"(" + b",".join(b"NULL" if cell is None else cell for cell in cells[row][: len(self.plan.columns)]) + b")"
-            yield Unreadable(self.plan.table, self.member, int(lines[row]), int(rows[row]), shown_raw(raw), "encoding-error", reason)
+            columns[column.name] = constant_column(column, len(part.rows))
+        places = Places(self.plan.table, self.member, part.rows, part.lines)
+        yield from rows_events(places, columns, bad)
+        yield from unreadable_events(places, bad, part.raw)
 
+    def _block_part(self, block: RowBlock) -> Part:
+        texts = {column.name: _block_texts(block, at, column) for at, column in enumerate(self.plan.columns)}
+        return self._part(texts, block.rows, block.lines, block.raw)
 
-def rows_event(
-    table: str, member: str, columns: dict[str, pa.Array], rows: np.ndarray, lines: np.ndarray, kept: np.ndarray | None = None
-) -> Iterator[Rows]:
-    """Rows events of at most BATCH_ROWS; `kept` leaves out the rows where it is False."""
-    if kept is not None:
-        mask = pa.array(kept)
-        columns = {name: values.filter(mask) for name, values in columns.items()}
-        rows, lines = rows[kept], lines[kept]
-    if not len(rows):
-        return
-    if columns:
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    else:
-        batch = pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
-    numbers, places = pa.array(rows, pa.int64()), pa.array(lines, pa.int64())
-    for at in range(0, len(rows), BATCH_ROWS):
-        one = slice(at, at + BATCH_ROWS)
-        yield Rows(table, member, batch.slice(at, BATCH_ROWS), numbers[one], places[one], strict=False)
+    def _cells_part(self, cells: list[Cells], rows: Int64s, lines: Int64s) -> Part:
+        width = len(self.plan.columns)
+        by_column = list(zip(*cells, strict=True)) if width else []
+        texts = {
+            column.name: pa.array([_text(cell) for cell in values], pa.binary())
+            for column, values in zip(self.plan.columns, by_column, strict=False)
+        }
+        return self._part(texts, rows, lines, lambda at: tuple_text(cells[at][:width]))
+
+    def _part(self, texts: dict[str, pa.Array], rows: Int64s, lines: Int64s, raw: Shown) -> Part:
+        columns: dict[str, pa.Array] = {}
+        reasons: dict[str, dict[int, str]] = {}
+        for name, array in texts.items():
+            columns[name], reasons[name] = decoded(array, self.plan.encoding)
+        return Part(columns, rows, lines, raw, first_reasons(reasons))
 
 
 def constant_column(column: PlannedColumn, length: int) -> pa.Array:
     """The column's default as often as there are rows."""
-    return _converted([column.default] * length, column, "utf-8")[0]
+    once, _ = _converted(decoded(pa.array([column.default], pa.binary()), "utf-8")[0], column)
+    return once.take(pa.array(np.zeros(length, np.int32)))
+
+
+def _block_texts(block: RowBlock, at: int, column: PlannedColumn) -> pa.Array:
+    """A block's column; the word DEFAULT stands for the column's own, or NULL."""
+    forms = block.forms(at)
+    texts = block.text(at, forms)
+    words = forms.firsts == ord("D") if forms.numbers else None
+    if words is None or not words.any():
+        return texts
+    return pc.if_else(pa.array(words), pa.scalar(column.default, pa.binary()), texts)
 
 
 def _text(cell: bytes | None) -> bytes | None:
@@ -114,31 +119,30 @@ def _text(cell: bytes | None) -> bytes | None:
     return cell[1:-1].replace(b"''", b"'")
 
 
-def _converted(texts: list[bytes | None], column: PlannedColumn, encoding: str) -> tuple[pa.Array, dict[int, str]]:
-    """A column's texts as an array, and what is wrong with those that are no text of the encoding or no bytea."""
+def decoded(texts: pa.Array, encoding: str) -> tuple[pa.StringArray, dict[int, str]]:
+    """Bytes as text, and why some are no text of the encoding (NULL then). The array begins at its buffers' beginning."""
+    if encoding == "utf-8":
+        try:
+            return texts.cast(pa.string()), {}
+        except pa.ArrowInvalid:
+            pass  # some cells are no UTF-8: the way cell by cell tells which
+    plain = _ASCII.decode(encoding, "replace") == _ASCII.decode("ascii")
+    places = high_cells(texts) if plain else np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
     bad: dict[int, str] = {}
-    try:
-        if encoding != "utf-8":
-            raise UnicodeError
-        array = pa.array(texts, pa.binary()).cast(pa.string())
-    except (pa.ArrowInvalid, UnicodeError):
-        decoded: list[str | None] = []
-        for row, text in enumerate(texts):
-            try:
-                decoded.append(None if text is None else text.decode(encoding))
-            except UnicodeDecodeError as error:
-                bad[row] = f"bytes that are no {encoding}: {error.reason}"
-                decoded.append(None)
-        array = pa.array(decoded, pa.string())
+    values: list[bytes | None] = []
+    for row, text in zip(places.tolist(), texts.take(pa.array(places)).to_pylist(), strict=True):
+        try:
+            values.append(text.decode(encoding).encode("utf-8"))
+        except UnicodeError as error:
+            bad[row] = f"bytes that are no {encoding}: {getattr(error, 'reason', error)}"
+            values.append(None)
+    mask = np.zeros(len(texts), bool)
+    mask[places] = True
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array(values, pa.binary())).cast(pa.string()), bad
+
+
+def _converted(text: pa.StringArray, column: PlannedColumn) -> tuple[pa.Array, dict[int, str]]:
+    """A column's text as the array that is given on, and what is wrong with cells that are no bytea."""
     if column.target == BINARY:
-        values, more = bytea_column(array)
-        return values, more | bad
-    return stored(array, column.target, column.native), bad
-
-
-def shown_raw(raw: bytes | None) -> str:
-    """A row's text for people and for replay: undecodable bytes as \\xNN, a very long one cut."""
-    if raw is None:
-        return "(too long to be kept)"
-    text = raw[: RAW_CHARACTERS * 4].decode("utf-8", "backslashreplace")
-    return text if len(text) <= RAW_CHARACTERS else f"{text[:RAW_CHARACTERS]}... ({len(raw)} bytes in all)"
+        return bytea_column(text)
+    return stored(text, column.target, column.native), {}

@@ -6,8 +6,9 @@ import codecs
 import re
 from collections.abc import Sequence
 
-from platform_assets.formats.postgres.cursor import Cursor, DdlError
-from platform_assets.formats.sql_tokens import NAME, NUMBER, STRING, WORD, Lexis, Token
+from platform_assets.formats.postgres.cursor import Cursor
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Lexis, Token
 
 _ENCODINGS = {
     **dict.fromkeys(("utf8", "unicode", "utf-8"), "utf-8"),

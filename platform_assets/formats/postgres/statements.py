@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from platform_assets.formats.base import Event, Notice
 from platform_assets.formats.postgres.catalog import Effect
-from platform_assets.formats.postgres.cursor import Cursor, DdlError
+from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.inserts import InsertReading
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, STRING, WORD, Token
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import PUNCT, STRING, WORD, Token
 
 _PASSED = {
     "ABORT", "ANALYZE", "BEGIN", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "END", "EXPLAIN", "FETCH",
@@ -44,39 +45,21 @@ _MAX_SEQUENCES = 200
 class SqlFile(InsertReading):
     """Reads one member: `events()` gives everything but the verdict."""
 
-    def events(self) -> Iterator[Event]:
-        self._counts: dict[str, tuple[int, int, str]] = {}
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                self.statements += 1
-                yield from self._statement(first)
-            if not self.tokens.broken or self.tokens.position < len(self.tokens.buffer):
-                self._good = (self.tokens.line, self.tokens.offset)
-        self.tokens.raw()
-        yield from self._close()
+    @property
+    def _whole(self) -> bool:
+        return not self.tokens.broken or self.tokens.position < len(self.tokens.buffer)
 
     def _close(self) -> Iterator[Event]:
-        for kind, (count, line, name) in self._counts.items():
+        for kind, (count, line, name) in self.created.items():
             message = f"{count} x {kind} skipped, the first at line {line}{f' ({name})' if name else ''}."
             yield Notice("skipped-statement", message, self.member, line)
-        line, offset = self._good
-        place = f"the last whole statement ends at line {line}, byte {offset}"
-        if self.tokens.broken:
-            self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")
-        elif self.tokens.unterminated is not None and not self.reasons:
-            self.reasons.append(f"{self.member}: the file ends inside a text or comment; {place}")
+        self._break_told()
 
     def _statement(self, first: Token) -> Iterator[Event]:
         if first.is_(b"INSERT"):
             yield from self._insert_statement(first)
             return
-        self.tokens.raw()
+        self.tokens.unmark()
         if first.is_(b"COPY"):
             yield from self._copy_statement(first)
         elif first.punct(b"\\"):
@@ -86,7 +69,7 @@ class SqlFile(InsertReading):
 
     def _other(self, first: Token) -> Iterator[Event]:
         word = (first.text or b"").decode("latin-1").upper() if first.kind == WORD else ""
-        tokens = yield from self._rest(first, body=word == "CREATE")
+        tokens = yield from (self._body if word == "CREATE" else self._rest)(first)
         if tokens is None:
             return
         cursor = self.session.cursor(tokens[1:])
@@ -143,8 +126,8 @@ class SqlFile(InsertReading):
         self._counted(f"{word} {kind}", tokens[0].line, name[:100])
 
     def _counted(self, kind: str, line: int, name: str = "") -> None:
-        count, first_line, first_name = self._counts.get(kind, (0, line, name))
-        self._counts[kind] = (count + 1, first_line, first_name)
+        count, first_line, first_name = self.created.get(kind, (0, line, name))
+        self.created[kind] = (count + 1, first_line, first_name)
 
     def _effects(self, effects: Iterator[Effect], first: Token) -> Iterator[Event]:
         for effect in effects:

@@ -16,39 +16,26 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import BINARY, STRING
 from platform_assets.formats.base import Event, TableFound
 from platform_assets.formats.postgres.catalog import Catalog, Key
-from platform_assets.formats.postgres.cursor import QualifiedName
 from platform_assets.formats.postgres.ddl import ColumnDefinition, Definition
 from platform_assets.formats.postgres.rows import RowBuffer
 from platform_assets.formats.postgres.types import NativeType, arrow_type
+from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.statement import QualifiedName
+from platform_assets.formats.sql.tables import Known
 
 
-@dataclass
-class KnownTable:
-    """One table. `rows` counts readable and unreadable ones; `textual` are columns with a cell that their type cannot hold."""
+@dataclass(kw_only=True)
+class KnownTable(Known[RowBuffer]):
+    """One table. `textual` are columns with a cell that their type cannot hold."""
 
     key: Key
     schema: Table
     natives: Mapping[str, ColumnDefinition]
-    member: str
-    rows: int = 0
     announced: bool = False
-    dropped: bool = False
     orphan: bool = False
     early: bool = False
     """Its rows come before the statement that creates it, as where data and schema are two files."""
-    buffer: RowBuffer | None = None
-    said: set[str] = field(default_factory=set)
     textual: set[str] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        return self.schema.name
-
-    def announce(self) -> Iterator[Event]:
-        """TableFound before the first row."""
-        if not self.announced:
-            self.announced = True
-            yield TableFound(self.schema, self.member)
 
     def native(self, name: str) -> NativeType:
         found = self.natives.get(name)
@@ -60,29 +47,21 @@ class KnownTable:
         return STRING if self.orphan and wanted != BINARY else wanted
 
 
-class Tables:
+class Tables(tables.Tables[Key, KnownTable]):
     """All tables by key. `survey` saw the whole dump, `now` is the catalog at the place that is read."""
 
     def __init__(self, survey: Catalog, source: SourceSettings, dictionary: Mapping[str, Table]) -> None:
+        super().__init__(source, dictionary)
         self.survey = survey
         self.now = Catalog()
-        self.source = source
-        self.dictionary = dictionary
-        self.known: dict[Key, KnownTable] = {}
-        self.waiting = 0
-        """Bytes of text in all buffers."""
-        self._names: dict[str, Key] = {}
         self._several = len({key[0] for key in survey.used}) > 1
         self._plain = _plain_schemas(survey.used)
 
     def name_of(self, key: Key) -> str:
-        """The table's name for the platform; one name never stands for two tables."""
+        """The table's name for the platform."""
         database, schema, table = key
         name = table if self._plain.get(database, "public") == schema else f"{schema}.{table}"
-        name = f"{database}.{name}" if self._several and database else name
-        while self._names.setdefault(name, key) != key:
-            name += "_"
-        return name
+        return self._unique(f"{database}.{name}" if self._several and database else name, key)
 
     def definition(self, key: Key) -> Definition | None:
         """What the table is in the end; what it is now when the end has not all of its columns; its last one when rows come first."""
@@ -106,11 +85,14 @@ class Tables:
             definition = self.definition(root)
             if definition is None:
                 return None
-            found = KnownTable(root, self.schema(root, definition), {one.name: one for one in definition.columns}, member)
+            found = self.known[root] = self._defined(root, definition, member)
             found.early = not self.now.created[root]
-            self.known[root] = found
         found.dropped = False
         return found
+
+    def _defined(self, key: Key, definition: Definition, member: str) -> KnownTable:
+        schema = self.schema(key, definition)
+        return KnownTable(key=key, name=schema.name, schema=schema, natives={one.name: one for one in definition.columns}, member=member)
 
     def orphan(self, key: Key, names: Sequence[str], member: str) -> KnownTable:
         """A table that has rows and no CREATE TABLE: the contract's columns when there is one, otherwise texts under these names."""
@@ -118,7 +100,7 @@ class Tables:
         contract = self.dictionary.get(name)
         if contract is None or not set(names) <= set(contract.column_names):
             contract = Table(name, tuple(Column(one, STRING) for one in names))
-        found = KnownTable(key, contract, {}, member, orphan=True)
+        found = KnownTable(key=key, name=name, schema=contract, natives={}, member=member, orphan=True)
         self.known[key] = found
         return found
 
@@ -159,16 +141,22 @@ class Tables:
         others = [key for key in self.survey.used if key[0] == beside[0] and key[2] == name[1]]
         return self.survey.root(same if same in others or not others else others[0])
 
-    def flush(self, table: KnownTable) -> Iterator[Event]:
-        """The rows that wait."""
-        if table.buffer is not None and table.buffer.cells:
-            self.waiting -= table.buffer.bytes
-            yield from table.announce()
-            yield from table.buffer.flush()
+    def announce(self, table: KnownTable) -> Iterator[Event]:
+        """TableFound before the first row."""
+        if not table.announced:
+            table.announced = True
+            yield TableFound(table.schema, table.member)
 
-    def flush_all(self) -> Iterator[Event]:
-        for table in self.known.values():
-            yield from self.flush(table)
+    def _flushed(self, table: KnownTable) -> Iterator[Event]:
+        yield from self.announce(table)
+        assert table.buffer is not None
+        yield from table.buffer.flush()
+
+    def last_seen(self, member: str) -> Iterator[Event]:
+        """At the dump's end: tables without rows, those that it drops, and those that stand at the end and had no row."""
+        yield from self.last()
+        for key, definition in self.unseen():
+            yield from self.announce(self._defined(key, definition, member))
 
     def unseen(self) -> Iterator[tuple[Key, Definition]]:
         """Tables that stand at the end and had no row."""

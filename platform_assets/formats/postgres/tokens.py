@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import BinaryIO
 
-from platform_assets.formats.sql_tokens import NAME, STRING, WORD, Lexis, Token, Tokens
+from platform_assets.formats.sql.tokens import NAME, STRING, WORD, Lexis, Token, Tokens
 
 _DOLLAR = re.compile(rb"\$(?:[A-Za-z_\x80-\xff][0-9A-Za-z_\x80-\xff]*+)?\$")
 _PREFIXES = (b"E", b"B", b"X", b"N")

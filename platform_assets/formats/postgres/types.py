@@ -24,9 +24,8 @@ from platform_assets.dictionary.types import (
     TIME,
     TIMESTAMP,
     decimal,
-    type_named,
 )
-from platform_assets.errors import SettingsError
+from platform_assets.formats.type_names import overridden
 
 _ALIASES = {
     **dict.fromkeys(("int2", "smallserial", "serial2"), "smallint"),
@@ -99,12 +98,9 @@ def arrow_type(
 ) -> pa.DataType:
     """Our type. `domains` are base types by the names of domains; `overrides` are (native, ours) from platform.yaml, tried on the whole
     text in lower case and then on the bare word. Raises SettingsError for an override to a type that is none of ours."""
-    for wanted, ours in overrides:
-        if wanted in (native.text.lower(), native.word):
-            try:
-                return type_named(ours)
-            except KeyError:
-                raise SettingsError(f"platform.yaml: types: {wanted}: {ours!r} is not a type of this platform.", type=ours) from None
+    own = overridden(native.text, native.word, overrides)
+    if own is not None:
+        return own
     if native.array:
         return STRING
     if native.word == "numeric":

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.types import BINARY, DATE, FLOAT64, INT64, MAX_PRECISION, STRING, TIMESTAMP, decimal
 from platform_assets.formats.sqlite.affinity import Affinity, Value, affinity_of
 from platform_assets.formats.type_names import type_of
 
 EXACT_FLOAT = 2**53
+_SURE_LENGTH = 15
+"""Bytes of a number up to which the shortest text of its float has its own digits."""
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", re.ASCII)
 _MOMENT = re.compile(_DAY.pattern + r"(?:[ T](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?)?", re.ASCII)
 _SIZE = re.compile(r"\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\)")
@@ -71,6 +74,27 @@ def by_values(declared: str, values: Sequence[Value], *, strict: bool) -> Choice
     if str in kinds or bytes in kinds:
         return Choice(STRING, mixed=True)
     return _typed(INT64 if float not in kinds else _numbers(wish, declared, numbers))
+
+
+def by_literals(declared: str, literals: pa.Array, *, strict: bool) -> Choice | None:
+    """What by_values gives for the values of these literals, where their form alone tells it: dates, moments, decimals that fit."""
+    if affinity_of(declared, strict=strict) is not Affinity.NUMERIC or literals.null_count == len(literals):
+        return None
+    word = declared.upper().partition("(")[0].split()
+    wish = word[0] if word else ""
+    if wish == "DATE" and _all_match(literals, f"^'{_DAY.pattern}'$"):
+        return Choice(DATE)
+    if wish in _MOMENTS and _all_match(literals, f"^'{_MOMENT.pattern}'$"):
+        return Choice(TIMESTAMP)
+    sized = _sized(declared) if wish in _NUMBERS else None
+    if sized is None or pc.max(pc.binary_length(literals)).as_py() > _SURE_LENGTH:
+        return None
+    whole, fraction = sized.precision - sized.scale, rf"(?:\.[0-9]{{1,{sized.scale}}})?" if sized.scale else ""
+    return Choice(sized) if whole and _all_match(literals, rf"^-?[0-9]{{1,{whole}}}{fraction}$") else None
+
+
+def _all_match(literals: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(literals, pattern)).as_py())
 
 
 def _typed(kind: pa.DataType) -> Choice:

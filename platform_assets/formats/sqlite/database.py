@@ -21,11 +21,12 @@ from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
 from platform_assets.formats.columnar.spool import spooled
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.members import Context, is_document
-from platform_assets.formats.sql_text import Losses
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.sql.file import MAX_TOKENS, RAW_BYTES
+from platform_assets.formats.sql.statement import DdlError, Statement
+from platform_assets.formats.sql.text import Losses
+from platform_assets.formats.sql.tokens import END, EOF, Token
 from platform_assets.formats.sqlite.connection import DAMAGE, ignore_broken_schema, name_quoted, opened
-from platform_assets.formats.sqlite.ddl import ColumnDefinition, DdlError, Definition, Statement, create_table, key_columns
-from platform_assets.formats.sqlite.file import MAX_TOKENS, RAW_BYTES
+from platform_assets.formats.sqlite.ddl import ColumnDefinition, Definition, create_table, key_columns
 from platform_assets.formats.sqlite.table_scan import Scan
 from platform_assets.formats.sqlite.tables import KnownTable, Tables
 from platform_assets.formats.sqlite.tokens import SqliteTokens

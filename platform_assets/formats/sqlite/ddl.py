@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from platform_assets.dictionary.model import Column, ForeignKey
-from platform_assets.formats.mysql.ddl import DdlError
-from platform_assets.formats.mysql.ddl import Statement as _Statement
-from platform_assets.formats.mysql.session import Session, split_commas
-from platform_assets.formats.sql_tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
+from platform_assets.dictionary.model import Column
+from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.statement import DdlError, Statement, split_commas
+from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
 from platform_assets.formats.sqlite.choice import MIXED, Choice
-
-__all__ = ["ColumnDefinition", "DdlError", "Definition", "Statement", "column_definition", "create_table", "key_columns"]
 
 _CONSTRAINTS = (
     *(b"CONSTRAINT", b"PRIMARY", b"NOT", b"NULL", b"UNIQUE", b"CHECK", b"DEFAULT", b"COLLATE", b"REFERENCES", b"GENERATED", b"AS"),
@@ -24,21 +21,6 @@ _CONSTRAINTS = (
 )
 _TABLE_CONSTRAINTS = (b"CONSTRAINT", b"PRIMARY", b"UNIQUE", b"CHECK", b"FOREIGN")
 _CONSTANTS = {b"TRUE": b"1", b"FALSE": b"0"}
-
-
-class Statement(_Statement):
-    """A statement's tokens with a place in them; names may stand in brackets, and in single quotes where no text can be."""
-
-    def __init__(self, tokens: Sequence[Token], at: int = 0) -> None:
-        super().__init__(tokens, Session())
-        self.at = at
-
-    def name(self) -> str:
-        token = self.here
-        if token is not None and token.kind == NAME and token.text is not None and token.text[:1] == b"[":
-            self.at += 1
-            return self.session.text(token.text[1:-1])
-        return super().name()
 
 
 @dataclass(frozen=True)
@@ -59,14 +41,9 @@ class ColumnDefinition:
 
 
 @dataclass(frozen=True)
-class Definition:
+class Definition(TableDefinition[str, ColumnDefinition]):
     """One CREATE TABLE, with whatever ALTER TABLE and CREATE UNIQUE INDEX added since."""
 
-    name: str
-    columns: tuple[ColumnDefinition, ...] = ()
-    key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()
-    foreign: tuple[ForeignKey, ...] = ()
     without_rowid: bool = False
     strict: bool = False
     selects: bool = False
@@ -74,13 +51,6 @@ class Definition:
     def column(self, name: str) -> ColumnDefinition | None:
         """Names are the same in either case (of ASCII)."""
         return next((column for column in self.columns if column.name.lower() == name.lower()), None)
-
-    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
-        return tuple(found.name if (found := self.column(name)) is not None else name for name in names)
-
-    def with_unique(self, columns: tuple[str, ...]) -> Definition:
-        known = not columns or columns in self.unique
-        return self if known else replace(self, unique=(*self.unique, columns))
 
     @property
     def implicit(self) -> tuple[str, ...]:
@@ -155,7 +125,7 @@ def _with_reference(definition: Definition, columns: tuple[str, ...], item: Stat
     """`item` stands behind REFERENCES. Without a list the parent's primary key is meant: () until the parent is known."""
     table = item.name()
     references = key_columns(item) if item.here is not None and item.here.punct(b"(") else ()
-    return replace(definition, foreign=(*definition.foreign, ForeignKey(columns, table, references)))
+    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references)))
 
 
 def key_columns(item: Statement) -> tuple[str, ...]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
-from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.mysql.rows import shown_raw
-from platform_assets.formats.sql_tokens import END, EOF, PUNCT, Token
-from platform_assets.formats.sqlite.ddl import DdlError, Statement
-from platform_assets.formats.sqlite.file import MAX_TOKENS, RAW_BYTES, shown
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from platform_assets.formats.base import Event
+from platform_assets.formats.cells import Flags
+from platform_assets.formats.sql import inserts
+from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.file import MAX_TOKENS, RAW_BYTES
+from platform_assets.formats.sql.plain_rows import Form, Found
+from platform_assets.formats.sql.row_reading import Insert
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import END, EOF, PUNCT, Token
+from platform_assets.formats.sql.tuples import Problem
+from platform_assets.formats.sqlite.calls import CALLS, has_calls, without_calls
+from platform_assets.formats.sqlite.ddl import Statement
+from platform_assets.formats.sqlite.file import FileReading
 from platform_assets.formats.sqlite.rows import RowBuffer
 from platform_assets.formats.sqlite.tables import KnownTable
-from platform_assets.formats.sqlite.taking import Insert, RowReading
-from platform_assets.formats.sqlite.tuples import Problem, Tuples
+from platform_assets.formats.sqlite.tuples import Tuples
 from platform_assets.formats.sqlite.values import Undecodable, value_of
 from platform_assets.formats.sqlite.virtual import is_internal
 
@@ -23,10 +34,28 @@ _SCHEMA_COLUMNS = ("type", "name", "tbl_name", "rootpage", "sql")
 Name = tuple[str | None, str]
 
 
-class InsertReading(RowReading):
+class InsertReading(FileReading, inserts.InsertReading):
     """What stands between INSERT and its first row."""
 
-    facts: dict[str, str]
+    kept_as = "types go by the values"
+    problems_cut = True
+    row_form = Form(0, False, prefix=b"X'", fatal=b'"`[/*-', calls=CALLS)
+
+    def _before_problem(self, insert: Insert) -> Iterator[Event]:
+        """The rows before it decide the types with which the table is announced."""
+        yield from self.tables.flush(insert.table)
+        yield from self.tables.announce(insert.table)
+
+    def _plain(self, insert: Insert, block: RowBlock, found: Found) -> Flags:
+        """Not those with a blob that is none, or a unistr that SQLite refuses."""
+        plain = found.plain
+        for column in range(block.width):
+            forms = block.forms(column)
+            if forms.introduced:
+                plain = plain & ~_odd_blobs(block.literals(forms))
+            if has_calls(forms.firsts):
+                plain = plain & ~without_calls(block.literals(forms), forms.firsts)[1]
+        return plain
 
     def _insert_statement(self, first: Token) -> Iterator[Event]:
         token = self.tokens.next()
@@ -53,15 +82,8 @@ class InsertReading(RowReading):
             yield from self._refused(first, f"into the view {name[1]!r}" if view else "of rows that are no literals")
 
     def _refused(self, first: Token, what: str) -> Iterator[Event]:
-        raw = shown((self._skip_whole(first) or b"")[:RAW_BYTES])
+        raw = self.text((self._skip_whole(first) or b"")[:RAW_BYTES])
         yield from self._skipped("INSERT", first, "skipped-data-statement", f"An INSERT {what} was not run.", raw)
-
-    def _not_understood(self, first: Token, error: DdlError) -> Iterator[Event]:
-        raw = (self._skip_whole(first) or b"")[:RAW_BYTES]
-        if self.tokens.peek_byte() >= 0 or not self.reasons:
-            yield Notice(
-                "not-a-statement", f"An INSERT is not understood: {error}.", self.member, first.line, raw=shown(raw), data_bearing=True
-            )
 
     def _table_name(self, token: Token) -> tuple[Name, Token]:
         name: Name = (None, Statement([token]).name())
@@ -92,7 +114,7 @@ class InsertReading(RowReading):
             if table is None:
                 table = yield from self._orphan(name, names, first)
             table.dropped = False
-            insert = Insert(table, Tuples(self.tokens, len(names or table.definition.implicit)), first, head)
+            insert = Insert(table, Tuples(self.tokens, len(names or table.definition.implicit)), names, first, head)
             yield from self._buffered(table, names, first)
         except DdlError as error:
             yield from self._not_understood(first, error)
@@ -101,32 +123,6 @@ class InsertReading(RowReading):
         else:
             yield from self._rows(insert)
 
-    def _orphan(self, name: Name, names: tuple[str, ...] | None, first: Token) -> Generator[Event, None, KnownTable]:
-        """A table for rows without a CREATE TABLE. Without names its columns are counted in the first row, looked at in advance."""
-        told = "those of its column list"
-        if names is None and self.tables.name_of(name) not in self.tables.dictionary:
-            names = tuple(f"c{number + 1}" for number in range(self._first_width()))
-            told = "made up"
-        table = self.tables.orphan(name, names or (), self.member)
-        told = "the dictionary's" if table.dictionary is not None else told
-        message = f"Rows come before any CREATE TABLE of {table.name!r}; the names of their columns are {told}, types go by the values."
-        yield Notice("no-create-table", message, self.member, first.line, table.name)
-        return table
-
-    def _first_width(self) -> int:
-        """How many values the next row has; the place stays. Raises DdlError when that cannot be told."""
-        self.tokens.mark()
-        depth, width = 0, 1
-        while (token := self.tokens.next()).kind not in (END, EOF):
-            if token.kind == PUNCT:
-                depth += (token.text == b"(") - (token.text == b")")
-                width += token.text == b"," and depth == 1
-            if depth <= 0:
-                break
-        if not self.tokens.rewind():
-            raise DdlError("the first row is too long to count its values")
-        return width
-
     def _buffered(self, table: KnownTable, names: tuple[str, ...] | None, first: Token) -> Iterator[Event]:
         """Sees to a buffer for the INSERT's columns. Raises KeyError for a column that the table has not."""
         plan = self.tables.plan(table, names)
@@ -134,7 +130,7 @@ class InsertReading(RowReading):
         if buffer is not None and buffer.plan is plan and buffer.member == self.member:
             return
         yield from self.tables.flush(table)
-        table.buffer = RowBuffer(plan, self.member)
+        table.buffer = RowBuffer(plan, self.member, tokens=self.tokens)
         yield from self._filled(table, {name for name in plan.columns if name is not None}, first)
 
     def _filled(self, table: KnownTable, listed: set[str], first: Token) -> Iterator[Event]:
@@ -142,17 +138,13 @@ class InsertReading(RowReading):
         left = [column for column in table.definition.columns if column.name not in listed and column.name != table.definition.rowid]
         constants = [column.name for column in left if column.default is not None]
         computed = [column.name for column in left if column.computed or column.generated]
-        if "filled" in table.said or not (constants or computed):
-            return
-        table.said.add("filled")
-        parts = [f"{', '.join(constants)}: the default of the table"] if constants else []
-        parts += [f"{', '.join(computed)}: NULL, since only SQLite computes it"] if computed else []
-        yield Notice("columns-filled", f"Rows come without some columns ({'; '.join(parts)}).", self.member, first.line, table.name)
+        if (constants or computed) and table.once("filled"):
+            yield self._left_out(table.name, first.line, constants, computed, computer="SQLite")
 
     def _default_row(self, first: Token, name: Name) -> Iterator[Event]:
         """INSERT ... DEFAULT VALUES: one row."""
         rest = yield from self._rest(first)
-        self.tokens.raw()
+        self.tokens.unmark()
         table = self.tables.known.get(self.tables.key(name))
         if rest is None:
             return
@@ -165,32 +157,8 @@ class InsertReading(RowReading):
         assert table.buffer is not None
         table.rows += 1
         implicit = (table.definition.column(one) for one in table.definition.implicit)
-        table.buffer.add(tuple(column.default if column else None for column in implicit), table.rows, first.line)
+        table.buffer.add_row(tuple(column.default if column else None for column in implicit), table.rows, first.line)
         yield from self.tables.grown(table, 16)
-
-    def _refuse(self, insert: Insert, reason: str) -> Iterator[Event]:
-        """Rows for columns that the table has not: each is told, none is taken."""
-        yield from self.tables.flush(insert.table)
-        yield from self.tables.announce(insert.table)
-        ended: bool | None = False
-        while not ended and ended is not None:
-            self.tokens.mark()
-            opening = self.tokens.next()
-            if not opening.punct(b"("):
-                ended = yield from self._tail(insert, opening)
-                return
-            row = insert.tuples.one(opening)
-            problem = row if isinstance(row, Problem) else None
-            raw = problem.raw if problem else self.tokens.raw()
-            insert.table.rows += 1
-            code = problem.code if problem else "extra-cell"
-            yield Unreadable(insert.table.name, self.member, opening.line, insert.table.rows, shown_raw(raw), code, reason, opening.offset)
-            if problem and (problem.cut or problem.ended):
-                if problem.cut:
-                    self._cut(insert.first)
-                return
-            following = self.tokens.next()
-            ended = False if following.punct(b",") else (yield from self._tail(insert, following))
 
     def _internal(self, first: Token, name: Name, names: tuple[str, ...] | None, token: Token) -> Iterator[Event]:
         """Rows of SQLite's own tables are no rows of the application: counters become facts, virtual tables are noted, the rest is told."""
@@ -210,7 +178,7 @@ class InsertReading(RowReading):
         """The rows of a short INSERT; empty when they are no literals. Goes behind the statement's end."""
         tuples, found, last = Tuples(self.tokens, width), list[tuple[object, ...]](), token
         while (last.is_(b"VALUES") or last.punct(b",")) and len(found) < MAX_TOKENS:
-            self.tokens.raw()
+            self.tokens.unmark()
             self.tokens.mark()
             last = self.tokens.next()
             row = tuples.one(last) if last.punct(b"(") else None
@@ -229,7 +197,7 @@ class InsertReading(RowReading):
             self._cut(first)
         elif last.kind != END:
             self._skip(first)
-        self.tokens.raw()
+        self.tokens.unmark()
         return found
 
     def _schema_row(self, first: Token, row: dict[str, object]) -> Iterator[Event]:
@@ -249,3 +217,10 @@ class InsertReading(RowReading):
         self.tables.virtual.add(name, module)
         message = f"{name!r} is a virtual table of the module {module}; it is not run. The tables in which it keeps its rows are read."
         yield from self._skipped("virtual table", first, "virtual-table", message, sql[:RAW_BYTES])
+
+
+def _odd_blobs(literals: pa.Array) -> Flags:
+    """Which of the literals are X'..' with anything but pairs of digits."""
+    well = pc.match_substring_regex(literals, "^X'(?:[0-9A-Fa-f][0-9A-Fa-f])*'$")
+    wrong = pc.and_(pc.starts_with(literals, b"X"), pc.invert(well))
+    return np.asarray(pc.fill_null(wrong, False).to_numpy(zero_copy_only=False))

@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import Dump, Event, Finished, Member, Notice
-from platform_assets.formats.sql_text import Losses, head_of, open_text, shown_head
-from platform_assets.formats.sql_tokens import END, EOF, NAME, PUNCT, STREAM_ERRORS, WORD, Token
+from platform_assets.formats.sql.dump import Door, dump_events, recognized
+from platform_assets.formats.sql.text import Losses, open_text, shown_head
+from platform_assets.formats.sql.tokens import END, EOF, NAME, PUNCT, WORD, Token
 from platform_assets.formats.sqlite.evidence import Evidence
 from platform_assets.formats.sqlite.statements import SqlFile
 from platform_assets.formats.sqlite.tables import Tables
@@ -47,11 +47,7 @@ class SqliteDump:
 
     def recognize(self, dump: Dump, source: SourceSettings) -> str | None:
         """Why this is SQL of SQLite: its pragmas, its heading, or what only its CREATE TABLE has. Never by file names."""
-        for member in dump.members:
-            reason = _reason(head_of(member))
-            if reason:
-                return f"{member.name}: {reason}"
-        return None
+        return recognized(dump, _reason)
 
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
         """The events of the dump (formats.base).
@@ -65,32 +61,14 @@ class SqliteDump:
         member-ignored.
         Codes of rows: missing-cell, extra-cell, not-a-literal, encoding-error, syntax-error, cut-row.
         """
-        verdict, losses, tables = _Verdict(), Losses(), Tables(source, dictionary)
-        ignored: list[Event] = []
-        for member in dump.members:
-            try:
-                opened = open_text(member)
-            except STREAM_ERRORS as error:
-                verdict.reasons.append(f"{member.name}: it cannot be opened ({type(error).__name__}: {error})")
-                continue
-            try:
-                if len(dump.members) > 1 and source.format is None and not _related(shown_head(opened.head)):
-                    ignored.append(losses.saw(_ignored(member)))
-                    continue
-                for event in _member_events(opened.stream, opened.head, member, tables, verdict):
-                    yield losses.saw(event)
-            finally:
-                opened.close()
-        if not verdict.read_any:
-            raise UnreadableDump(f"{dump.name}: nothing in it can be read: {'; '.join(verdict.reasons) or 'it is empty'}.", dump=dump.name)
-        yield from ignored
-        for table in tables.known.values():
-            if table.dropped and table.rows:
-                message = f"The file drops this table after its {table.rows} rows and does not create it again; they are kept."
-                yield losses.saw(Notice("table-dropped", message, table.member, table=table.name))
-            if table.rows or not table.dropped:
-                yield from tables.announce(table)
-        yield verdict.finished(losses)
+        verdict, tables = _Verdict(), Tables(source, dictionary)
+        door = Door(
+            open_text,
+            related=lambda opened: _related(shown_head(opened.head)),
+            ignored=_ignored,
+            events=lambda opened, member: _member_events(opened.stream, opened.head, member, tables, verdict),
+        )
+        yield from dump_events(dump, source, tables, verdict, door)
 
 
 def _member_events(text: BinaryIO, head: bytes, member: Member, tables: Tables, verdict: _Verdict) -> Iterator[Event]:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from platform_assets.formats.base import Event, Notice
-from platform_assets.formats.sql_tokens import END, EOF, WORD, Token
-from platform_assets.formats.sqlite.ddl import DdlError, Definition, Statement, column_definition, create_table, key_columns
-from platform_assets.formats.sqlite.evidence import Evidence
-from platform_assets.formats.sqlite.file import MAX_NOTICES, RAW_BYTES, shown
+from platform_assets.formats.sql.file import RAW_BYTES
+from platform_assets.formats.sql.statement import DdlError
+from platform_assets.formats.sql.tokens import END, EOF, WORD, Token
+from platform_assets.formats.sqlite.ddl import Definition, Statement, column_definition, create_table, key_columns
 from platform_assets.formats.sqlite.inserts import InsertReading, Name
-from platform_assets.formats.sqlite.tables import KnownTable, Tables, renamed
-from platform_assets.formats.sqlite.tokens import SqliteTokens
+from platform_assets.formats.sqlite.tables import KnownTable, renamed
 
 _PASSED = {
     "ANALYZE", "BEGIN", "COMMIT", "DETACH", "END", "EXPLAIN", "REINDEX", "RELEASE", "ROLLBACK",
@@ -26,36 +25,7 @@ _DATA_COMMANDS = (".import", ".read", ".restore", ".open", ".load", ".clone", ".
 
 
 class SqlFile(InsertReading):
-    """Reads one member: `events()` gives everything but the verdict. `facts` are the counters of AUTOINCREMENT."""
-
-    def __init__(self, tokens: SqliteTokens, member: str, tables: Tables, evidence: Evidence) -> None:
-        super().__init__(tokens, member, tables, evidence)
-        self.facts: dict[str, str] = {}
-
-    def events(self) -> Iterator[Event]:
-        """Everything of this file but the verdict; waiting rows stay in the tables' buffers."""
-        while True:
-            self._between = True
-            self.tokens.mark()
-            first = self.tokens.next()
-            self._between = False
-            if first.kind == EOF:
-                break
-            if first.kind != END:
-                yield from self._statement(first)
-            self._good = (self.tokens.line, self.tokens.offset)
-        yield from self._close()
-
-    def _close(self) -> Iterator[Event]:
-        place = f"the last whole statement ends at {self.last_good}"
-        if self.tokens.broken:
-            self.reasons.insert(0, f"{self.member}: the stream breaks off ({self.tokens.broken}); {place}")
-        elif self.tokens.unterminated is not None and not self.reasons:
-            self.reasons.append(f"{self.member}: a comment that begins at byte {self.tokens.unterminated} is not closed; {place}")
-        for (kind, code), count in self._counts.items():
-            if count > MAX_NOTICES:
-                bears = code == "skipped-data-statement"
-                yield Notice(code, f"{count - MAX_NOTICES} more of this kind ({kind}) were skipped.", self.member, data_bearing=bears)
+    """Reads one member: `events()` gives everything but the verdict."""
 
     def _statement(self, first: Token) -> Iterator[Event]:
         word = first.text.upper().decode("latin-1") if first.kind == WORD and first.text else ""
@@ -76,8 +46,8 @@ class SqlFile(InsertReading):
 
     def _command(self, first: Token) -> Iterator[Event]:
         """A command of the sqlite3 program, ended by its line: never run."""
-        self.tokens.raw()
-        raw = "." + shown(self.tokens.rest_of_line()).strip()
+        self.tokens.unmark()
+        raw = "." + self.text(self.tokens.rest_of_line()).strip()
         code = "skipped-data-statement" if raw.startswith(_DATA_COMMANDS) else "skipped-statement"
         yield from self._skipped("command", first, code, f"The command {raw[:80]!r} of the sqlite3 program was not run.", raw[:RAW_BYTES])
 
@@ -95,7 +65,7 @@ class SqlFile(InsertReading):
             yield Notice("not-a-statement", message, self.member, first.line, raw=raw, data_bearing=True)
 
     def _by_word(self, word: str, first: Token, tokens: list[Token]) -> Iterator[Event]:
-        raw = shown((self.tokens.raw() or b"")[:RAW_BYTES])
+        raw = self.text((self.tokens.raw() or b"")[:RAW_BYTES])
         statement = Statement(tokens, 1)
         try:
             if word == "DROP":
@@ -117,7 +87,7 @@ class SqlFile(InsertReading):
             token = self.tokens.next()
         kind = token.text.upper().decode("latin-1") if token.kind == WORD and token.text else ""
         if token.kind in (END, EOF):
-            raw = shown((self._skip_whole(first) or b"")[:RAW_BYTES])
+            raw = self.text((self._skip_whole(first) or b"")[:RAW_BYTES])
             yield from self._skipped("object", first, "skipped-statement", f"What this creates is not known: {raw[:80]!r}.", raw)
         elif kind in ("TABLE", "INDEX", "VIEW", "VIRTUAL"):
             self.tokens.rewind()
@@ -126,13 +96,13 @@ class SqlFile(InsertReading):
             if rest is not None:
                 yield from self._defined(kind, rest)
         else:
-            self._skip(first, body=kind == "TRIGGER")
+            (self._skip_trigger if kind == "TRIGGER" else self._skip)(first)
             shown_kind = kind.lower() or "object"
             yield from self._skipped(shown_kind, first, "skipped-statement", f"A {shown_kind} was skipped.", self._raw(head, first))
 
     def _defined(self, kind: str, tokens: list[Token]) -> Iterator[Event]:
         text = self.tokens.raw() or b""
-        raw, first = shown(text[:RAW_BYTES]), tokens[0]
+        raw, first = self.text(text[:RAW_BYTES]), tokens[0]
         try:
             if kind == "INDEX":
                 self._index(tokens)
@@ -145,7 +115,7 @@ class SqlFile(InsertReading):
                     message = f"The view {name[1]!r} is not a table; it was skipped."
                     yield from self._skipped("view", first, "skipped-statement", message, raw)
                 else:
-                    yield from self._virtual(first, name[1], " ".join(shown(text).split()))
+                    yield from self._virtual(first, name[1], " ".join(self.text(text).split()))
         except DdlError as error:
             message = f"A CREATE {kind} is not understood: {error}."
             yield Notice("unreadable-definition", message, self.member, first.line, raw=raw)
@@ -172,14 +142,8 @@ class SqlFile(InsertReading):
                 yield Notice("table-exists", message, self.member, first.line, known.name, data_bearing=True)
             return
         if known is not None and known.rows:
-            yield self._restarted(known, first)
+            yield self.tables.restarted(known, first.line, self.member)
         self.tables.create(name, definition, self.member)
-
-    def _restarted(self, known: KnownTable, first: Token) -> Notice:
-        """The consumer drops what it had of the table."""
-        message = f"The file empties or replaces this table after {known.rows} rows; as in SQLite, the later rows are what it holds."
-        self.tables.discard(known)
-        return Notice("table-restarted", message, self.member, first.line, known.name)
 
     def _index(self, tokens: list[Token]) -> None:
         """CREATE UNIQUE INDEX over plain columns and all rows states a rule."""
@@ -212,7 +176,7 @@ class SqlFile(InsertReading):
         if statement.here is not None:
             yield from self._skipped("DELETE", first, "skipped-data-statement", "DELETE with a condition was not run.", raw)
         elif table is not None and table.rows:
-            yield self._restarted(table, first)
+            yield self.tables.restarted(table, first.line, self.member)
 
     def _alter(self, statement: Statement, first: Token, raw: str) -> Iterator[Event]:
         """ADD COLUMN and RENAME of a table that has no rows yet are followed; everything else is told."""

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from platform_assets.formats.base import BATCH_ROWS, Event, Member, Notice, Rows, Unreadable
-from platform_assets.formats.mysql.rows import RAW_CHARACTERS
+from platform_assets.formats.sql.rows import RAW_CHARACTERS
 from platform_assets.formats.sqlite.choice import by_declaration, by_values
 from platform_assets.formats.sqlite.columns import from_values
 from platform_assets.formats.sqlite.connection import DAMAGE, Undecoded, name_quoted

@@ -9,16 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import ForeignKey, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import STRING
 from platform_assets.formats.base import Event, Notice, TableFound
+from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.definition import Reference
+from platform_assets.formats.sql.rows import Part
+from platform_assets.formats.sql.tables import Known
 from platform_assets.formats.sqlite.affinity import Affinity
-from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_values
+from platform_assets.formats.sqlite.choice import Choice, by_declaration, by_literals, by_values
 from platform_assets.formats.sqlite.columns import Converted, from_literals, values_of
 from platform_assets.formats.sqlite.ddl import ColumnDefinition, Definition
-from platform_assets.formats.sqlite.rows import BATCH_BYTES, Batch, Plan, RowBuffer, readable
+from platform_assets.formats.sqlite.rows import Plan, RowBuffer, readable
 from platform_assets.formats.sqlite.virtual import VirtualTables
 
 Key = tuple[str, str]
@@ -26,42 +31,30 @@ Key = tuple[str, str]
 _ROWIDS = ("rowid", "oid", "_rowid_")
 
 
-@dataclass
-class KnownTable:
-    """One table. `rows` counts readable and unreadable ones, `announced` is what the consumer knows."""
+@dataclass(kw_only=True)
+class KnownTable(Known[RowBuffer]):
+    """One table. `announced` is what the consumer knows, `choices` the types that its columns have for good."""
 
-    name: str
     definition: Definition
-    member: str
     dictionary: Table | None = None
     """The contract's table, for rows that no CREATE TABLE came before."""
-    rows: int = 0
     highest: int = 0
     choices: dict[str, Choice] = field(default_factory=dict)
     announced: Table | None = None
-    changed: bool = True
-    dropped: bool = False
-    buffer: RowBuffer | None = None
     plans: dict[tuple[str, ...] | None, Plan] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
-    """Notices that are given once for a table."""
 
     def affinity(self, name: str) -> Affinity:
         column = self.definition.column(name)
         return Affinity.BLOB if column is None else column.affinity(strict=self.definition.strict)
 
 
-class Tables:
+class Tables(tables.Tables[Key, KnownTable]):
     """All tables of a dump. Those of an attached database are called `database.table`."""
 
     def __init__(self, source: SourceSettings, dictionary: Mapping[str, Table]) -> None:
-        self.source = source
-        self.dictionary = dictionary
-        self.known: dict[Key, KnownTable] = {}
+        super().__init__(source, dictionary)
         self.views: set[Key] = set()
         self.virtual = VirtualTables()
-        self.waiting = 0
-        """Bytes of text in all buffers."""
 
     @staticmethod
     def key(name: tuple[str | None, str]) -> Key:
@@ -73,16 +66,14 @@ class Tables:
 
     def create(self, name: tuple[str | None, str], definition: Definition, member: str) -> KnownTable:
         """Registers a table. Nothing is announced before its first rows or the dump's end."""
-        table = KnownTable(self.name_of(name), definition, member)
+        table = KnownTable(name=self.name_of(name), definition=definition, member=member)
         self.known[self.key(name)] = table
         self.views.discard(self.key(name))
         return table
 
     def orphan(self, name: tuple[str | None, str], names: Sequence[str], member: str) -> KnownTable:
         """A table that has rows and no CREATE TABLE: the contract's columns when there is one, otherwise columns without a type."""
-        contract = self.dictionary.get(self.name_of(name))
-        if contract is not None and not {one.lower() for one in names} <= {one.lower() for one in contract.column_names}:
-            contract = None
+        contract = self.contract(self.name_of(name), names)
         columns = contract.column_names if contract is not None else names
         table = self.create(name, Definition(name[1], tuple(map(ColumnDefinition, columns))), member)
         table.dictionary = contract
@@ -132,7 +123,7 @@ class Tables:
         found = by_declaration(column.declared, strict=strict, overrides=self.source.types)
         return found or by_values(column.declared, values, strict=strict)  # type: ignore[arg-type]
 
-    def _reference(self, table: KnownTable, given: ForeignKey) -> ForeignKey | None:
+    def _reference(self, table: KnownTable, given: Reference[str]) -> ForeignKey | None:
         """With names as defined; without a list of columns the parent's key is meant. None when that has other columns, or is not known."""
         database = table.name.removesuffix(table.definition.name).rstrip(".") or None
         parent = self.known.get(self.key((database, given.table)))
@@ -149,35 +140,35 @@ class Tables:
             table.announced = schema
             yield TableFound(schema, table.member)
 
-    def decide(self, table: KnownTable, batch: Batch) -> None:
+    def decide(self, table: KnownTable, batch: Part) -> None:
         """Fixes the types of all columns by the first rows."""
         for column in table.definition.columns:
             if column.name in table.choices:
                 continue
             choice = by_declaration(column.declared, strict=table.definition.strict, overrides=self.source.types)
             if choice is None:
-                literals = batch.literals.get(column.name)
-                values = [] if literals is None else values_of(literals, table.affinity(column.name))[0]
-                choice = self._choice(table, column, values)
+                choice = self._by_rows(table, column, batch.columns.get(column.name))
             table.choices[column.name] = choice
 
-    def flush(self, table: KnownTable) -> Iterator[Event]:
-        """The rows that wait."""
+    def _by_rows(self, table: KnownTable, column: ColumnDefinition, literals: pa.Array | None) -> Choice:
+        if literals is None:
+            return self._choice(table, column, [])
+        quick = by_literals(column.declared, literals, strict=table.definition.strict)
+        return quick or self._choice(table, column, values_of(pc.unique(literals), table.affinity(column.name))[0])
+
+    def _flushed(self, table: KnownTable) -> Iterator[Event]:
         buffer = table.buffer
-        if buffer is None or not buffer.waiting:
-            return
-        self.waiting -= buffer.bytes
-        batch, table.highest = buffer.take(table.highest)
+        assert buffer is not None
+        batch, table.highest, numbered = buffer.batch(table.highest)
         if table.dictionary is None:
             self.decide(table, batch)
         yield from self.announce(table)
-        if batch.numbered and "numbered" not in table.said:
-            table.said.add("numbered")
+        if numbered and table.once("numbered"):
             message = (
                 f"{buffer.plan.rowid} is NULL or left out in some rows; they have the numbers that SQLite gives: one more than the highest."
             )
             yield Notice("key-numbered", message, buffer.member, int(batch.lines[0]), table.name)
-        arrays = {name: from_literals(column, table.affinity(name), self._target(table, name)) for name, column in batch.literals.items()}
+        arrays = {name: from_literals(column, table.affinity(name), self._target(table, name)) for name, column in batch.columns.items()}
         yield from self.told(table, arrays, buffer.member, int(batch.lines[0]))
         yield from readable(table.name, buffer.member, arrays, batch)
 
@@ -191,33 +182,15 @@ class Tables:
     def told(self, table: KnownTable, arrays: Mapping[str, Converted], member: str, line: int | None) -> Iterator[Event]:
         """Says once per column that values of another class stand in its text or bytes."""
         for name, converted in arrays.items():
-            if not converted.strangers or f"class {name}" in table.said:
+            if not converted.strangers or not table.once(f"class {name}"):
                 continue
-            table.said.add(f"class {name}")
             what = " and ".join(converted.strangers)
             form = "as their UTF-8 bytes" if pa.types.is_binary(converted.values.type) else "as literals (X'..' for a blob)"
             message = f"Column {name} holds {what} beside values of its own class; they stand in it {form}."
             yield Notice("storage-class", message, member, line, table.name)
 
-    def flush_all(self) -> Iterator[Event]:
-        for table in self.known.values():
-            yield from self.flush(table)
-
-    def grown(self, table: KnownTable, size: int) -> Iterator[Event]:
-        """Rows of this many bytes were added: flushes the table when its batch is full, all when together they are as much as a batch."""
-        assert table.buffer is not None
-        table.buffer.bytes += size
-        self.waiting += size
-        if self.waiting >= BATCH_BYTES:
-            yield from self.flush_all()
-        elif table.buffer.room <= 0:
-            yield from self.flush(table)
-
     def discard(self, table: KnownTable) -> None:
-        """Rows that wait are gone: the file emptied the table."""
-        if table.buffer is not None:
-            self.waiting -= table.buffer.bytes
-            table.buffer = None
+        super().discard(table)
         table.rows, table.highest, table.announced, table.choices = 0, 0, None, {}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
-from platform_assets.formats.sql_tokens import NAME, Lexis, Token, Tokens
+from platform_assets.formats.sql.tokens import NAME, Lexis, Token, Tokens
 
 
 def sqlite_lexis() -> Lexis:

@@ -34,6 +34,16 @@ def value_of(literal: bytes | None) -> Value:
     return hexadecimal(text) if "x" in text or "X" in text else number_of(text)
 
 
+def text_of_literal(literal: bytes) -> bytes | None:
+    """The bytes of the text that a canonical literal is turned into; a blob's bytes are taken for text. None for a float."""
+    if literal[:1] == b"'":
+        return literal[1:-1].replace(b"''", b"'")
+    if literal[:1] in b"xX":
+        return bytes.fromhex(literal[2:-1].decode("ascii"))
+    number = value_of(literal)
+    return str(number).encode("ascii") if isinstance(number, int) else None
+
+
 def hexadecimal(text: str) -> int:
     """0x7f: 64 bits in two's complement."""
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))

@@ -1,13 +1,12 @@
-"""Where the rows of an INSERT lie in a piece of text, found for all of them at once. What their values mean is mysql_columns' business.
+"""Which bytes of a piece of text are strings, and which bytes outside them are a part of a plain value, for all of it at once.
 
-The proof that this is what the tokens would give: strings are those between quotes that are not escaped, as long as nothing outside
-them can open another kind of string or a comment; the first byte that could ends what is found. Outside strings every byte must be a
-part of a plain value, or its row is handed back to be read token by token.
+A mask holds a bit per byte (cells); the rules between neighbours are shifts of masks. Rows are plain_rows' business.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,10 +28,6 @@ from platform_assets.formats.cells import (
     words_of,
 )
 
-_BINARY = b"_binary '"
-_LEXICAL = np.zeros(256, bool)
-_LEXICAL[list(b'"`#/*\\-')] = True
-"""Bytes that, where they are no part of a plain value, may begin a comment or another kind of string."""
 BLANK = np.zeros(256, bool)
 BLANK[list(b" \t\n\v\f\r")] = True
 _MOST_BLANKS = 64
@@ -46,35 +41,23 @@ class Form:
     width: int
     backslash: bool
     joint: bytes = b""
-    prefix: bytes = _BINARY
-    """What may stand before a quoted value, its quote included: `_binary '`, or `X'` of SQLite."""
+    prefix: bytes = b""
+    """What may stand before a quoted value, its quote included: `_binary '` of MySQL, `X'` of SQLite; "" for nothing."""
+    fatal: bytes = b'"`#/*\\-'
+    """Bytes that, where they are no part of a plain value, may begin a comment or a string of other rules: rows are sought up to there.
 
-
-@dataclass(frozen=True)
-class Found:
-    """The rows at the text's beginning, complete ones only.
-
-    `edges`: per row the places of its opening parenthesis, of its commas, of its closing one and of the comma or semicolon behind it.
-    `plain`: whether all its values are. `joints`: places of the semicolons behind which the next INSERT goes on with rows.
-    `escaped`: bytes behind a backslash; `dropped`: backslashes and second quotes that are no part of what a string stands for.
-    `size`: bytes of all rows, with what is behind the last one up to where the next can begin. `ended`: the statement ended with them.
-    `stopped`: something else than the text's end ended the rows.
+    With a quote among them, a string may begin only where a value does.
     """
-
-    edges: Places
-    plain: Flags
-    joints: Places
-    escaped: Places
-    dropped: Places
-    blanks: bool
-    hexadecimal: bool
-    size: int
-    ended: bool
-    stopped: bool
+    hexadecimal: bool = False
+    """Whether 0x.. is a plain value."""
+    words: tuple[bytes, ...] = ()
+    """Plain values beside NULL that are words."""
+    calls: tuple[tuple[bytes, bytes], ...] = ()
+    """Functions around a quoted value that are a plain value with it: what stands before its first quote, what behind its last one."""
 
 
 @dataclass
-class _Bits:
+class Bits:
     """The text's bytes by kind, those outside strings only."""
 
     text: Octets
@@ -84,6 +67,8 @@ class _Bits:
     inside: Words = field(init=False)
     whole: Words = field(init=False)
     outside: Words = field(init=False)
+    calls: tuple[Words, Words] | None = field(init=False, default=None)
+    """The bytes of functions before quoted values, and behind them."""
     _octets: Octets = field(init=False)
     _flags: Flags = field(init=False)
 
@@ -105,6 +90,12 @@ class _Bits:
         self.whole = first_bytes(size, len(self.text))
         self.outside &= self.whole
 
+    def hide(self, words: Words) -> None:
+        """These bytes count neither as strings nor as what stands outside them; quotes among them come in pairs."""
+        self.quote &= ~words
+        self.inside &= ~words
+        self.outside = self.whole & ~(self.inside | self.quote | words)
+
     def of(self, char: bytes) -> Words:
         return words_of(np.equal(self.text, char[0], out=self._flags)) & self.outside
 
@@ -113,79 +104,15 @@ class _Bits:
         return words_of(np.less_equal(self._octets, np.uint8(last[0] - first[0]), out=self._flags)) & self.outside
 
 
-def find_rows(text: Octets, form: Form) -> Found:
-    """The rows at the beginning of the text, which is an opening parenthesis."""
-    bits = _Bits(text, form)
-    size, width = len(text), form.width
-    semicolons = places_of(bits.of(b";"))
-    joints, ended_at = _joints(text, semicolons, form.joint)
-    behind_joint = first_bytes(1, size)
-    if len(joints):
-        heads = joints + len(form.joint)
-        behind_joint |= words_at(heads[heads < size], size)
-        bits.outside &= ~spans(joints + 1, heads, size)
-    opening, closing = bits.of(b"("), bits.of(b")")
-    separator = opening | closing | bits.of(b",") | bits.of(b";")
-    places = places_of(separator)
-    places = places[: np.searchsorted(places, ended_at, side="right")]
-    edges = _regular(text, places, width)
-    bits.end_at(int(edges[-1, -1]) + 1 if len(edges) else 0)
-    bad, blanks, hexadecimal = _odd_bytes(bits, _Marks(opening, closing, separator, behind_joint))
-    wrong = places_of(bad)
-    count = _provable(text, edges, wrong)
-    stopped = count < len(places) // (width + 2)
-    edges = edges[:count]
-    last = int(edges[-1, -1]) if count else -1
-    plain = np.ones(count, bool)
-    plain[np.searchsorted(edges[:, -1], wrong[wrong < last])] = False
-    joints = joints[: np.searchsorted(joints, last, side="right")]
-    ended = count > 0 and last == ended_at
-    doubled_quotes = places_of(bits.quote & bits.inside & behind(bits.quote & ~bits.inside))
-    dropped = _dropped(text, bits.escaped)
-    if len(doubled_quotes):
-        dropped = np.sort(np.concatenate((dropped, doubled_quotes)))
-    return Found(
-        edges,
-        plain,
-        joints,
-        bits.escaped[: np.searchsorted(bits.escaped, last)],
-        dropped[: np.searchsorted(dropped, last)],
-        blanks,
-        hexadecimal,
-        last + (len(form.joint) if len(joints) and joints[-1] == last else 1),
-        ended,
-        stopped,
-    )
-
-
-def _joints(text: Octets, semicolons: Places, joint: bytes) -> tuple[Places, int]:
-    """The semicolons behind which the same INSERT begins again, up to the first behind which it does not; the place of that one."""
-    if not len(semicolons):
-        return semicolons, len(text)
-    again = stands_at(text, semicolons, joint) if joint else np.zeros(len(semicolons), bool)
-    if again.all():
-        return semicolons, len(text)
-    first = int(np.argmin(again))
-    return semicolons[:first], int(semicolons[first])
-
-
-def _provable(text: Octets, edges: Places, wrong: Places) -> int:
-    """How many rows there are before the first byte that is wrong between two rows, or may open what is neither a string nor a value."""
-    if not len(wrong):
-        return len(edges)
-    rows = np.searchsorted(edges[:, -1], wrong)
-    fatal = _LEXICAL[text[wrong]] | (wrong <= edges[rows, 0]) | (wrong > edges[rows, -2])
-    return int(rows[np.argmax(fatal)]) if fatal.any() else len(edges)
-
-
-def _dropped(text: Octets, escaped: Places) -> Places:
-    """The backslashes that vanish: not those of \\% and \\_."""
-    after = text[escaped]
-    return escaped[(after != 0x25) & (after != 0x5F)] - 1
+@lru_cache(maxsize=8)
+def set_of(octets: bytes) -> Flags:
+    flags = np.zeros(256, bool)
+    flags[list(octets)] = True
+    return flags
 
 
 @dataclass(frozen=True)
-class _Marks:
+class Marks:
     """Where rows and values begin and end."""
 
     opening: Words
@@ -195,7 +122,7 @@ class _Marks:
     behind_joint: Words
 
 
-def _odd_bytes(bits: _Bits, marks: _Marks) -> tuple[Words, bool, bool]:
+def odd_bytes(bits: Bits, marks: Marks) -> tuple[Words, bool, bool]:
     """The bytes that are no part of a plain value where they stand; whether there are blanks before values, and values 0x.."""
     opening, closing, separator = marks.opening, marks.closing, marks.separator
     digit, point, minus = bits.within(b"0", b"9"), bits.of(b"."), bits.of(b"-")
@@ -206,17 +133,26 @@ def _odd_bytes(bits: _Bits, marks: _Marks) -> tuple[Words, bool, bool]:
         leading = _leading(blank, start)
         start = (start | behind(leading)) & ~blank
         other &= ~(leading | _nulls(bits, start, separator))
+        if bits.form.words and other.any():
+            other &= ~_words(bits, start & other)
     elif other.any():
         other = np.zeros_like(other)
     opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
     behind_quote, behind_digit, behind_row = behind(closes), behind(digit), behind(closing)
     may_open = start | behind_quote
+    misplaced: Words | None = None
+    if bits.calls is not None:
+        opening_call, closing_call = bits.calls
+        may_open |= behind(opening_call)
+        behind_quote &= ~closing_call
+        misplaced = opening_call & ~(start | behind(opening_call))
+        misplaced |= behind(closing_call) & ~(closing_call | separator)
     hexadecimal = exponent = np.zeros(0, np.uint64)
     bad = other
     if other.any():
         covered, after = _prefixed(bits, start, other)
         may_open |= after
-        hexadecimal = _hexadecimal(bits, start & digit, separator)
+        hexadecimal = _hexadecimal(bits, start & digit, separator) if bits.form.hexadecimal else np.zeros_like(other)
         exponent = other & (bits.of(b"e") | bits.of(b"E")) & behind_digit & ~hexadecimal
         sign = behind(exponent) & (minus | bits.of(b"+"))
         bad = other & ~(covered | hexadecimal | exponent | sign)
@@ -227,6 +163,8 @@ def _odd_bytes(bits: _Bits, marks: _Marks) -> tuple[Words, bool, bool]:
     if len(exponent):
         behind_sign &= ~exponent
         bad |= _second(digit, exponent, point | exponent)
+    if misplaced is not None:
+        bad |= misplaced
     bad |= _second(digit, point, point)
     bad |= opens & ~may_open
     bad |= behind_quote & ~(separator | opens)
@@ -251,7 +189,7 @@ def _second(digit: Words, first: Words, second: Words) -> Words:
     return ends | whole if whole.any() else ends
 
 
-def _nulls(bits: _Bits, start: Words, separator: Words) -> Words:
+def _nulls(bits: Bits, start: Words, separator: Words) -> Words:
     """The bytes of the values NULL."""
     first = bits.of(b"N") & start
     if not first.any():
@@ -269,6 +207,42 @@ def _nulls(bits: _Bits, start: Words, separator: Words) -> Words:
     return before(second) | second | third | fourth
 
 
+def _words(bits: Bits, first: Words) -> Words:
+    """The bytes of the form's words where they are whole values; `first` are the bytes that may begin one."""
+    text, begins = bits.text, places_of(first)
+    found = np.zeros_like(first)
+    for word in bits.form.words:
+        here = begins[stands_at(text, begins, word)]
+        ends = here + len(word)
+        ended = here[(ends < len(text)) & set_of(b",)")[text[np.minimum(ends, len(text) - 1)]]]
+        if len(ended):
+            found |= spans(ended, ended + len(word), len(text))
+    return found
+
+
+def mask_calls(bits: Bits) -> None:
+    """Takes the functions around quoted values out of what is looked at; their strings come in pairs, so the others stay what they are."""
+    size = len(bits.text)
+    before_text, behind_text = np.zeros_like(bits.whole), np.zeros_like(bits.whole)
+    for opening, closing in bits.form.calls:
+        begins = places_of(bits.of(opening[:1]))
+        begins = begins[stands_at(bits.text, begins, opening + b"'")]
+        if not len(begins):
+            continue
+        opens, closes = bits.quote & bits.inside, bits.quote & ~bits.inside
+        last = places_of(closes & ~before(opens))
+        number = np.searchsorted(last, begins + len(opening))
+        begins, number = begins[number < len(last)], number[number < len(last)]
+        ends = last[number] + 1
+        closed = stands_at(bits.text, ends, closing)
+        begins, ends = begins[closed], ends[closed]
+        before_text |= spans(begins, begins + len(opening), size)
+        behind_text |= spans(ends, ends + len(closing), size)
+        # What is a function already is no beginning of another: replace(replace( comes before replace(.
+        bits.hide(before_text | behind_text)
+        bits.calls = before_text, behind_text
+
+
 def _leading(blank: Words, start: Words) -> Words:
     """Blanks that follow a separator or one another up to it."""
     fresh = leading = blank & start
@@ -280,10 +254,10 @@ def _leading(blank: Words, start: Words) -> Words:
     return leading
 
 
-def _prefixed(bits: _Bits, start: Words, other: Words) -> tuple[Words, Words]:
+def _prefixed(bits: Bits, start: Words, other: Words) -> tuple[Words, Words]:
     """The prefixes and the quotes behind them."""
     prefix = bits.form.prefix
-    candidates = places_of(start & other & bits.of(prefix[:1]))
+    candidates = places_of(start & other & bits.of(prefix[:1])) if prefix else np.empty(0, np.int64)
     good = candidates[stands_at(bits.text, candidates, prefix)]
     if not len(good):
         return np.zeros_like(other), np.zeros_like(other)
@@ -291,7 +265,7 @@ def _prefixed(bits: _Bits, start: Words, other: Words) -> tuple[Words, Words]:
     return spans(good, good + len(prefix) - 1, size), words_at(good + len(prefix) - 1, size)
 
 
-def _hexadecimal(bits: _Bits, first: Words, separator: Words) -> Words:
+def _hexadecimal(bits: Bits, first: Words, separator: Words) -> Words:
     """The bytes of the values 0x.. that have no byte beside hexadecimal digits."""
     candidates = places_of(first & before(bits.of(b"x")) & bits.of(b"0"))
     if not len(candidates):
@@ -304,15 +278,3 @@ def _hexadecimal(bits: _Bits, first: Words, separator: Words) -> Words:
     wrong = places_of(spans(candidates + 2, stops, len(bits.text)) & ~digits)
     clean = np.searchsorted(wrong, candidates) == np.searchsorted(wrong, stops)
     return spans(candidates[clean], stops[clean], len(bits.text))
-
-
-def _regular(text: Octets, places: Places, width: int) -> Places:
-    """The separators row by row, as far as each row has those of `width` values."""
-    count = len(places) // (width + 2)
-    edges = places[: count * (width + 2)].astype(np.int32).reshape(count, width + 2)
-    if not count:
-        return edges
-    kinds = text[edges]
-    regular = kinds == np.frombuffer(b"(" + b"," * (width - 1) + b"),", np.uint8)
-    regular[:, -1] |= kinds[:, -1] == 0x3B
-    return edges if regular.all() else edges[: int(np.argmin(regular.all(axis=1)))]

@@ -1,6 +1,6 @@
 """What the readers of SQL text share: a member opened as the bytes its client would get, its first bytes, and the count of what is wrong.
 
-Not here: tokens (sql_tokens), and whatever one dialect alone knows.
+Not here: tokens (tokens), and whatever one dialect alone knows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from platform_assets.formats.base import Event, Member, Notice, Unreadable
-from platform_assets.formats.sql_tokens import STREAM_ERRORS, as_utf8
+from platform_assets.formats.sql.tokens import STREAM_ERRORS, as_utf8
 
 HEAD = 64 << 10
 """Bytes of a member that are looked at to recognize it."""

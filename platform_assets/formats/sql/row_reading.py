@@ -1,32 +1,34 @@
-"""The rows behind VALUES, by three ways to one result: many at once (mysql_plain_rows), one plain row after the other, token by token.
+"""The rows behind VALUES, by three ways to one result: many at once (plain_rows), one plain row after the other, token by token.
 
-Each way takes what it can prove and leaves the rest to the next. Which statement and which columns the rows belong to is mysql_inserts'.
+Each way takes what it can prove and leaves the rest to the next. Dumps that write an INSERT per row are read as if they were one, as long
+as each begins with the same text. Which statement and which columns the rows belong to is inserts', what a value is the dialect's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from platform_assets.formats.base import Event, Notice, Unreadable
-from platform_assets.formats.cells import is_high
-from platform_assets.formats.mysql.blocks import RowBlock
-from platform_assets.formats.mysql.file import FileReading
-from platform_assets.formats.mysql.plain_rows import BLANK, Form, Found, find_rows
-from platform_assets.formats.mysql.rows import BATCH_BYTES, shown_raw
-from platform_assets.formats.mysql.tables import KnownTable
-from platform_assets.formats.mysql.values import DEFAULT, Cells, Problem, Tuples
-from platform_assets.formats.sql_tokens import END, EOF, Token
+from platform_assets.formats.cells import Flags, is_high
+from platform_assets.formats.sql.blocks import RowBlock
+from platform_assets.formats.sql.file import FileReading
+from platform_assets.formats.sql.plain_rows import BLANK, Form, Found, find_rows
+from platform_assets.formats.sql.rows import BATCH_BYTES, Cells, shown_raw
+from platform_assets.formats.sql.tokens import END, EOF, Token
+from platform_assets.formats.sql.tuples import DEFAULT, Problem, Tuples
 
 FIRST_ROWS = 32
 """Rows of a run that are read one by one before it is worth to look at many: a look costs as much as some hundred of them."""
 LEAST_LOOK, MOST_LOOK = 32 << 10, 1 << 20
 """Bytes looked at for rows at once. With less, calls for each column take longer than their work; more brings nothing."""
 MOST_SINGLE = 512
-_TOLD = b"'\"\\"
+_TOLD = b"'\\"
+"""Bytes that a joint must not have: in it they would be taken for those of a string."""
 
 
 @dataclass
@@ -48,9 +50,9 @@ class Pace:
 
 @dataclass
 class Insert:
-    """An INSERT or REPLACE whose rows are being read. `first` is its first token."""
+    """An INSERT or REPLACE whose rows are being read. `table` is a sql.tables.Known, `first` the statement's first token."""
 
-    table: KnownTable
+    table: Any
     tuples: Tuples
     names: tuple[str, ...] | None
     first: Token
@@ -65,6 +67,13 @@ class RowReading(FileReading):
     """Reads rows into the tables' buffers. `last_insert` is the INSERT that the statement before was, if it was one."""
 
     last_insert: Insert | None = None
+    row_form = Form(0, False)
+    """What plain rows look like; width, backslash and joint are those of the statement."""
+    tail_words: tuple[bytes, ...] = (b"ON", b"RETURNING")
+    """Words that may stand behind the last row."""
+    conflict = ("on-conflict", "INSERT ... ON CONFLICT")
+    problems_cut = False
+    """Whether a row that cannot be read ends the batch of the rows before it."""
 
     def _rows(self, insert: Insert) -> Iterator[Event]:
         """All rows of this INSERT, and of those right behind that begin with the same text."""
@@ -103,7 +112,7 @@ class RowReading(FileReading):
         insert.joint = b";" + between + insert.head if plain and not any(byte in insert.head for byte in _TOLD) else b""
         again = insert.first._replace(offset=tokens.offset, line=tokens.line)
         tokens.position += len(insert.head)
-        self.statements += 1
+        self._began(again)
         return again
 
     def _single_rows(self, insert: Insert) -> Generator[Event, None, bool]:
@@ -117,7 +126,7 @@ class RowReading(FileReading):
             pace.single -= added
             buffer.rows.extend(range(table.rows + 1, table.rows + added + 1))
             table.rows += added
-            yield from self.tables.grown(table, self.tokens.offset - begun, self.session)
+            yield from self.tables.grown(table, self.tokens.offset - begun)
         return ended
 
     def _look(self, insert: Insert) -> Found | None:
@@ -126,7 +135,7 @@ class RowReading(FileReading):
         if lexis.delimiter != b";" or insert.tuples.width <= 0 or tokens.peek_byte() != ord("("):
             pace.looked(0, stopped=True)
             return None
-        form = Form(insert.tuples.width, lexis.backslash, insert.joint)
+        form = replace(self.row_form, width=insert.tuples.width, backslash=lexis.backslash, joint=insert.joint)
         while True:
             size = min(pace.look, len(tokens.buffer) - tokens.position)
             text = np.frombuffer(tokens.buffer, np.uint8, size, tokens.position)
@@ -147,29 +156,39 @@ class RowReading(FileReading):
         tokens, table, buffer = self.tokens, insert.table, insert.table.buffer
         assert buffer is not None
         begun, before, line = tokens.offset, table.rows, tokens.line
+        done = before
         data = tokens.buffer[tokens.position : tokens.position + found.size]
         newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == 0x0A) if b"\n" in data else np.empty(0, np.int64)
         rows = np.arange(before + 1, before + len(found.edges) + 1)
         block = RowBlock(data, found, rows, line + np.searchsorted(newlines, found.edges[:, 0]))
-        odd = np.flatnonzero(~found.plain).tolist()
+        plain = self._plain(insert, block, found)
+        odd = np.flatnonzero(~plain).tolist()
         for at in odd:
             tokens.go_to(begun + int(found.edges[at, 0]))
             self._joined(insert, found.joints[found.joints < found.edges[at, 0]], begun, line, newlines)
             table.rows = before + at
             if self._single_row(insert):
                 continue
-            row = yield from self._row(insert)
+            row, opening = self._read_row(insert)
+            if self.problems_cut and isinstance(row, Problem):
+                buffer.add(block.only(plain & (rows > done) & (rows <= before + at)))
+                done = before + at
+            yield from self._take(insert, row, opening)
             if tokens.offset != begun + int(found.edges[at, -2]) + 1:
                 # A row that only looked regular, such as ('a' COLLATE): the tokens are right.
-                buffer.add(block.only(found.plain & (rows <= before + at)))
-                yield from self.tables.grown(table, tokens.offset - begun, self.session)
-                return (yield from self._behind_row(insert, row))
+                buffer.add(block.only(plain & (rows > done) & (rows <= before + at)))
+                yield from self.tables.grown(table, tokens.offset - begun)
+                return (yield from self._behind_row(insert, row if isinstance(row, Problem) else None))
         tokens.go_to(begun + found.size)
         self._joined(insert, found.joints, begun, line, newlines)
         table.rows = before + len(rows)
-        buffer.add(block.only(found.plain) if odd else block)
-        yield from self.tables.grown(table, found.size, self.session)
+        buffer.add(block.only(plain & (rows > done)) if odd else block)
+        yield from self.tables.grown(table, found.size)
         return found.ended
+
+    def _plain(self, insert: Insert, block: RowBlock, found: Found) -> Flags:
+        """Which of the rows that were found are plain indeed."""
+        return found.plain
 
     def _joined(self, insert: Insert, joints: npt.NDArray[np.int64], begun: int, line: int, newlines: npt.NDArray[np.int64]) -> None:
         """The semicolons at `joints`, counted from the offset `begun` on `line`, were passed: another statement is being read."""
@@ -181,6 +200,7 @@ class RowReading(FileReading):
         lines = line + np.searchsorted(newlines, (last + 1 - begun, first - begun))
         self._good = (int(lines[0]), last + 1)
         insert.first = insert.first._replace(offset=first, line=int(lines[1]))
+        self._began(insert.first)
 
     def _next_row(self, insert: Insert) -> Generator[Event, None, bool | None]:
         """One row of any form, and what stands behind it. True: the statement ended; None: it ended and no row follows it."""
@@ -189,13 +209,16 @@ class RowReading(FileReading):
             self.tokens.mark()
             return (yield from self._behind(insert, self.tokens.next()))
         insert.pace.single -= 1
-        row = yield from self._row(insert)
+        row, opening = self._read_row(insert)
+        yield from self._take(insert, row, opening)
+        problem = row if isinstance(row, Problem) else None
+        del row  # its values are the buffer's alone
         size = self.tokens.offset - begun
         if size > BATCH_BYTES:
             self.tokens.unmark()
             self.tokens.let_go()
-        yield from self.tables.grown(insert.table, size, self.session)
-        return (yield from self._behind_row(insert, row))
+        yield from self.tables.grown(insert.table, size)
+        return (yield from self._behind_row(insert, problem))
 
     def _single_row(self, insert: Insert) -> bool:
         """Takes one plain row if there is one."""
@@ -209,13 +232,11 @@ class RowReading(FileReading):
         buffer.rows.append(insert.table.rows)
         return True
 
-    def _row(self, insert: Insert) -> Generator[Event, None, Problem | None]:
-        """One row token by token; the next token is its parenthesis. Gives what is wrong with it; its values are the buffer's alone."""
+    def _read_row(self, insert: Insert) -> tuple[Cells | Problem, Token]:
+        """One row token by token, and its parenthesis, which is the next token."""
         self.tokens.mark()
         opening = self.tokens.next()
-        row = insert.tuples.one(opening, self._defaults(insert))
-        yield from self._take(insert, row, opening)
-        return row if isinstance(row, Problem) else None
+        return insert.tuples.one(opening), opening
 
     def _behind_row(self, insert: Insert, row: Problem | None) -> Generator[Event, None, bool | None]:
         if row is not None and (row.cut or row.ended):
@@ -239,37 +260,39 @@ class RowReading(FileReading):
             return None
         head = self._excerpt(token)
         self._skip(first)
-        if not token.is_(b"ON", b"AS", b"RETURNING"):
+        if not token.is_(*self.tail_words):
             message = f"What stands behind a row of {insert.table.name!r} is no SQL; the rest of the statement was skipped."
             yield Notice(
                 "not-a-statement", message, self.member, token.line, insert.table.name, raw=self._raw(head, token), data_bearing=True
             )
-        elif "conflict" not in insert.table.said:
-            insert.table.said.add("conflict")
-            message = "INSERT ... ON DUPLICATE KEY UPDATE: its rows are taken as they stand; the merge decides between two with one key."
-            yield Notice("on-duplicate-key", message, self.member, token.line, insert.table.name)
+        elif not token.is_(b"RETURNING") and insert.table.once("conflict"):
+            code, what = self.conflict
+            message = f"{what}: its rows are taken as they stand; the merge decides between two with one key."
+            yield Notice(code, message, self.member, token.line, insert.table.name)
         return None
 
-    def _defaults(self, insert: Insert) -> list[bytes | None]:
-        """What the word DEFAULT stands for, by position; DEFAULT itself where only the server could tell."""
-        assert insert.table.buffer is not None
-        return [DEFAULT if column.computed else column.default for column in insert.table.buffer.plan.columns]
+    def _before_problem(self, insert: Insert) -> Iterator[Event]:
+        """What is told before a row that cannot be read: its table."""
+        yield from self.tables.announce(insert.table)
 
     def _take(self, insert: Insert, row: Cells | Problem, opening: Token) -> Iterator[Event]:
         """One row that was read token by token, without the size of the buffer being looked at."""
-        table, buffer = insert.table, insert.table.buffer
-        assert buffer is not None
+        table = insert.table
         table.rows += 1
         if isinstance(row, Problem):
-            yield from self.tables.announce(table, self.session)
+            yield from self._before_problem(insert)
             raw = shown_raw(row.raw)
             yield Unreadable(table.name, self.member, row.line, table.rows, raw, row.code, row.message, row.offset)
             return
-        if DEFAULT in row and "computed" not in table.said:
-            table.said.add("computed")
-            message = "DEFAULT stands for values that only the server computes; they are NULL."
-            yield Notice("columns-filled", message, self.member, opening.line, table.name)
-        # The other way of reading tuples gives a group more, for the semicolon.
-        buffer.cells.append((*(None if cell == DEFAULT else cell for cell in row), None))
-        buffer.lines.append(opening.line)
-        buffer.rows.append(table.rows)
+        if DEFAULT in row:
+            row = yield from self._with_defaults(insert, row, opening)
+        table.buffer.add_row(row, table.rows, opening.line)
+
+    def _with_defaults(self, insert: Insert, row: Cells, opening: Token) -> Generator[Event, None, Cells]:
+        """The row with what the word DEFAULT stands for: NULL where only the server could tell, which is said once."""
+        columns = insert.table.buffer.plan.columns
+        computed = [column.name for column, cell in zip(columns, row, strict=True) if cell == DEFAULT and column.computed]
+        if computed and insert.table.once("default"):
+            message = f"DEFAULT stands for values that only the server computes ({', '.join(computed)}); they are NULL."
+            yield Notice("columns-filled", message, self.member, opening.line, insert.table.name)
+        return tuple(column.literal if cell == DEFAULT else cell for column, cell in zip(columns, row, strict=True))

@@ -1,6 +1,6 @@
 """Rows that were found in one piece of text, and their columns cut out of it at once: as literals, as they are written, and as text.
 
-What a literal means is mysql_literals', which way a column goes mysql_block_columns'.
+What a literal means, and what array a column becomes, is the dialect's.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from platform_assets.formats.cells import Flags, Places, cut, is_high, moved_places, without
-from platform_assets.formats.mysql.plain_rows import BLANK, Found
+from platform_assets.formats.sql.plain_rows import BLANK, Found
 
 _MEANT = np.arange(256, dtype=np.uint8)
 _MEANT[list(b"0bnrtZ")] = list(b"\0\b\n\r\t\x1a")
 """What the byte behind a backslash stands for."""
-_QUOTE, _N, _ZERO, _X, _UNDERSCORE = b"'N0x_"
-_INTRODUCED = len(b"_binary '")
+_QUOTE, _N, _ZERO, _X = b"'N0x"
 
 
 def _counts(firsts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -33,9 +32,9 @@ def _counts(firsts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Forms:
-    """One column's cells by their form: where they are, their first bytes, how many are NULL, quoted, _binary '..' and 0x..
+    """One column's cells by their form: where they are, their first bytes, how many are NULL, quoted, with the form's prefix and 0x..
 
-    The others are numbers.
+    The others are numbers, and the form's words and calls.
     """
 
     starts: Places
@@ -71,8 +70,14 @@ class RowBlock:
         self.rows = rows
         self.lines = lines
         self._found = found
+        self._prefix = found.form.prefix
         self._edges = np.ascontiguousarray(found.edges.T) if edges is None else edges
         self._text = np.frombuffer(data, np.uint8)
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self._edges) - 2
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -95,7 +100,9 @@ class RowBlock:
         counts = _counts(firsts)
         hexadecimal = self._hexadecimal(starts, firsts) if self._found.hexadecimal and counts[_ZERO] else None
         found = 0 if hexadecimal is None else int(np.count_nonzero(hexadecimal))
-        return Forms(starts, stops, firsts, int(counts[_N]), int(counts[_QUOTE]), int(counts[_UNDERSCORE]), found)
+        return Forms(
+            starts, stops, firsts, int(counts[_N]), int(counts[_QUOTE]), int(counts[self._prefix[0]]) if self._prefix else 0, found
+        )
 
     def hexadecimal(self, forms: Forms) -> Flags:
         return self._hexadecimal(forms.starts, forms.firsts)
@@ -115,8 +122,8 @@ class RowBlock:
         quoted = (forms.firsts == _QUOTE).view(np.int8)
         if not forms.introduced:
             return cut(data, starts + quoted, stops - quoted, forms.valid)
-        introduced = (forms.firsts == _UNDERSCORE).view(np.int8)
-        return cut(data, starts + quoted + introduced * np.int8(_INTRODUCED), stops - quoted - introduced, forms.valid)
+        introduced = (forms.firsts == self._prefix[0]).view(np.int8)
+        return cut(data, starts + quoted + introduced * np.int8(len(self._prefix)), stops - quoted - introduced, forms.valid)
 
     def _unescaped(self, column: int, forms: Forms) -> tuple[pa.Buffer, Places, Places]:
         if not len(self._found.dropped) and not len(self._found.escaped):
@@ -139,5 +146,5 @@ class RowBlock:
 
     def raw(self, row: int) -> bytes:
         """The row as it is shown: its literals between commas."""
-        cells = (self.forms(column) for column in range(len(self._edges) - 2))
+        cells = (self.forms(column) for column in range(self.width))
         return b"(" + b",".join(self.data[forms.starts[row] : forms.stops[row]] for forms in cells) + b")"

@@ -1,0 +1,44 @@
+"""One CREATE TABLE as a value, as far as the dialects agree: columns, keys, references. What a column is, is the dialect's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+
+NameT = TypeVar("NameT")
+ColumnT = TypeVar("ColumnT")
+
+
+@dataclass(frozen=True)
+class Reference(Generic[NameT]):
+    """A foreign key; `references` are empty when they are the other table's key."""
+
+    columns: tuple[str, ...]
+    table: NameT
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableDefinition(Generic[NameT, ColumnT]):
+    """One CREATE TABLE, with whatever ALTER TABLE and CREATE UNIQUE INDEX added since. Columns have a `name`."""
+
+    name: NameT
+    columns: tuple[ColumnT, ...] = ()
+    key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    foreign: tuple[Reference[NameT], ...] = ()
+    comment: str = ""
+
+    def column(self, name: str) -> Any:
+        """The column of that name, None when there is none; the dialect says whether case counts."""
+        raise NotImplementedError
+
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns as they are defined."""
+        return tuple(found.name if (found := self.column(one)) is not None else one for one in names)
+
+    def with_unique(self, columns: tuple[str, ...]) -> Self:
+        """With a rule for these columns, of which there may be none."""
+        known = not columns or columns in self.unique
+        return self if known else replace(self, unique=(*self.unique, columns))
