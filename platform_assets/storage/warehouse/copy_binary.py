@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_EPOCH_DAYS = 10_957
+EPOCH_DAYS = 10_957
 """1970-01-01 to 2000-01-01, PostgreSQL's day zero."""
-_EPOCH_MICROS = _EPOCH_DAYS * 86_400_000_000
+EPOCH_MICROS = EPOCH_DAYS * 86_400_000_000
 _POSITIVE, _NEGATIVE = 0x0000, 0x4000
 _BASE = 10_000
 """numeric's digits count to 10,000."""
@@ -110,9 +110,9 @@ def _value(column: pa.Array) -> tuple[Any, Numbers]:
     if pa.types.is_float64(kind):
         return ">f8", _numbers(column, np.float64)
     if pa.types.is_date32(kind):
-        return ">i4", _numbers(column, np.int32) - np.int32(_EPOCH_DAYS)
+        return ">i4", _numbers(column, np.int32) - np.int32(EPOCH_DAYS)
     if pa.types.is_timestamp(kind):
-        return ">i8", _numbers(column, np.int64) - np.int64(_EPOCH_MICROS)
+        return ">i8", _numbers(column, np.int64) - np.int64(EPOCH_MICROS)
     if pa.types.is_time64(kind):
         return ">i8", _numbers(column, np.int64)
     if pa.types.is_decimal128(kind):
