@@ -19,16 +19,8 @@ from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import DamagedBackup
 from platform_assets.formats.avro.container import read_header
 from platform_assets.storage.files import TEMPORARY
-from platform_assets.storage.rows.backups import (
-    Backup,
-    BackupWriter,
-    damaged_backups,
-    list_backups,
-    open_backup,
-    prove,
-    verify,
-    write_backup,
-)
+from platform_assets.storage.rows.backup_writer import BackupWriter, write_backup
+from platform_assets.storage.rows.backups import Backup, damaged_backups, list_backups, open_backup, prove, verify
 
 NUMBERS = table_of([("n", INT64), ("text", STRING), ("_instance", STRING)], name="numbers")
 
@@ -87,7 +79,7 @@ def test_backups_are_listed_oldest_first_and_older_ones_stay(tmp_path: Path) -> 
 
 
 def test_a_backup_whose_name_is_taken_takes_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from platform_assets.storage.rows import backups
+    from platform_assets.storage.rows import backup_writer as backups
 
     first = backup(tmp_path)
     moments = iter([first.created_at, "2031-01-02T03:04:05.000006+00:00"])

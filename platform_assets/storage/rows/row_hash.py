@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from platform_assets.storage.arrow_memory import EMPTY, int32s, lengths, numbers, valid
 
 Words = npt.NDArray[np.uint64]
 
@@ -26,7 +27,10 @@ _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 _SECOND = np.uint64(0xD1B54A32D192ED03)
 _NULL = np.uint64(0xA5A5F00D5EED0001)
 _NAN = np.uint64(0x7FF8000000000000)
-_PADS = pa.array([bytes(number) for number in range(8)], pa.binary())
+_PADS = pa.Array.from_buffers(
+    pa.binary(), 8, [None, pa.py_buffer(np.array([0, 0, 1, 3, 6, 10, 15, 21, 28], dtype=np.int32)), pa.py_buffer(bytes(28))]
+)
+"""No, one, ... seven zeros. Made of buffers: pa.array() would import pandas."""
 
 
 class RowHash:
@@ -68,7 +72,7 @@ def row_hashes(batch: pa.RecordBatch, columns: Sequence[str] | None = None) -> W
         column = batch.column(batch.schema.get_field_index(name))
         cells = _cells(column)
         if column.null_count:
-            cells = np.where(column.is_valid().to_numpy(zero_copy_only=False), cells, _NULL)
+            cells = np.where(valid(column), cells, _NULL)
         total += _mixed(cells ^ _seed(name))
     return _mixed(total)
 
@@ -95,20 +99,15 @@ def _cells(column: pa.Array) -> Words:
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return _texts(column)
     if pa.types.is_boolean(kind):
-        return _memory(column.cast(pa.uint8()), np.uint8).astype(np.uint64)
+        return numbers(column.cast(pa.uint8()), np.uint8).astype(np.uint64)
     if pa.types.is_decimal128(kind):
         pairs = np.frombuffer(column.buffers()[1], np.uint64, 2 * len(column), 16 * column.offset).reshape(-1, 2)
         return _mixed(pairs[:, 0]) + (pairs[:, 1] ^ (pairs[:, 1] << np.uint64(1)))
     if pa.types.is_float64(kind):
-        bits = _memory(column, np.uint64)
+        bits = numbers(column, np.uint64)
         return np.where(np.isnan(bits.view(np.float64)), _NAN, bits)
     width = np.int32 if kind.bit_width == 32 else np.int64
-    return _memory(column, width).astype(np.int64).view(np.uint64)
-
-
-def _memory(column: pa.Array, dtype: Any) -> npt.NDArray[Any]:
-    width = np.dtype(dtype).itemsize
-    return np.frombuffer(column.buffers()[1], dtype=dtype, count=len(column), offset=column.offset * width)
+    return numbers(column, width).astype(np.int64).view(np.uint64)
 
 
 def _texts(column: pa.Array) -> Words:
@@ -116,17 +115,16 @@ def _texts(column: pa.Array) -> Words:
 
     The powers run on from text to text; multiplying by the inverse power at a text's begin makes them start anew in each.
     """
-    column = column.fill_null("" if pa.types.is_string(column.type) else b"") if column.null_count else column
     data = column.cast(pa.binary())
-    lengths = pc.binary_length(data).to_numpy()
-    padded = pc.binary_join_element_wise(data, _PADS.take(pa.array(-lengths & 7)), b"")
-    counts = (lengths + 7) >> 3
+    sizes = np.where(valid(data), lengths(data), 0).astype(np.int32) if data.null_count else lengths(data)
+    padded = pc.binary_join_element_wise(data, _PADS.take(int32s(-sizes & 7)), EMPTY, null_handling="replace", null_replacement=b"")
+    counts = (sizes + 7) >> 3
     starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
     words = np.frombuffer(padded.buffers()[2] or b"", dtype=np.uint64, count=int(starts[-1]))
     sums = np.zeros(len(words) + 1, dtype=np.uint64)
     np.cumsum(_mixed(words) * _powers(_STEP, len(words)), dtype=np.uint64, out=sums[1:])
     polynomial = (sums[starts[1:]] - sums[starts[:-1]]) * _powers(_INVERSE, len(words) + 1)[starts[:-1]]
-    return polynomial + lengths.astype(np.uint64) * _SECOND
+    return polynomial + sizes.astype(np.uint64) * _SECOND
 
 
 _POWERS: dict[int, Words] = {}

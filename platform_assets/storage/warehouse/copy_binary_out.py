@@ -1,7 +1,7 @@
 """Rows of PostgreSQL's binary COPY format as Arrow columns, without touching a cell in Python: the way back of copy_binary.
 
-A row is an int16 count and per cell an int32 length (-1 is NULL) and the value, big-endian, at any byte. Column by column, the places of all
-rows' cells are known from the places and lengths before; values of fixed size are then gathered by NumPy, others by one Arrow kernel.
+A row is an int16 count and per cell an int32 length (-1 is NULL) and the value, big-endian, at any byte. Column by column, the places of
+all rows' cells follow from the places and lengths before; values of fixed size are then gathered by NumPy, others by one Arrow kernel.
 Not here: connections (bulk).
 """
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.errors import PlatformError
+from platform_assets.storage.arrow_memory import bits, int32s
 from platform_assets.storage.warehouse.copy_binary import EPOCH_DAYS, EPOCH_MICROS
 
 _DAY = 86_400_000_000
@@ -59,14 +60,13 @@ def _column(data: bytes, kind: pa.DataType, places: Places, sizes: Places, valid
         return cells if pa.types.is_binary(kind) else cells.cast(pa.string()).cast(kind)
     moment = pa.types.is_timestamp(kind)
     values = _at(data, ">i8" if moment else _SIZES[str(kind)], places)
-    bits = None if valid.all() else _bits(valid)
+    there = None if valid.all() else bits(valid)
     if pa.types.is_boolean(kind):
-        packed = pa.py_buffer(np.packbits(values != 0, bitorder="little"))
-        return pa.Array.from_buffers(kind, len(values), [bits, packed])
+        return pa.Array.from_buffers(kind, len(values), [there, bits(values != 0)])
     native = np.ascontiguousarray(values, dtype=np.dtype(values.dtype.newbyteorder("=")))
     if moment or pa.types.is_date32(kind):
         native = _calendar(native, valid, moment=moment)
-    return pa.Array.from_buffers(kind, len(native), [bits, pa.py_buffer(native)])
+    return pa.Array.from_buffers(kind, len(native), [there, pa.py_buffer(native)])
 
 
 def _calendar(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], *, moment: bool) -> npt.NDArray[Any]:
@@ -82,14 +82,10 @@ def _slices(data: bytes, places: Places, sizes: Places, valid: npt.NDArray[np.bo
     """The bytes themselves: cells and the gaps between them make one array over the rows' memory, of which every second value is taken."""
     offsets = np.empty(2 * len(places) + 1, dtype=np.int32)
     offsets[0:-1:2], offsets[1::2], offsets[-1] = places, places + sizes, places[-1] + sizes[-1] if len(places) else 0
-    bits = None
+    there = None
     if not valid.all():
         both = np.ones(2 * len(places), dtype=np.bool_)
         both[0::2] = valid
-        bits = _bits(both)
-    woven = pa.Array.from_buffers(pa.binary(), 2 * len(places), [bits, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return pc.take(woven, pa.array(np.arange(0, 2 * len(places), 2, dtype=np.int32)), boundscheck=False)
-
-
-def _bits(valid: npt.NDArray[np.bool_]) -> pa.Buffer:
-    return pa.py_buffer(np.packbits(valid, bitorder="little"))
+        there = bits(both)
+    woven = pa.Array.from_buffers(pa.binary(), 2 * len(places), [there, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return pc.take(woven, int32s(np.arange(0, 2 * len(places), 2)), boundscheck=False)

@@ -95,6 +95,17 @@ def columns_of(connection: Connection, oid: int) -> dict[str, str]:
     return dict(rows)
 
 
+def key_of(connection: Connection, oid: int) -> tuple[str | None, tuple[str, ...]]:
+    """Name and columns of the primary key."""
+    row = connection.execute(
+        """SELECT conname, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k(number, place)
+             JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place)
+           FROM pg_constraint WHERE conrelid = %s AND contype = 'p'""",
+        (oid,),
+    ).fetchone()
+    return (row[0], tuple(row[1])) if row else (None, ())
+
+
 def create_table(connection: Connection, schema: str, name: str, columns: Mapping[str, str], clauses: Sequence[str] = ()) -> None:
     """Creates a table from column definitions (type and what may follow it) and table clauses. Raises Conflict when the name is taken."""
     body = ", ".join([*(f"{quoted(column)} {definition}" for column, definition in columns.items()), *clauses])
