@@ -17,8 +17,8 @@ from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
 from platform_assets.errors import Conflict
 from platform_assets.operations.backup import back_up_table, find_backup
-from platform_assets.operations.drill import drill
 from platform_assets.operations.drift import changes_of, changes_with
+from platform_assets.operations.drill import drill
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-
 EMPTY: pa.Scalar = pa.Array.from_buffers(pa.binary(), 1, [None, pa.py_buffer(bytes(8)), pa.py_buffer(b"")])[0]
 """No bytes, as a scalar: kernels make one of Python's bytes by way of pandas."""
 

@@ -1,19 +1,66 @@
-"""A home and a catalog of their own for tests that go through publications."""
+"""A warehouse with a table that was backed up and changed since."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from uuid import uuid4
 
+import psycopg
+import pytest
+from psycopg import sql
+from warehouse_tables import CHILD, NEW, OLD, PARENT, USERS, put, query
+
+from platform_assets.operations.backup import back_up_table, snapshot
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
+from platform_assets.storage.rows.backups import Backup
+from platform_assets.storage.server.embedded import ServerAddress
 
 
 @pytest.fixture
-def settings(home: Home) -> Settings:
-    return Settings(home.root)
+def settings(home: Home, database: str) -> Settings:
+    return Settings(home.root, database_url=database)
 
 
 @pytest.fixture
 def catalog(database: str) -> Catalog:
     return Catalog(database).ensure()
+
+
+@pytest.fixture
+def kept(settings: Settings, catalog: Catalog) -> Backup:
+    """A backup of the old users; the new ones stand in the table."""
+    made = back_up_table(settings, catalog, put(catalog, "lms", USERS, OLD))
+    put(catalog, "lms", USERS, NEW)
+    return made
+
+
+@pytest.fixture
+def elsewhere(server: ServerAddress) -> Iterator[str]:
+    """Another, empty database."""
+    name = f"x_{uuid4().hex[:12]}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield server.url(name)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def source(settings, catalog, database) -> list[Backup]:
+    """Two tables, the child refers to the parent in the database as well; both were backed up in one snapshot and changed since."""
+    put(catalog, "lms", CHILD, [{"id": 1, "course": 7}])
+    put(catalog, "lms", PARENT, [{"id": 7, "title": "seven"}])
+    query(
+        database,
+        """ALTER TABLE lms.courses ADD UNIQUE (id);
+           ALTER TABLE lms.marks ADD CONSTRAINT of_course FOREIGN KEY (course) REFERENCES lms.courses (id)""",
+    )
+    with snapshot(catalog) as at:
+        made = [back_up_table(settings, catalog, catalog.table(f"lms.{name}"), at=at) for name in ("marks", "courses")]
+    query(
+        database,
+        "DELETE FROM lms.marks; UPDATE lms.courses SET id = 8; INSERT INTO lms.marks (id, course, _instance) VALUES (2, 8, 'default')",
+    )
+    return made
