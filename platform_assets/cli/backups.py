@@ -134,7 +134,11 @@ def restore(
             if in_place or "as NAME" in error.message:
                 raise
             fail(f"{error.message} Take another name with --as NAME, or --in-place to replace the table.")
-    _print_restored(done, dry_run=dry_run, as_json=json_)
+    _print_restored(done, dry_run=dry_run, as_json=json_, one=file is not None or not _is_source(catalog, table))
+
+
+def _is_source(catalog: Any, name: str) -> bool:
+    return any(record.relation for record in catalog.tables(source=name))
 
 
 def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path | None, backup_id: str | None, options: Any) -> list[Any]:
@@ -153,21 +157,21 @@ def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path |
     return restored(catalog, newest_set(settings, records), target, **options)
 
 
-def _print_restored(done: list[Any], *, dry_run: bool, as_json: bool) -> None:
+def _print_restored(done: list[Any], *, dry_run: bool, as_json: bool, one: bool) -> None:
     rows = [
         {
-            "table": f"{one.source}.{one.table}",
-            "backup": one.backup_id,
-            "relation": one.relation,
-            "rows": one.rows,
-            "steps": list(one.steps),
-            "left_undone": list(one.left_undone),
+            "table": f"{restored.source}.{restored.table}",
+            "backup": restored.backup_id,
+            "relation": restored.relation,
+            "rows": restored.rows,
+            "steps": list(restored.steps),
+            "left_undone": list(restored.left_undone),
             "done": not dry_run,
         }
-        for one in done
+        for restored in done
     ]
     if as_json:
-        print_json(rows[0] if len(rows) == 1 else rows)
+        print_json(rows[0] if one else rows)
         return
     for row in rows:
         verb = "would be restored" if dry_run else "restored"
