@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.abc import Buffer
 from psycopg.sql import SQL
 
 from platform_assets.errors import Conflict
@@ -184,28 +186,34 @@ def read_rows(
                 yield from batches
 
 
-def _blocks_of(copy: psycopg.Copy, server: psycopg.pq.abc.PGconn, batch_rows: int) -> Iterator[list[bytes]]:
+def _blocks_of(copy: psycopg.Copy, server: psycopg.pq.abc.PGconn, batch_rows: int) -> Iterator[list[Buffer]]:
     """At most `batch_rows` rows and about READ_BYTES each: the server sends one message per row, its header before the first.
 
     Rows that have come already are taken from libpq itself; psycopg's own read() waits for more and ends the COPY, but costs two
     microseconds each, which would be twice what the server needs.
     """
-    block: list[bytes] = []
-    size, begun = 0, False
-    while True:
-        count, data = server.get_copy_data(1)
-        row = bytes(data) if count > 0 else bytes(copy.read())
-        if not begun:
-            begun, row = True, row[len(copy_binary.HEADER) :]
-            if not row:
-                continue
-        if row == copy_binary.TRAILER:
-            break
-        block.append(row)
-        size += len(row)
-        if len(block) >= batch_rows or size >= READ_BYTES:
+    begun = copy.read()[len(copy_binary.HEADER) :]
+    block: list[Buffer] = [begun] if begun and begun != copy_binary.TRAILER else []
+    size, ended = len(begun), begun == copy_binary.TRAILER
+    while not ended:
+        for count, data in map(server.get_copy_data, repeat(1, batch_rows - len(block))):
+            if count <= len(copy_binary.TRAILER):
+                break
+            block.append(data)
+            size += count
+            if size >= READ_BYTES:
+                break
+        if len(block) < batch_rows and size < READ_BYTES:
+            row = data if count > 0 else copy.read()
+            ended = row == copy_binary.TRAILER
+            if not ended:
+                block.append(row)
+                size += len(row)
+        if block and (ended or len(block) >= batch_rows or size >= READ_BYTES):
             yield block
             block, size = [], 0
     if block:
         yield block
     assert not copy.read()  # the end, which psycopg must see
+
+

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg.abc import Buffer
 
 from platform_assets.errors import PlatformError
 from platform_assets.storage.arrow_memory import bits, int32s
@@ -31,7 +32,7 @@ def as_read(quoted: str, kind: pa.DataType, sql_type: str) -> str:
     return f"{quoted}::text" if pa.types.is_string(kind) or pa.types.is_decimal(kind) else f"{quoted}::{sql_type}"
 
 
-def decode(rows: Sequence[bytes], columns: Sequence[tuple[str, pa.DataType]]) -> pa.RecordBatch:
+def decode(rows: Sequence[Buffer], columns: Sequence[tuple[str, pa.DataType]]) -> pa.RecordBatch:
     """Whole rows, as the server sent them, to a batch. Raises PlatformError naming a column with a value that its type cannot hold."""
     lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
     data = b"".join((*rows, bytes(16)))  # gathering under a NULL may look a few bytes beyond the last cell
