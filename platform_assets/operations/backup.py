@@ -18,7 +18,7 @@ import pyarrow as pa
 from platform_assets import __version__
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INSTANT, INT64, STRING
-from platform_assets.errors import DamagedBackup, NoSuchTable, PlatformError
+from platform_assets.errors import Conflict, DamagedBackup, NoSuchTable, PlatformError
 from platform_assets.operations.governing import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -28,10 +28,10 @@ from platform_assets.storage.files import room_in
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backup_writer import write_backup
 from platform_assets.storage.rows.backups import Backup, Level, VerifyResult, damaged, damaged_backups, list_backups, verify
-from platform_assets.storage.server.sessions import Connection, connected
+from platform_assets.storage.server.sessions import Connection, one_moment
 from platform_assets.storage.warehouse.bulk import read_rows
 from platform_assets.storage.warehouse.names import column_names
-from platform_assets.storage.warehouse.relations import find
+from platform_assets.storage.warehouse.relations import find, held_still
 from platform_assets.storage.warehouse.restored_tables import definition
 
 Progress = Callable[[str, int], None]
@@ -63,9 +63,8 @@ class Snapshot:
 
 @contextmanager
 def snapshot(catalog: Catalog) -> Iterator[Snapshot]:
-    """What is read in it is as it was at the first read, whatever is published meanwhile. Raises DatabaseUnavailable."""
-    with connected(catalog.url) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    """What is read in it is as it was when it was opened, whatever is published meanwhile. Raises DatabaseUnavailable."""
+    with one_moment(catalog.url) as connection:
         yield Snapshot(connection, uuid4().hex[:12])
 
 
@@ -75,7 +74,7 @@ def back_up_table(
     """Streams the current table, ordered by its key, into a new backup folder; older backups stay.
 
     `at` is the snapshot that it shares with other tables; one of its own without. Raises NoSuchTable when the table has no latest state in
-    the warehouse yet, StoreUnwritable when there is no room; then nothing is left.
+    the warehouse yet, Conflict when it was rewritten since the snapshot, StoreUnwritable when there is no room; then nothing is left.
     """
     if record.schema_name is None or record.relation is None:
         raise NoSuchTable(f"{record.source}.{record.table_name} has no latest state yet: run platform-assets ingest first.")
@@ -84,7 +83,8 @@ def back_up_table(
             return back_up_table(settings, catalog, record, at=own, progress=progress)
     folder = Home(settings.home).backups(record.source, record.table_name)
     known = list_backups(folder)
-    with at.connection.transaction(), room_in(Home(settings.home).store):
+    # rolled back, a part of a transaction gives its locks back: who changes the table's columns need not wait for the other tables
+    with at.connection.transaction(force_rollback=True), room_in(Home(settings.home).store):
         now = _as_of(at.connection, record)
         table, rows = _own_rows(at.connection, now)
         backup = write_backup(
@@ -102,13 +102,18 @@ def back_up_table(
 
 
 def _as_of(connection: Connection, record: TableRecord) -> TableRecord:
-    """The table's record as the snapshot sees it: it may have been published again since the caller looked."""
+    """The table's record as the snapshot sees it (it may have been published again since the caller looked); the table is locked then."""
     row = connection.execute(
         "SELECT schema, key, published_load_id, schema_name, relation FROM catalog.tables WHERE source = %s AND table_name = %s",
         (record.source, record.table_name),
     ).fetchone()
     if row is None or row[3] is None:
         raise NoSuchTable(f"{record.source}.{record.table_name} had no latest state when the snapshot was taken.")
+    if not held_still(connection, row[3], row[4]):
+        raise Conflict(
+            f"{record.source}.{record.table_name} was rewritten or replaced after the moment of this backup, so its rows of that moment "
+            "can no longer be read. No backup was made: run it again."
+        )
     return replace(record, schema=row[0], key=tuple(row[1]), published_load_id=row[2], schema_name=row[3], relation=row[4])
 
 

@@ -15,7 +15,7 @@ import pytest
 from warehouse_tables import CHILD, DISCONNECTED, NEW, OLD, PARENT, USERS, put, query
 
 from platform_assets import __version__
-from platform_assets.errors import DatabaseUnavailable, NoSuchTable, PlatformError, StoreUnwritable
+from platform_assets.errors import Conflict, DatabaseUnavailable, NoSuchTable, PlatformError, StoreUnwritable
 from platform_assets.operations.backup import back_up_table, backups_of, chosen_tables, find_backup, snapshot, verify_backup
 from platform_assets.operations.drill import drill
 from platform_assets.settings import BackupSettings
@@ -56,6 +56,32 @@ def test_the_tables_of_one_snapshot_are_of_one_moment(settings, catalog):
     assert [row for batch in parents.batches(["id"]) for row in batch.column(0).to_pylist()] == [7]
     assert children.rows == 1
     assert children.facts["snapshot"] == parents.facts["snapshot"]
+
+
+REWRITING = {
+    "columns": "ALTER TABLE lms.courses ALTER title TYPE varchar(30) USING title || '!'",
+    "emptied": "TRUNCATE lms.courses",
+    "replaced": "CREATE TABLE lms.new (LIKE lms.courses); DROP TABLE lms.courses; ALTER TABLE lms.new RENAME TO courses",
+    "gone": "DROP TABLE lms.courses",
+}
+
+
+@pytest.mark.parametrize("change", REWRITING)
+def test_a_table_that_is_rewritten_after_the_snapshot_is_not_backed_up_as_an_empty_one(change, settings, catalog, database):
+    """PostgreSQL shows the rows of a rewritten table to no older snapshot: it would look empty, and prove true."""
+    record = put(catalog, "lms", PARENT, [{"id": 7, "title": "x"}])
+    with snapshot(catalog) as at:
+        query(database, REWRITING[change])
+        with pytest.raises(Conflict, match="run it again"):
+            back_up_table(settings, catalog, record, at=at)
+    assert list_backups(Home(settings.home).backups("lms", "courses")) == []
+
+
+def test_a_backup_keeps_no_table_locked_that_it_has_read(settings, catalog, database):
+    record = put(catalog, "lms", PARENT, [{"id": 7, "title": "x"}])
+    with snapshot(catalog) as at:
+        back_up_table(settings, catalog, record, at=at)
+        query(database, "SET lock_timeout = '1s'; ALTER TABLE lms.courses ADD COLUMN later text")
 
 
 def test_a_column_that_came_after_the_snapshot_is_not_looked_for_in_it(settings, catalog):
@@ -178,6 +204,23 @@ record = catalog.table("lms.users")
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 back_up_table(settings, catalog, record)
 """
+
+
+VERIFIED = """
+import resource, sys
+from pathlib import Path
+from platform_assets.operations.backup import find_backup, verify_backup
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
+
+settings, catalog = Settings(Path(sys.argv[1]), database_url=sys.argv[2]), Catalog(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+assert verify_backup(settings, catalog, find_backup(settings, "lms", "users")).ok
+"""
+
+
+def test_verifying_needs_no_room(settings, catalog, kept, database):
+    assert in_process(VERIFIED, settings, database).returncode == 0
 
 
 def left(settings) -> list[Path]:

@@ -7,13 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import psycopg
 import pytest
 from warehouse_tables import DISCONNECTED, NAMES, NEW, NEW_NAMES, OLD_NAMES, PARENT, USERS, put, query, restored
 
 from platform_assets.errors import DamagedBackup, DatabaseUnavailable
-from platform_assets.operations.backup import find_backup
+from platform_assets.operations.backup import back_up_table, find_backup
+from platform_assets.operations.drill import drill
 from platform_assets.operations.restore import Target, restore
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
@@ -43,7 +48,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import psycopg
-from platform_assets.operations.backup import find_backup
+from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.restore import Target, restore
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -113,3 +118,43 @@ def test_a_server_that_goes_away_in_the_middle_leaves_the_table_as_it_was(catalo
         restore(catalog, [kept], Target(in_place=True), run_id="test", progress=gone)
     assert query(database, NAMES.format("lms.users")) == NEW_NAMES
     assert query(database, "SELECT relname FROM pg_class WHERE relname LIKE 'restoring%'") == []
+
+
+@pytest.fixture
+def small_disk(database: str) -> Iterator[Path]:
+    """A disk of 2 MB on which the database makes all new tables."""
+    folder = Path(tempfile.mkdtemp(prefix="pd-"))
+    folder.chmod(0o755)
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode:
+        folder.rmdir()
+        pytest.skip("only root can mount a small disk")
+    owner = Path(query(database, "SHOW data_directory")[0][0]).stat()
+    os.chown(folder, owner.st_uid, owner.st_gid)
+    name = query(database, "SELECT current_database()")[0][0]
+    space = f"s_{name}"
+    query(database, f"CREATE TABLESPACE {space} LOCATION '{folder}'")
+    query(database, f"ALTER DATABASE {name} SET default_tablespace = {space}")
+    yield folder
+    query(database, f"ALTER DATABASE {name} RESET default_tablespace")
+    query(database, f"DROP TABLESPACE {space}")
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+def test_a_server_s_disk_that_is_full_is_said_and_its_space_given_back(settings, catalog, database, small_disk):
+    query(database, "ALTER TABLE IF EXISTS lms.users SET TABLESPACE pg_default")
+    put(catalog, "lms", USERS, [])
+    rows = [{"id": number, "name": f"{number:0200d}"} for number in range(20_000)]
+    query(database, "ALTER TABLE lms.users SET TABLESPACE pg_default; ALTER INDEX lms.users_pkey SET TABLESPACE pg_default")
+    with psycopg.connect(database) as connection, connection.cursor().copy("COPY lms.users (id, name, _instance) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row((row["id"], row["name"], "default"))
+    kept = back_up_table(settings, catalog, catalog.table("lms.users"))
+    for target in (Target(in_place=True), Target()):
+        with pytest.raises(DatabaseUnavailable, match="No space left on device"):
+            restored(catalog, kept, target)
+        assert query(database, "SELECT count(*) FROM lms.users") == [(20_000,)]
+        query(database, "CHECKPOINT")
+        assert shutil.disk_usage(small_disk).used < 200_000
+    with pytest.raises(DatabaseUnavailable, match="No space left on device"):
+        drill(settings, catalog, kept)

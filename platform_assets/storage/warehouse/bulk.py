@@ -215,5 +215,3 @@ def _blocks_of(copy: psycopg.Copy, server: psycopg.pq.abc.PGconn, batch_rows: in
     if block:
         yield block
     assert not copy.read()  # the end, which psycopg must see
-
-
