@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from bulk import platform_assets, query, settled
 
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.database import warehouse_url
+from platform_assets.storage.server.database_url import with_database
 from platform_assets.storage.server.folder import pg_bin
 
 BACKUP = """
@@ -46,26 +46,25 @@ def seconds(command: list[str]) -> float:
 
 
 def commands(home: Path, url: str, work: Path) -> dict[str, list[str]]:
-    other = url.rpartition("/")[0] + f"/{OTHER}"
     programs = pg_bin()
     return {
         "pg_dump": [str(programs / "pg_dump"), "-Fc", "-Z1", "-t", TABLE, "-f", str(work / "table.dump"), url],
         "backup": [sys.executable, "-c", BACKUP, str(home), url, TABLE],
-        "pg_restore": [str(programs / "pg_restore"), "-d", other, str(work / "table.dump")],
+        "pg_restore": [str(programs / "pg_restore"), "-d", with_database(url, OTHER), str(work / "table.dump")],
         "restore": [platform_assets(), "--home", str(home), "restore", TABLE],
     }
 
 
-def fresh(url: str, name: str) -> None:
+def fresh(home: Path, url: str, name: str) -> None:
     """What the restores need: no table of an earlier round."""
     if name == "pg_restore":
         query(url, f"DROP DATABASE IF EXISTS {OTHER}")
         query(url, f"CREATE DATABASE {OTHER}")
-        query(url.rpartition("/")[0] + f"/{OTHER}", "CREATE SCHEMA bench")
+        query(with_database(url, OTHER), "CREATE SCHEMA bench")
     if name == "restore":
         query(url, f"DROP TABLE IF EXISTS {TABLE}_restored")
     if name == "backup":
-        shutil.rmtree(Path(os.environ["BENCH_HOME"]) / "store" / "backups", ignore_errors=True)
+        shutil.rmtree(home / "store" / "backups", ignore_errors=True)
 
 
 def measure(home: Path, rows: int, rounds: int, codec: str) -> dict[str, object]:
@@ -77,17 +76,16 @@ def measure(home: Path, rows: int, rounds: int, codec: str) -> dict[str, object]
         settled(member)
     subprocess.run([platform_assets(), "--home", str(home), "ingest"], check=True, capture_output=True)
     url = warehouse_url(Home(home), None)
-    os.environ["BENCH_HOME"] = str(home)
     with tempfile.TemporaryDirectory(prefix="platform-backups-") as work:
         todo = commands(home, url, Path(work))
         best: dict[str, float] = {}
         for _ in range(rounds):
             for name, command in todo.items():
-                fresh(url, name)
+                fresh(home, url, name)
                 best[name] = min(best.get(name, 1e9), seconds(command))
         peaks = {}
         for name in ("backup", "restore"):
-            fresh(url, name)
+            fresh(home, url, name)
             peaks[name] = round(process_tree.run(todo[name], home=home, watch=True).peak / 1e6)
     size = sum(file.stat().st_size for file in (home / "store" / "backups").rglob("*.avro"))
     return {

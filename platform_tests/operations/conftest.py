@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from uuid import uuid4
-
-import psycopg
 import pytest
-from psycopg import sql
 from warehouse_tables import CHILD, NEW, OLD, PARENT, USERS, put, query
 
 from platform_assets.operations.backup import back_up_table, snapshot
@@ -15,7 +10,6 @@ from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backups import Backup
-from platform_assets.storage.server.embedded import ServerAddress
 
 
 @pytest.fixture
@@ -34,17 +28,6 @@ def kept(settings: Settings, catalog: Catalog) -> Backup:
     made = back_up_table(settings, catalog, put(catalog, "lms", USERS, OLD))
     put(catalog, "lms", USERS, NEW)
     return made
-
-
-@pytest.fixture
-def elsewhere(server: ServerAddress) -> Iterator[str]:
-    """Another, empty database."""
-    name = f"x_{uuid4().hex[:12]}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield server.url(name)
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
