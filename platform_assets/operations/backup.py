@@ -19,7 +19,7 @@ from platform_assets import __version__
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INSTANT, INT64, STRING
 from platform_assets.errors import Conflict, DamagedBackup, NoSuchTable, PlatformError
-from platform_assets.operations.governing import contract_version
+from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import BackupRecord, TableRecord
