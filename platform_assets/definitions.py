@@ -13,7 +13,7 @@ from platform_assets.defs.checks import CHECKS  # noqa: E402
 from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro  # noqa: E402
 from platform_assets.defs.jobs import JOBS  # noqa: E402
 from platform_assets.defs.platform import Platform  # noqa: E402
-from platform_assets.defs.sensors import SCHEDULES, SENSORS  # noqa: E402
+from platform_assets.defs.sensors import SENSORS, nightly_backup  # noqa: E402
 from platform_assets.defs.topics import topic_definitions  # noqa: E402
 from platform_assets.settings import Settings  # noqa: E402
 
@@ -37,7 +37,7 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
         asset_checks=list(CHECKS),
         jobs=[*JOBS, *topics.jobs],
         sensors=list(SENSORS),
-        schedules=[*SCHEDULES, *topics.schedules],
+        schedules=[nightly_backup(settings), *topics.schedules],
         resources=resources,
         executor=dg.in_process_executor,
     )

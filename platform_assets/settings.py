@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,26 @@ from platform_assets.versions.evidence import naive
 from platform_assets.versions.keys import checked_source
 
 FORMAT_VERSION = 1
+BACKUP_CODECS = ("deflate", "snappy", "zstandard")
+
+
+@dataclass(frozen=True)
+class BackupSettings:
+    """How and when tables are backed up, and which backups `prune` keeps; with every keep_ at 0 it removes none."""
+
+    codec: str = "snappy"
+    schedule: str = "0 2 * * *"
+    """Cron, in UTC; empty: no schedule."""
+    rejects: bool = False
+    """Whether the table's rejected rows go with it."""
+    keep_last: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+
+    @property
+    def prunes(self) -> bool:
+        return any((self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly))
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,7 @@ class Settings:
     threads: int = 0
     settle_seconds: float = 2.0
     """A dump younger than this may still be growing."""
+    backup: BackupSettings = field(default_factory=BackupSettings)
 
     def source(self, name: str) -> SourceSettings:
         """What platform.yaml says of a source; the defaults for one it does not name."""
@@ -52,6 +73,7 @@ class Settings:
         limits = _fill(Limits, data.pop("limits", None) or {}, f"{path}: limits")
         engine = data.pop("engine", None) or {}
         _refuse_unknown(engine, {"memory_limit", "threads"}, f"{path}: engine")
+        backup = _backup(data.pop("backup", None) or {}, f"{path}: backup")
         _refuse_unknown(data, {"settle_seconds"}, str(path))
         sources = {
             name: _source(name, body or {}, limits, f"{path}: sources.{name}", root, environment) for name, body in raw_sources.items()
@@ -63,6 +85,7 @@ class Settings:
             memory_limit=str(engine.get("memory_limit", cls.memory_limit)),
             threads=int(engine.get("threads", 0)),
             settle_seconds=float(data.get("settle_seconds", cls.settle_seconds)),
+            backup=backup,
         )
 
 
@@ -102,6 +125,27 @@ def _fill(kind: Any, given: Mapping[str, Any], place: str) -> Any:
             value = tuple(str(item) for item in items)
         values[f.name] = value
     return kind(**values)
+
+
+def _backup(body: Mapping[str, Any], place: str) -> BackupSettings:
+    """YAML reads a bare off as false and on as true: the schedule takes both."""
+    if not isinstance(body, Mapping):
+        raise SettingsError(f"{place} must be a mapping.")
+    body = dict(body)
+    schedule = body.pop("schedule", True)
+    schedule = (BackupSettings.schedule if schedule else "") if isinstance(schedule, bool) or schedule is None else str(schedule)
+    if schedule and len(schedule.split()) != 5:
+        raise SettingsError(f"{place}.schedule: {schedule!r} is neither off nor five fields of cron, as in '0 2 * * *'.")
+    settings: BackupSettings = _fill(BackupSettings, body, place)
+    if settings.codec not in BACKUP_CODECS:
+        raise SettingsError(f"{place}.codec: {settings.codec!r} is none of {', '.join(BACKUP_CODECS)}.")
+    if not isinstance(settings.rejects, bool):
+        raise SettingsError(f"{place}.rejects: {settings.rejects!r} is neither true nor false.")
+    for name in ("keep_last", "keep_daily", "keep_weekly", "keep_monthly"):
+        number = getattr(settings, name)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            raise SettingsError(f"{place}.{name}: {number!r} is no count of backups.")
+    return replace(settings, schedule=schedule)
 
 
 def _gpg(body: Mapping[str, Any], place: str, home: Path, environment: Mapping[str, str]) -> GpgOptions:

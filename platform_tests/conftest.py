@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,9 +59,9 @@ def server() -> Iterator[ServerAddress]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def database(server: ServerAddress) -> Iterator[str]:
-    """The URL of a fresh, empty database; dropped afterwards together with the connections that a test left open."""
+@contextmanager
+def fresh_database(server: ServerAddress) -> Iterator[str]:
+    """A fresh, empty database; dropped afterwards together with the connections that a test left open."""
     import psycopg
     from psycopg import sql
 
@@ -80,6 +81,20 @@ def mariadb() -> Iterator[MariaDb]:
         pytest.skip(f"{', '.join(missing)} not found: install mariadb-server and mariadb-client to compare with the native server")
     with MariaDb.running() as server:
         yield server
+
+
+@pytest.fixture
+def database(server: ServerAddress) -> Iterator[str]:
+    """The URL of a fresh, empty database."""
+    with fresh_database(server) as url:
+        yield url
+
+
+@pytest.fixture
+def elsewhere(server: ServerAddress) -> Iterator[str]:
+    """Another one."""
+    with fresh_database(server) as url:
+        yield url
 
 
 @pytest.fixture

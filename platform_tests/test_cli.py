@@ -270,7 +270,19 @@ def test_the_home_stands_before_or_after_the_command_or_in_the_environment(inges
 
 @pytest.mark.parametrize(
     "arguments",
-    [["dumps"], ["tables"], ["show", "x"], ["sql", "select 1"], ["rejects"], ["backup"], ["verify"], ["restore", "x"], ["url"], ["ingest"]],
+    [
+        ["dumps"],
+        ["tables"],
+        ["show", "x"],
+        ["sql", "select 1"],
+        ["rejects"],
+        ["backup"],
+        ["verify"],
+        ["prune"],
+        ["restore", "x"],
+        ["url"],
+        ["ingest"],
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_a_home_that_is_not_there_is_said_and_not_made(arguments, tmp_path, call):
@@ -311,17 +323,61 @@ def test_no_file_of_the_store_holds_the_password(backed_up):
 # backups
 
 
-def test_a_restore_stands_beside_the_table_and_a_name_that_is_taken_is_refused(backed_up, call):
-    code, out, _ = call("restore", "hr.jobs", "--home", backed_up, "--json")
-    assert code == 0
-    assert set(json.loads(out)) == documented("restore")
-    assert json.loads(out)["relation"] == "hr.jobs_restored"
-    for taken in ([], ["--as", "jobs"], ["--as", "departments"]):
-        code, out, err = call("restore", "hr.jobs", *taken, "--home", backed_up)
+def test_a_restore_stands_beside_the_table_twice_the_same_and_a_name_that_is_taken_is_refused(backed_up, call):
+    for _ in range(2):
+        code, out, _ = call("restore", "hr.jobs", "--home", backed_up, "--json")
+        assert code == 0
+        assert set(json.loads(out)) == documented("restore")
+        assert json.loads(out)["relation"] == "hr.jobs_restored"
+    for taken in ("jobs", "departments"):
+        code, out, err = call("restore", "hr.jobs", "--as", taken, "--home", backed_up)
         assert (code, out) == (2, "")
-        assert "--as" in err or "name" in err, err
+        assert "--as" in err and "stands already" in err
     assert json.loads(call("sql", "select count(*) as n from hr.departments", "--home", backed_up, "--json")[1]) == [{"n": 5}]
     assert call("restore", "hr.jobs", "--as", "jobs_again", "--home", backed_up)[0] == 0
+
+
+def test_a_dry_run_says_what_a_restore_would_do_and_does_nothing(backed_up, call):
+    code, out, _ = call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", backed_up)
+    assert (code, out.split(" from ")[0]) == (0, "8 rows of hr.jobs would be restored")
+    assert json.loads(call("sql", "select to_regclass('hr.dry') as found", "--home", backed_up, "--json")[1]) == [{"found": None}]
+    assert json.loads(call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", backed_up, "--json")[1])["done"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--as", "x", "--in-place"], ["--from", "x.avro", "--backup", "y"]], ids=lambda arguments: " ".join(arguments)
+)
+def test_options_of_restore_that_exclude_each_other(arguments, backed_up, call):
+    code, out, err = call("restore", "hr.jobs", *arguments, "--home", backed_up)
+    assert (code, out) == (2, "")
+    assert "exclude each other" in err
+
+
+def test_a_source_is_restored_as_one_and_takes_no_name(backed_up, call):
+    code, _, err = call("restore", "hr", "--as", "x", "--home", backed_up)
+    assert code == 2 and "hr is a source" in err
+    code, _, err = call("restore", "hr", "--home", backed_up)
+    assert code == 2 and "There is no backup" in err, "not every table of hr has one"
+
+
+def test_prune_without_a_policy_removes_nothing_and_says_how_to_state_one(backed_up, call):
+    code, out, err = call("prune", "--home", backed_up)
+    assert (code, out) == (2, "")
+    assert "keep_last" in err
+
+
+def test_prune_lists_what_it_removes_with_the_keys_documented(backed_up, call):
+    settings = backed_up / "platform.yaml"
+    before = settings.read_text()
+    try:
+        settings.write_text(before + "\nbackup: {keep_last: 1}\n")
+        (folder,) = [path.parent for path in (backed_up / "store" / "backups" / "hr").rglob("manifest.json")]
+        code, out, _ = call("prune", "hr", "--home", backed_up, "--json")
+        assert (code, json.loads(out)) == (0, []), "the only one stays"
+        assert {"removed", "bytes"} < documented("prune")
+        assert folder.is_dir()
+    finally:
+        settings.write_text(before)
 
 
 def test_a_restore_in_place_twice_gives_the_rows_once(backed_up, call):
@@ -334,10 +390,6 @@ def test_a_table_without_backup_is_not_restored(backed_up, call):
     code, _, err = call("restore", "lms.courses", "--home", backed_up)
     assert code == 2
     assert "platform-assets backup" in err
-
-
-def test_beside_and_in_place_exclude_each_other(backed_up, call):
-    assert call("restore", "hr.jobs", "--as", "x", "--in-place", "--home", backed_up)[0] == 2
 
 
 def test_a_flipped_byte_in_a_backup_is_exit_code_2_and_is_not_restored(backed_up, call):

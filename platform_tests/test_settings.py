@@ -8,7 +8,7 @@ import pytest
 
 from platform_assets.dictionary.source import DelimitedOptions, Limits, Retention, SourceSettings
 from platform_assets.errors import SettingsError, UnknownSource
-from platform_assets.settings import Settings
+from platform_assets.settings import BackupSettings, Settings
 
 FULL = r"""
 format_version: 1
@@ -137,3 +137,28 @@ def test_the_secrets_of_gpg_come_from_the_variables_that_are_named_and_are_not_s
     assert (gpg.passphrase, gpg.keyring, gpg.key) == ("s3cret", str(tmp_path / "keys"), None)
     assert (settings.source("hr").gpg.key_env, settings.source("hr").gpg.key) == ("K", None)
     assert "s3cret" not in repr(settings)
+
+
+BACKUPS = {
+    "backup: {codec: zstandard, keep_last: 3, rejects: true}": BackupSettings("zstandard", keep_last=3, rejects=True),
+    "backup: {schedule: off}": BackupSettings(schedule=""),
+    "backup: {schedule: on}": BackupSettings(),
+    "backup: {schedule: '30 4 * * 1'}": BackupSettings(schedule="30 4 * * 1"),
+    "backup:": BackupSettings(),
+}
+
+
+@pytest.mark.parametrize("text", BACKUPS)
+def test_how_tables_are_backed_up(text: str, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(text)
+    assert Settings.load(tmp_path, {}).backup == BACKUPS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{codec: lzma}", "{schedule: nightly}", "{keep_last: -1}", "{keep_daily: all}", "{rejects: maybe}", "{keep_hourly: 1}", "[1]"],
+)
+def test_what_backups_cannot_be_is_refused_by_its_key(text: str, tmp_path: Path) -> None:
+    (tmp_path / "platform.yaml").write_text(f"backup: {text}")
+    with pytest.raises(SettingsError, match="backup"):
+        Settings.load(tmp_path, {})

@@ -20,7 +20,7 @@ from platform_assets.errors import PlatformError
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
     *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, listings.sql, listings.rejects),
-    *(backups.backup, backups.verify, backups.restore, services.up, services.down, services.status, services.url),
+    *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:

@@ -1,7 +1,9 @@
-"""The commands that back tables up, prove backups, and restore them."""
+"""The commands that back tables up, prove backups, take old ones away, and restore them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,19 +13,25 @@ from platform_assets.cli.output import Progress, err, out, print_json, print_row
 from platform_assets.cli.program import ALL_WELL, FAILED, HomeOption, JsonOption, catalog_of, existing, fail
 from platform_assets.errors import Conflict
 
+TableOrSource = Annotated[str | None, typer.Argument(help="source.table, or a source; without it every table.", metavar="[TABLE|SOURCE]")]
+
 
 def backup(
-    table: Annotated[str | None, typer.Argument(help="source.table; without it every table.")] = None,
+    table: TableOrSource = None,
+    with_rejects: Annotated[bool, typer.Option("--with-rejects", help="Back up each table's rejected rows as well.")] = False,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Back up tables as Avro with a manifest, prove each backup, and try its restore."""
+    """Back up tables, all as they are at one moment, as Avro with a manifest; prove each backup, and try its restore."""
     from platform_assets.operations import listings
+    from platform_assets.operations.backup import chosen_tables
 
     settings = existing(home)
+    if with_rejects:
+        settings = replace(settings, backup=replace(settings.backup, rejects=True))
     with Progress() as progress:
         catalog = catalog_of(settings)
-        keys = [catalog.table(table).table_key] if table else [record.table_key for record in catalog.tables() if record.relation]
+        keys = [record.table_key for record in chosen_tables(catalog, table)]
         if not keys:
             fail("there is no table to back up yet: platform-assets ingest")
         from platform_assets.defs.runs import Runner
@@ -39,7 +47,8 @@ def backup(
 
 
 def verify(
-    table: Annotated[str | None, typer.Argument(help="source.table; without it every table.")] = None,
+    table: TableOrSource = None,
+    files: Annotated[bool, typer.Option("--files", help="Only the files' sizes and hashes: fast, no record is read.")] = False,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -54,7 +63,7 @@ def verify(
         for backup_ in found:
             name = f"{backup_.source}.{backup_.table.name}"
             progress(f"verify {name}", backup_.backup_id, backup_.rows)
-            result = verify_backup(settings, catalog, backup_)
+            result = verify_backup(settings, catalog, backup_, level="files" if files else "records")
             rows.append(
                 {"table": name, "backup": backup_.backup_id, "rows": backup_.rows, "ok": result.ok, "problems": list(result.problems)}
             )
@@ -63,37 +72,109 @@ def verify(
     raise typer.Exit(ALL_WELL if all(row["ok"] for row in rows) else FAILED)
 
 
-def restore(
-    table: Annotated[str, typer.Argument(help="source.table")],
-    as_: Annotated[str | None, typer.Option("--as", help="Restore beside the table, under this name, in the same schema.")] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Put the restored rows in the table's place, by a swap.")] = False,
-    backup_id: Annotated[str | None, typer.Option("--backup", help="Which backup; default: the newest.")] = None,
+def prune(
+    table: TableOrSource = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Restore a table from a proven backup: beside it (default <table>_restored), or in its place."""
-    from platform_assets.operations.backup import find_backup, restore_table
+    """Remove the backups that platform.yaml (backup: keep_...) does not keep. The last verified one of a table always stays."""
+    from platform_assets.operations.backup import chosen_tables
+    from platform_assets.operations.prune import prune as pruned
+
+    settings = existing(home)
+    if not settings.backup.prunes:
+        fail("platform.yaml keeps every backup: set keep_last, keep_daily, keep_weekly or keep_monthly under backup.")
+    catalog = catalog_of(settings)
+    gone = [one for record in chosen_tables(catalog, table) for one in pruned(settings, catalog, record, dry_run=dry_run)]
+    rows = [
+        {
+            "table": f"{one.source}.{one.table.name}",
+            "backup": one.backup_id,
+            "created_at": one.created_at,
+            "rows": one.rows,
+            "bytes": one.bytes,
+            "removed": not dry_run,
+        }
+        for one in gone
+    ]
+    print_rows(rows, as_json=json_, empty="Nothing is to be removed.")
+
+
+def restore(
+    table: Annotated[str, typer.Argument(help="source.table, or a source: all of its tables.", metavar="TABLE|SOURCE")],
+    as_: Annotated[str | None, typer.Option("--as", help="Restore beside the table, under this name, in the same schema.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Put the restored rows in the table's place, by a swap.")] = False,
+    backup_id: Annotated[str | None, typer.Option("--backup", help="Which backup; default: the newest.")] = None,
+    file: Annotated[Path | None, typer.Option("--from", help="Restore from this Avro file, whoever wrote it.", dir_okay=False)] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Restore into this PostgreSQL (a URL) instead of the warehouse.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup and say what would be done; change nothing.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Restore from proven backups: beside the table (default <table>_restored), in its place, or into another PostgreSQL."""
+    from platform_assets.operations.restore import Restored, Target
 
     if as_ and in_place:
         fail("--as and --in-place exclude each other.")
+    if file and backup_id:
+        fail("--from and --backup exclude each other.")
     settings = existing(home)
+    target = Target(as_, in_place, to)
     with Progress() as progress:
         catalog = catalog_of(settings)
-        record = catalog.table(table)
-        found = find_backup(settings, record.source, record.table_name, backup_id)
-        target = None if in_place else as_ or f"{record.table_name}_restored"
 
         def report(name: str, rows: int) -> None:
             progress(f"restore {table}", name, rows)
 
+        options: dict[str, Any] = {"run_id": "command line", "dry_run": dry_run, "progress": report}
         try:
-            done = restore_table(settings, catalog, found, as_name=target, run_id="command line", progress=report)
+            done: list[Restored] = _restored(settings, catalog, table, target, file, backup_id, options)
         except Conflict as error:
-            if in_place:
+            if in_place or "as NAME" in error.message:
                 raise
             fail(f"{error.message} Take another name with --as NAME, or --in-place to replace the table.")
-    row = {"table": f"{done.source}.{done.table}", "backup": done.backup_id, "relation": done.relation, "rows": done.rows}
-    if json_:
-        print_json(row)
-    else:
-        out.print(Text(f"{done.rows:,} rows of {row['table']} restored from backup {done.backup_id} into {done.relation}"))
+    _print_restored(done, dry_run=dry_run, as_json=json_, one=file is not None or not _is_source(catalog, table))
+
+
+def _is_source(catalog: Any, name: str) -> bool:
+    return any(record.relation for record in catalog.tables(source=name))
+
+
+def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path | None, backup_id: str | None, options: Any) -> list[Any]:
+    from platform_assets.operations.backup import find_backup, newest_set
+    from platform_assets.operations.foreign_avro import restore_file
+    from platform_assets.operations.restore import restore as restored
+
+    if file is not None:
+        return [restore_file(settings, catalog, file, table, target, **options)]
+    records = [record for record in catalog.tables(source=table) if record.relation]
+    if not records:
+        record = catalog.table(table)
+        return restored(catalog, [find_backup(settings, record.source, record.table_name, backup_id)], target, **options)
+    if backup_id or target.name:
+        fail(f"{table} is a source: --backup and --as are for one table.")
+    return restored(catalog, newest_set(settings, records), target, **options)
+
+
+def _print_restored(done: list[Any], *, dry_run: bool, as_json: bool, one: bool) -> None:
+    rows = [
+        {
+            "table": f"{restored.source}.{restored.table}",
+            "backup": restored.backup_id,
+            "relation": restored.relation,
+            "rows": restored.rows,
+            "steps": list(restored.steps),
+            "left_undone": list(restored.left_undone),
+            "done": not dry_run,
+        }
+        for restored in done
+    ]
+    if as_json:
+        print_json(rows[0] if one else rows)
+        return
+    for row in rows:
+        verb = "would be restored" if dry_run else "restored"
+        out.print(Text(f"{row['rows']:,} rows of {row['table']} {verb} from backup {row['backup']} into {row['relation']}"))
+        for line in [*row["steps"], *row["left_undone"]]:
+            out.print(Text(f"  {line}"))

@@ -7,6 +7,7 @@ database left undone is asked for again by the sensors and the next ingest, and 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
@@ -14,11 +15,14 @@ import dagster as dg
 from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
-from platform_assets.operations.backup import back_up_table, drill, find_backup
+from platform_assets.errors import Conflict
+from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drift import changes_of, changes_with
+from platform_assets.operations.drill import drill
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.ordering import record_source_order, remedy
 from platform_assets.operations.parse import ParsedVersion, parse_version
+from platform_assets.operations.prune import prune
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
 from platform_assets.operations.register import located
 from platform_assets.operations.retention import put_away_old
@@ -286,24 +290,31 @@ def current_table(context: dg.AssetExecutionContext, platform: PlatformParam, la
     backfill_policy=ONE_RUN,
     kinds={"avro"},
     deps=[current_table],
-    description="The current table as Avro with a manifest of hashes, a new folder each time; older backups stay.",
+    description=(
+        "The current table as Avro with a manifest of hashes, a new folder each time; older backups stay. All tables of a run are read in "
+        "one snapshot of the database."
+    ),
 )
 def backup(context: dg.AssetExecutionContext, platform: PlatformParam) -> None:
-    def back_up(key: str) -> None:
-        record = platform.catalog.table(key)
-        made = back_up_table(platform.settings, platform.catalog, record, progress=platform.progress(f"back up {key}"))
-        context.add_asset_metadata(
-            {
-                "dagster/row_count": made.rows,
-                "dagster/partition_row_count": made.rows,
-                "dagster/uri": made.folder.as_uri(),
-                "backup": made.backup_id,
-                "bytes": made.bytes,
-            },
-            partition_key=key,
-        )
+    with platform.snapshot() as at:
 
-    each(context, platform, back_up)
+        def back_up(key: str) -> None:
+            record = platform.catalog.table(key)
+            made = back_up_table(platform.settings, platform.catalog, record, at=at, progress=platform.progress(f"back up {key}"))
+            context.add_asset_metadata(
+                {
+                    "dagster/row_count": made.rows,
+                    "dagster/partition_row_count": made.rows,
+                    "dagster/uri": made.folder.as_uri(),
+                    "backup": made.backup_id,
+                    "bytes": made.bytes,
+                    "hash of the rows": made.rows_hash,
+                    "snapshot": at.moment,
+                },
+                partition_key=key,
+            )
+
+        each(context, platform, back_up)
 
 
 @dg.asset(
@@ -312,19 +323,25 @@ def backup(context: dg.AssetExecutionContext, platform: PlatformParam) -> None:
     kinds={"postgres"},
     pool=WAREHOUSE_POOL,
     deps=[backup],
-    description="The newest backup of the table restored into a scratch table, compared, and dropped again: proof that it restores.",
+    description=(
+        "The newest backup of the table restored into a scratch schema, compared, and dropped again: proof that it restores. Then backups "
+        "that platform.yaml does not keep are removed."
+    ),
 )
 def restore_drill(context: dg.AssetExecutionContext, platform: PlatformParam) -> None:
     def try_restore(key: str) -> None:
-        source, table = platform.table_of(key)
-        done = drill(platform.settings, platform.catalog, find_backup(platform.settings, source, table))
+        record = platform.catalog.table(key)
+        done = drill(platform.settings, platform.catalog, find_backup(platform.settings, record.source, record.table_name))
+        with suppress(Conflict):  # a restore reads them now: the next drill removes them
+            gone = prune(platform.settings, platform.catalog, record) if done.equal else []
+            context.log.info(f"{key}: {len(gone)} backups removed")
         context.add_asset_metadata(
             {
                 "dagster/row_count": done.rows,
                 "backup": done.backup_id,
                 "seconds": done.seconds,
                 "equal": done.equal,
-                "compared with": done.compared_with,
+                "problem": done.why or "none",
             },
             partition_key=key,
         )

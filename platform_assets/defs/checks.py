@@ -318,7 +318,7 @@ def current_checks(context: dg.AssetCheckExecutionContext, platform: PlatformPar
             "proves_true",
             asset=backup,
             partitions_def=TABLES,
-            description="Every file of the newest backup has its hash, every record decodes.",
+            description="Every file of the newest backup has its hash, every record decodes, and the rows have theirs.",
         ),
     ],
 )
@@ -342,7 +342,16 @@ def drill_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
         if not drilled:
             return Finding(False, {"why": "no drill was recorded: materialize restore_drill"})
         record = max(drilled, key=lambda record: str(record.drill_at))
-        return Finding(bool(record.drill_ok), {"backup": record.backup_id, "when": str(record.drill_at), "rows": record.rows})
+        return Finding(
+            bool(record.drill_ok),
+            {
+                "backup": record.backup_id,
+                "when": str(record.drill_at),
+                "seconds": record.details.get("drill_seconds", 0.0),
+                "rows": record.details.get("drill_rows", record.rows),
+                "problem": record.details.get("drill_problem") or "none",
+            },
+        )
 
     yield from evaluations(context, restore_drill.key, context.partition_keys, find)
 

@@ -21,11 +21,15 @@ def plan_runs(wanted: list[str], registered: list[str]) -> list[list[str]]:
     """
     if len(wanted) <= SINGLES:
         return [[key] for key in wanted]
-    chosen = set(wanted)
+    return neighbours(registered, set(wanted), BATCH)
+
+
+def neighbours(registered: list[str], chosen: set[str], most: int | None = None) -> list[list[str]]:
+    """The chosen keys in stretches without a gap, of at most `most` keys."""
     runs: list[list[str]] = []
     stretch: list[str] = []
     for key in registered:
-        if key in chosen and len(stretch) < BATCH:
+        if key in chosen and len(stretch) < (most or len(registered)):
             stretch.append(key)
             continue
         if stretch:

@@ -9,6 +9,7 @@ import dagster as dg
 import psutil
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PartialDump, PlatformError, StoreUnwritable
+from platform_assets.operations.backup import Snapshot, snapshot
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import VersionRecord
@@ -47,6 +48,7 @@ class Platform:
         self.home = Home(settings.home)
         self._progress = progress
         self._work: ExitStack | None = None
+        self._moment: Snapshot | None = None
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -67,6 +69,18 @@ class Platform:
         if self._work is not None:
             self._work.close()
             self._work = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One moment of the database for backups: that of the block around it, if there is one and its connection lives."""
+        if self._moment is not None and self._moment.open:
+            yield self._moment
+            return
+        with snapshot(self.catalog) as self._moment:
+            try:
+                yield self._moment
+            finally:
+                self._moment = None
 
     @contextmanager
     def turn(self, subject: str) -> Iterator[None]:

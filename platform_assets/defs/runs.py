@@ -101,7 +101,9 @@ class Runner:
         return self._run("refresh_tables", TABLES, list(subjects), done)
 
     def run_backups(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
-        return self._run("back_up_tables", TABLES, keys, done)
+        """back_up_tables for these tables, all of them as they are at one moment, whatever the number of runs."""
+        with self.platform.snapshot():
+            return self._run("back_up_tables", TABLES, keys, done)
 
     def _run(
         self,

@@ -12,13 +12,14 @@ import psutil
 
 from platform_assets.defs.assets import PlatformParam
 from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, ORDER_SOURCES, REFRESH_TABLES
-from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, SOURCES, TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, SOURCES, TABLES, VERSIONS, neighbours, plan_runs, run_tags
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations import ordering
 from platform_assets.operations.register import register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
+from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.catalog.work_requests import record_requests, requests
 
 REGISTERED_PER_TICK = 500
@@ -178,20 +179,25 @@ def _as_old(pid: int, run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
         return False
 
 
-@dg.schedule(
-    job=BACK_UP_TABLES,
-    cron_schedule="0 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every table, every night: back up, verify, drill.",
-)
-def nightly_backup(context: dg.ScheduleEvaluationContext, platform: PlatformParam) -> list[dg.RunRequest] | dg.SkipReason:
-    tables = {record.table_key for record in platform.catalog.tables()}
-    registered = list(context.instance.get_dynamic_partitions(TABLES.name or ""))
-    when = context.scheduled_execution_time.isoformat()
-    stretches = plan_runs([key for key in registered if key in tables], registered)
-    return [dg.RunRequest(run_key=f"{when} {keys[0]}", tags=run_tags(keys)) for keys in stretches] or dg.SkipReason("there is no table yet")
+def nightly_backup(settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule of platform.yaml; without one it is there, stopped, for who wants to start it by hand."""
+
+    @dg.schedule(
+        name="nightly_backup",
+        job=BACK_UP_TABLES,
+        cron_schedule=settings.backup.schedule or BackupSettings.schedule,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING if settings.backup.schedule else dg.DefaultScheduleStatus.STOPPED,
+        description="Every table, in one run and as of one moment where Dagster can: back up, verify, drill, remove what is not kept.",
+    )
+    def scheduled(context: dg.ScheduleEvaluationContext, platform: PlatformParam) -> list[dg.RunRequest] | dg.SkipReason:
+        tables = {record.table_key for record in platform.catalog.tables() if record.relation}
+        registered = list(context.instance.get_dynamic_partitions(TABLES.name or ""))
+        when = context.scheduled_execution_time.isoformat()
+        runs = [dg.RunRequest(run_key=f"{when} {keys[0]}", tags=run_tags(keys)) for keys in neighbours(registered, tables)]
+        return runs or dg.SkipReason("there is no table yet")
+
+    return scheduled
 
 
 SENSORS = (dump_files, stale_orders, stale_tables, lost_runs)
-SCHEDULES = (nightly_backup,)

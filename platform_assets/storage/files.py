@@ -45,7 +45,7 @@ def no_room(folder: Path, reason: str) -> StoreUnwritable:
     free = shutil.disk_usage(folder).free if folder.exists() else 0
     return StoreUnwritable(
         f"{folder} cannot take more files: {reason}. {free / 1e6:,.0f} MB are free there. Nothing unfinished was kept, the old state "
-        "stands: make room (or raise the limit), then run platform-assets ingest again.",
+        "stands: make room (or raise the limit), then run the same again.",
         path=str(folder),
         free=free,
     )

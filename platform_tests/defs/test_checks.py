@@ -1,5 +1,7 @@
 """What the checks say: counts and samples per kind of rule, each version for itself."""
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -9,8 +11,9 @@ from platform_assets.defs.checks import RULE_KINDS
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, run_tags
 from platform_assets.defs.platform import Platform
 from platform_assets.operations.register import register, scan
-from platform_assets.settings import Settings
+from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.home import Home
+from platform_assets.storage.rows.backups import list_backups
 
 DICTIONARY = """
 apiVersion: v3.1.0
@@ -197,3 +200,34 @@ def test_a_backup_with_a_flipped_byte_fails_its_check(platform, instance):
 def test_every_kind_of_rule_belongs_to_exactly_one_check():
     kinds = [kind for names, _ in RULE_KINDS.values() for kind in names]
     assert len(kinds) == len(set(kinds))
+
+
+def test_a_schedule_that_is_off_is_there_and_stopped(platform):
+    settings = replace(platform.settings, backup=BackupSettings(schedule=""))
+    for chosen, status in ((platform.settings, dg.DefaultScheduleStatus.RUNNING), (settings, dg.DefaultScheduleStatus.STOPPED)):
+        schedule = build_definitions(chosen, overrides={"platform": platform}).resolve_schedule_def("nightly_backup")
+        assert schedule.default_status == status
+
+
+def test_tables_of_several_runs_are_backed_up_as_of_one_moment_and_old_backups_go(platform, instance):
+    """The command line's run of one table after the other: a version published in between is in none of the backups."""
+    for table in ("goods", "parts"):
+        folder = platform.home.dumps / "shop" / table
+        folder.mkdir(parents=True)
+        (folder / f"{table}.csv").write_text(GOOD)
+    for found in scan(platform.home, {}, settle_seconds=0).new:
+        register(platform.settings, platform.catalog, found)
+    keys = [record.version for record in platform.catalog.versions()]
+    run(platform, instance, "ingest_dumps", VERSIONS, keys)
+    run(platform, instance, "refresh_tables", TABLES, ["shop.goods", "shop.parts"])
+    platform.settings = replace(platform.settings, backup=BackupSettings(keep_last=1))
+    for _ in range(2):
+        with platform.snapshot() as at:
+            for key in ("shop.goods", "shop.parts"):
+                checks = run(platform, instance, "back_up_tables", TABLES, [key])
+                assert all(check.passed for check in checks.values())
+    backups = [list_backups(platform.home.backups("shop", table)) for table in ("goods", "parts")]
+    assert [[backup.facts["snapshot"] for backup in found] for found in backups] == [[at.moment], [at.moment]]
+    restores = checks["shop.parts", "backup_restores"].metadata
+    assert plain(restores["rows"]) == 2
+    assert plain(restores["seconds"]) >= 0

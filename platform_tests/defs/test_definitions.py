@@ -23,7 +23,7 @@ from platform_assets.defs.instance_folder import config_text, instance_environme
 from platform_assets.defs.io_managers import RawDumpJson
 from platform_assets.defs.jobs import JOBS
 from platform_assets.defs.platform import Platform
-from platform_assets.defs.sensors import SCHEDULES, SENSORS
+from platform_assets.defs.sensors import SENSORS, nightly_backup
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.embedded import EmbeddedServer
@@ -65,7 +65,7 @@ def test_a_check_has_a_description_and_is_kept_per_partition():
     assert [spec.name for spec in found if not spec.description or spec.partitions_def is None or spec.blocking] == []
 
 
-@pytest.mark.parametrize("part", [*JOBS, *SENSORS, *SCHEDULES], ids=lambda part: part.name)
+@pytest.mark.parametrize("part", [*JOBS, *SENSORS, nightly_backup(Settings(Path()))], ids=lambda part: part.name)
 def test_a_job_a_sensor_and_a_schedule_has_a_description(part):
     assert part.description
 

@@ -15,6 +15,7 @@ from platform_assets.defs.sensors import active_keys, dump_files, nightly_backup
 from platform_assets.operations.requests import MAX_ATTEMPTS
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
+from platform_assets.storage.server.sessions import connected
 
 
 @pytest.fixture
@@ -215,14 +216,17 @@ def test_a_table_as_new_as_its_versions_is_left_alone(platform, instance):
 def night(platform, instance):
     at = datetime(2024, 1, 1, 2, tzinfo=UTC)
     with dg.build_schedule_context(instance=instance, resources={"platform": platform}, scheduled_execution_time=at) as context:
-        return nightly_backup(context)
+        return nightly_backup(platform.settings).evaluate_tick(context)
 
 
 def test_every_table_is_backed_up_at_night(platform, tmp_path):
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        assert isinstance(night(platform, instance), dg.SkipReason)
-        stale(platform, *"abcdef")
-        instance.add_dynamic_partitions(TABLES.name, [f"shop.{name}" for name in "abcdef"])
-        requests = night(platform, instance)
+        assert night(platform, instance).skip_message == "there is no table yet"
+        stale(platform, *"abcdefgh")
+        with connected(platform.catalog.url) as connection:
+            connection.execute("UPDATE catalog.tables SET relation = table_name WHERE table_name <> 'g'")
+        instance.add_dynamic_partitions(TABLES.name, [f"shop.{name}" for name in "abcdefgh"])
+        *requests, last = night(platform, instance).run_requests
+    assert last.tags[PARTITION] == "shop.h", "a table that is not published yet is left out"
     assert [request.tags[RANGE_START] for request in requests] == ["shop.a"]
     assert [request.tags[RANGE_END] for request in requests] == ["shop.f"]

@@ -7,42 +7,26 @@ import random
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import fastavro
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
+from stored_backups import NUMBERS, backup, damaged, numbers
 from stored_cases import edge_table, exact_rows, table_of, tables
 
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.types import INT64, STRING
+from platform_assets.dictionary.types import INT64
 from platform_assets.errors import DamagedBackup
 from platform_assets.formats.avro.container import read_header
 from platform_assets.storage.files import TEMPORARY
-from platform_assets.storage.rows.backups import (
-    Backup,
-    BackupWriter,
-    damaged_backups,
-    list_backups,
-    open_backup,
-    prove,
-    verify,
-    write_backup,
-)
-
-NUMBERS = table_of([("n", INT64), ("text", STRING), ("_instance", STRING)], name="numbers")
-
-
-def numbers(count: int, first: int = 0) -> pa.RecordBatch:
-    values = list(range(first, first + count))
-    arrays = [pa.array(values, INT64), pa.array([f"row {value}" for value in values]), pa.array(["default"] * count, STRING)]
-    return pa.RecordBatch.from_arrays(arrays, schema=NUMBERS.arrow_schema())
-
-
-def backup(folder: Path, count: int = 300, first: int = 0) -> Backup:
-    return write_backup(
-        folder, source="shop", table=NUMBERS, batches=[numbers(count, first)], facts={"tool_version": "1"}, part_bytes=2_000
-    )
+from platform_assets.storage.rows.backup_writer import BackupWriter, write_backup
+from platform_assets.storage.rows.backups import Backup, damaged_backups, list_backups, open_backup, prove, verify
+from platform_assets.storage.rows.row_hash import hash_of
+from platform_assets.storage.rows.row_store import RowWriter, StoredRows, numbered
+from platform_assets.storage.rows.stored_table import read_manifest, write_manifest
 
 
 def test_a_backup_is_opened_as_it_was_written(tmp_path: Path) -> None:
@@ -87,7 +71,7 @@ def test_backups_are_listed_oldest_first_and_older_ones_stay(tmp_path: Path) -> 
 
 
 def test_a_backup_whose_name_is_taken_takes_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from platform_assets.storage.rows import backups
+    from platform_assets.storage.rows import backup_writer as backups
 
     first = backup(tmp_path)
     moments = iter([first.created_at, "2031-01-02T03:04:05.000006+00:00"])
@@ -159,36 +143,60 @@ def test_a_whole_backup_proves_true_on_both_levels(level: str, tmp_path: Path) -
     assert (result.files, result.rows, result.bytes, result.level) == (len(new.parts), 300, new.bytes, level)
 
 
-def test_every_flipped_bit_is_found_and_its_file_named(tmp_path: Path) -> None:
+def test_two_thousand_flipped_bits_are_found_and_their_files_named(tmp_path: Path) -> None:
     """PITFALLS 18: fastavro read a flipped bit silently wrong in 326 of 400 cases."""
     new = backup(tmp_path, 60)
-    chance = random.Random(400)
-    found = 0
-    for path in sorted(new.folder.iterdir()):
+    chance = random.Random(2000)
+    files = sorted(new.folder.iterdir())
+    for _ in range(2000):
+        path = chance.choice(files)
         whole = path.read_bytes()
-        for position in chance.sample(range(len(whole)), min(len(whole), 120)):
-            path.write_bytes(whole[:position] + bytes([whole[position] ^ 1 << chance.randrange(8)]) + whole[position + 1 :])
-            result = verify(new, level="files")
-            assert not result.ok
-            assert all(str(path) in problem for problem in result.problems)
-            found += 1
-        path.write_bytes(whole)
-    assert found > 200
+        position = chance.randrange(len(whole))
+        damaged(path, whole[:position] + bytes([whole[position] ^ 1 << chance.randrange(8)]) + whole[position + 1 :])
+        result = verify(new, level=chance.choice(["files", "files", "files", "records"]))  # type: ignore[arg-type]
+        assert result.problems
+        assert all(str(path) in problem or str(new.folder) in problem for problem in result.problems)
+        damaged(path, whole)
     assert verify(new).ok
 
 
-def test_every_file_cut_at_a_block_boundary_is_found_and_named(tmp_path: Path) -> None:
+def test_every_byte_of_a_small_backup_is_proven(tmp_path: Path) -> None:
+    new = backup(tmp_path, 2)
+    for path in sorted(new.folder.iterdir()):
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            damaged(path, whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+            with pytest.raises(DamagedBackup):
+                prove(new, level="files")
+            if path.name == Backup.MANIFEST:
+                with pytest.raises(DamagedBackup):
+                    open_backup(new.folder)
+        damaged(path, whole)
+    assert verify(new).ok
+
+
+@pytest.mark.parametrize("codec", ["deflate", "snappy", "zstandard"])
+def test_every_file_cut_at_a_block_boundary_is_found_and_named(codec: str, tmp_path: Path) -> None:
     """PITFALLS 18: a file cut at a block boundary was silently short in 50 of 50 cases."""
     table = table_of([("n", INT64)])
     batch = pa.RecordBatch.from_arrays([pa.array(range(250_000), INT64)], schema=table.arrow_schema())
-    new = write_backup(tmp_path, source="s", table=table, batches=[batch])
-    (part,) = new.parts
+    writer = RowWriter(tmp_path / "parts", part_name=numbered("part"), block_bytes=200_000, codec=codec)
+    writer.add(batch)
+    (part,) = writer.finish()
+    stored = StoredRows(table, (), ("n",), (part,))
+    new = write_backup(tmp_path / "b", source="s", table=table, batches=[batch], codec=codec)
+    whole = (tmp_path / "parts" / part.name).read_bytes()
+    for old in new.parts:
+        (new.folder / old.name).unlink()
     path = new.folder / part.name
-    whole = path.read_bytes()
+    path.write_bytes(whole)
+    new = replace(new, stored=stored)
+    write_manifest(new.folder / Backup.MANIFEST, new.to_json())
+    assert verify(new).ok
     with path.open("rb") as file:
         _, sync = read_header(file)
     ends = [found.end() for found in re.finditer(re.escape(sync), whole)]
-    assert len(ends) == 5
+    assert len(ends) > 8
     for end in ends[:-1]:
         path.write_bytes(whole[:end])
         for level in ("files", "records"):
@@ -201,7 +209,7 @@ def test_a_missing_an_extra_and_a_mixed_file_are_found_and_named(tmp_path: Path)
     new, other = backup(tmp_path), backup(tmp_path, first=7)
     first, second, third = (new.folder / part.name for part in new.parts[:3])
     first.unlink()
-    shutil.copy(other.folder / second.name, second)
+    damaged(second, (other.folder / second.name).read_bytes())
     (new.folder / "part-99999.avro").write_bytes(third.read_bytes())
     (new.folder / "notes").mkdir()
     with pytest.raises(DamagedBackup) as caught:
@@ -225,13 +233,19 @@ def test_a_manifest_of_another_backup_is_found(tmp_path: Path) -> None:
     new, other = backup(tmp_path), backup(tmp_path, first=7)
     shutil.copy(other.folder / "manifest.json", new.folder / "manifest.json")
     assert any("manifest.json" in problem for problem in verify(new).problems)
-    assert not verify(open_backup(new.folder)).ok
+    assert any(other.backup_id in problem for problem in verify(open_backup(new.folder), level="files").problems)
+
+
+def test_all_files_of_another_backup_under_this_ones_name_are_found(tmp_path: Path) -> None:
+    new, other = backup(tmp_path), backup(tmp_path, first=7)
+    shutil.rmtree(new.folder)
+    shutil.copytree(other.folder, new.folder)
+    (problem,) = verify(open_backup(new.folder)).problems
+    assert other.backup_id in problem
 
 
 def test_a_manifest_made_to_fit_damaged_rows_fails_on_the_records(tmp_path: Path) -> None:
     """The second level: hashes that fit a file whose rows do not decode, or are fewer than the manifest says."""
-    from platform_assets.storage.rows.stored_table import read_manifest, write_manifest
-
     new = backup(tmp_path)
     manifest = read_manifest(new.folder / "manifest.json")
     manifest["stored"]["parts"][0]["rows"] += 1
@@ -241,6 +255,25 @@ def test_a_manifest_made_to_fit_damaged_rows_fails_on_the_records(tmp_path: Path
     (problem,) = verify(lied).problems
     assert new.parts[0].name in problem
     assert "its manifest says" in problem
+
+
+def test_a_manifest_that_tells_of_other_rows_fails_on_their_hash(tmp_path: Path) -> None:
+    new, other = backup(tmp_path, 40), backup(tmp_path, 40, first=7)
+    lied = replace(new, rows_hash=other.rows_hash)
+    write_manifest(new.folder / "manifest.json", lied.to_json())
+    assert verify(lied, level="files").ok
+    (problem,) = verify(lied).problems
+    assert new.rows_hash in problem and other.rows_hash in problem
+
+
+def test_a_manifest_of_a_later_format_is_refused_and_hides_no_other(tmp_path: Path) -> None:
+    later, good = backup(tmp_path), backup(tmp_path)
+    path = later.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(DamagedBackup, match=r"format_version 2; this program reads 1\. Use the program that wrote it"):
+        open_backup(later.folder)
+    assert list_backups(tmp_path) == [good]
+    assert len(damaged_backups(tmp_path)) == 1
 
 
 def test_a_backup_that_is_gone_is_a_problem_not_a_crash(tmp_path: Path) -> None:
@@ -260,3 +293,8 @@ def test_the_manifest_says_what_a_person_needs(tmp_path: Path) -> None:
     assert manifest["created_at"].endswith("+00:00")
     assert [column["name"] for column in manifest["stored"]["table"]["columns"]] == ["n", "text", "_instance"]
     assert {"name", "rows", "bytes", "sha256"} == set(manifest["stored"]["parts"][0])
+    assert manifest["rows_hash"] == hash_of(new.batches())
+    assert manifest["key"] == ["n"]
+    written = fastavro.reader((new.folder / new.parts[0].name).open("rb")).writer_schema
+    assert [field["name"] for field in manifest["avro"]["schema"]["fields"]] == [field["name"] for field in written["fields"]]
+    assert manifest["avro"]["fingerprint"] == fastavro.schema.fingerprint(fastavro.schema.to_parsing_canonical_form(written), "sha256")

@@ -16,8 +16,9 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT64, STRING, type_named
 from platform_assets.errors import Conflict
 from platform_assets.storage.server.embedded import ServerAddress
-from platform_assets.storage.warehouse.latest_tables import LatestCounts, load_table, publish_latest, swap_in
+from platform_assets.storage.warehouse.latest_tables import LatestCounts, load_table, publish_latest
 from platform_assets.storage.warehouse.names import relation_name
+from platform_assets.storage.warehouse.swaps import Swap, swap_in
 
 Row = dict[str, Any]
 
@@ -265,7 +266,7 @@ def test_a_swapped_in_table_takes_over_all_that_hung_on_the_old_one(connection: 
     connection.execute(ON_TOP + "COMMENT ON COLUMN lms.users.name IS 'full name'; GRANT UPDATE (name) ON lms.users TO PUBLIC;")
     before = standing(connection)
     load_table(connection, "lms", "staged", USERS, ["id"], batches_of(USERS, [{"id": 1, "name": "ann"}, {"id": 2, "name": "bad"}]))
-    swap_in(connection, "lms", "staged", "users")
+    swap_in(connection, [Swap("lms", "staged", "users")])
     connection.commit()
     assert standing(connection) == before
     assert query(connection, "SELECT to_regclass('lms.staged'), col_description('lms.users'::regclass, 2)") == [(None, "full name")]
@@ -282,7 +283,7 @@ def test_a_swap_that_would_break_a_view_changes_nothing(connection: psycopg.Conn
     load_table(connection, "lms", "staged", table_of(id="int32"), ["id"], [])
     connection.commit()
     with pytest.raises(Conflict, match=r"public\.names.*name"):
-        swap_in(connection, "lms", "staged", "users")
+        swap_in(connection, [Swap("lms", "staged", "users")])
     connection.rollback()
     assert query(connection, "SELECT name FROM public.names") == [("ann",)]
     assert query(connection, "SELECT to_regclass('lms.staged') IS NOT NULL") == [(True,)]
@@ -290,7 +291,7 @@ def test_a_swap_that_would_break_a_view_changes_nothing(connection: psycopg.Conn
 
 def test_a_swap_without_a_target_puts_the_table_there(connection: psycopg.Connection[Any]) -> None:
     load_table(connection, "lms", "staged", USERS, ["id"], batches_of(USERS, [{"id": 1}]))
-    swap_in(connection, "lms", "staged", "users")
+    swap_in(connection, [Swap("lms", "staged", "users")])
     assert query(connection, "SELECT id FROM lms.users") == [(1,)]
 
 
@@ -301,4 +302,4 @@ def test_a_swap_never_touches_a_table_of_somebody_else(connection: psycopg.Conne
     connection.execute(f"CREATE TABLE lms.{foreign} (id int)")
     connection.commit()
     with pytest.raises(Conflict, match=rf"lms\.{foreign} is not a table of this platform"):
-        swap_in(connection, "lms", "staged", "users")
+        swap_in(connection, [Swap("lms", "staged", "users")])

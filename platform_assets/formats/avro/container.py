@@ -38,6 +38,7 @@ class Block:
 
     rows: int
     data: bytes
+    codec: str = "snappy"
 
 
 def make_header(schema: Mapping[str, Any], codec: str) -> Header:

@@ -278,6 +278,14 @@ class Catalog:
             *(source, source, table, table),
         )
 
+    def forget_backups(self, source: str, table: str, backup_ids: Sequence[str]) -> None:
+        """Backups whose folders are gone."""
+        with self._session() as connection:
+            connection.execute(
+                "DELETE FROM catalog.backups WHERE source = %s AND table_name = %s AND backup_id = ANY(%s)",
+                (source, table, list(backup_ids)),
+            )
+
     def log(self, *, limit: int = 100, source: str | None = None, table: str | None = None) -> list[LogRecord]:
         """Newest first."""
         return self._records(

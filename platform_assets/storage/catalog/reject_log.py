@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
+from psycopg.sql import SQL, Literal
 
 from platform_assets.storage.catalog.listings import record
 from platform_assets.storage.catalog.records import RejectRow, TableRecord
@@ -138,3 +139,9 @@ def storable_json(value: Any) -> Any:
 
 def _text(text: str | None) -> str | None:
     return None if text is None else storable(text)
+
+
+def rejects_query(connection: Connection, source: str, table: str) -> str:
+    """All columns of a table's log, as SQL text."""
+    query = SQL("SELECT * FROM catalog.rejects WHERE source = {} AND table_name = {}").format(Literal(source), Literal(table))
+    return query.as_string(connection)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -35,6 +35,7 @@ from platform_assets.dictionary.types import (
     TIMESTAMP,
 )
 from platform_assets.errors import StoredFileError
+from platform_assets.formats.avro.codecs import BadBlock, packed, unpacked
 from platform_assets.formats.avro.container import (
     Block,
     BrokenContainer,
@@ -49,7 +50,7 @@ from platform_assets.formats.avro.container import (
 from platform_assets.storage.files import atomic_file
 from platform_assets.storage.rows.avro_decimals import decimals_from_bytes, decimals_to_bytes
 
-CODEC: Literal["snappy"] = "snappy"
+CODEC = "snappy"
 RECORD = "row"
 _AVRO: dict[pa.DataType, Any] = {
     BOOLEAN: "boolean",
@@ -70,6 +71,7 @@ _CHUNK = 4 << 20
 _LONG_ROW, _LONG_CELL = 8 << 20, 1 << 20
 _PRESENT = encode_long(1)
 """Before a value that is not NULL: the number of its branch in the union."""
+_LARGEST_BLOCK = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,25 @@ def _cleaned(name: str) -> str:
     return text if text and not text[0].isdigit() else f"_{text}"
 
 
-def file_header(schema: pa.Schema, fields: Sequence[str]) -> Header:
-    """The header of a stored file: every field nullable, the column's own name as `doc` where it is no legal Avro name."""
-    return make_header(_record(schema, fields, docs=True), CODEC)
+def file_header(schema: pa.Schema, fields: Sequence[str], codec: str = CODEC) -> Header:
+    """The header of a stored file."""
+    return make_header(avro_schema(schema, fields), codec)
+
+
+def avro_schema(schema: pa.Schema, fields: Sequence[str]) -> dict[str, Any]:
+    """Every field nullable, the column's own name as `doc` where it is no legal Avro name."""
+    return _record(schema, fields, docs=True)
+
+
+def fingerprint(schema: dict[str, Any]) -> str:
+    """SHA-256 (hexadecimal) of a record's parsing canonical form (Apache Avro 1.12, "Schema Fingerprints")."""
+    fields = [{"name": field["name"], "type": [_primitive(branch) for branch in field["type"]]} for field in schema["fields"]]
+    form = {"name": schema["name"], "type": "record", "fields": fields}
+    return hashlib.sha256(json.dumps(form, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def _primitive(branch: Any) -> Any:
+    return branch["type"] if isinstance(branch, dict) else branch
 
 
 def _record(schema: pa.Schema, fields: Sequence[str], *, docs: bool) -> dict[str, Any]:
@@ -134,27 +152,30 @@ def _avro_type(arrow: pa.DataType) -> Any:
     return _AVRO[arrow]
 
 
-def encode_block(rows: pa.Table, fields: Sequence[str]) -> Block:
-    """One packed Avro block of at least one row. Columns by position; types are those of dictionary/types.py."""
+def encode_block(rows: pa.Table, fields: Sequence[str], codec: str = CODEC) -> Block:
+    """One packed Avro block of at least one row. Columns by position; types are those of dictionary/types.py.
+
+    polars packs too, but half as fast with snappy, and its deflate knows no level.
+    """
     last = rows.slice(rows.num_rows - 1)
     if rows.nbytes > _LONG_ROW and last.nbytes > _LONG_ROW:
-        return _with_long_row(rows.slice(0, rows.num_rows - 1), last, fields)
-    return _encoded(rows, fields, CODEC)
+        data = _with_long_row(rows.slice(0, rows.num_rows - 1), last, fields)
+    else:
+        data = _encoded(rows, fields)
+    return Block(rows.num_rows, packed(codec, data), codec)
 
 
-def _with_long_row(others: pa.Table, row: pa.Table, fields: Sequence[str]) -> Block:
+def _with_long_row(others: pa.Table, row: pa.Table, fields: Sequence[str]) -> bytes:
     """The block in which a row of many megabytes is the last: its long cells are written here, since polars holds five copies of them."""
-    pieces: list[bytes | memoryview] = [_encoded(others, fields, "uncompressed").data] if others.num_rows else []
+    pieces: list[bytes | memoryview] = [_encoded(others, fields)] if others.num_rows else []
     for start, stop in _runs(row):
         column = row.column(start)
         if stop - start == 1 and column.nbytes > _LONG_CELL:
             cell = _only_cell(_one_chunk(column))
             pieces += [_PRESENT, encode_long(len(cell)), cell]
         else:
-            pieces.append(_encoded(row.select(range(start, stop)), fields[start:stop], "uncompressed").data)
-    data = b"".join(pieces)
-    packed = pa.Codec(CODEC).compress(data)
-    return Block(others.num_rows + 1, b"".join((memoryview(packed), zlib.crc32(data).to_bytes(4, "big"))))
+            pieces.append(_encoded(row.select(range(start, stop)), fields[start:stop]))
+    return b"".join(pieces)
 
 
 def _runs(row: pa.Table) -> Iterator[tuple[int, int]]:
@@ -177,18 +198,18 @@ def _only_cell(column: pa.Array) -> memoryview:
     return memoryview(data)[start:stop]
 
 
-def _encoded(rows: pa.Table, fields: Sequence[str], codec: Literal["snappy", "uncompressed"]) -> Block:
+def _encoded(rows: pa.Table, fields: Sequence[str]) -> bytes:
     import polars as pl
 
     columns = [_carried(_one_chunk(column)) for column in rows.columns]
     frame = pl.from_arrow(pa.table(columns, names=list(fields)))
     assert isinstance(frame, pl.DataFrame)
     buffer = io.BytesIO()
-    frame.rechunk().write_avro(buffer, compression=codec, name=RECORD)
+    frame.rechunk().write_avro(buffer, compression="uncompressed", name=RECORD)
     buffer.seek(0)
     _, sync = read_header(buffer)
     (block,) = read_blocks(buffer, sync)
-    return block
+    return block.data
 
 
 class BlockDecoder:
@@ -203,14 +224,16 @@ class BlockDecoder:
         self.schema = pa.schema([schema.field(position) for position in positions])
         self._fields = [fields[position] for position in positions]
         carriers = pa.schema([pa.field(column.name, _carrier(column.type)) for column in schema])
-        self._header = make_header(_record(carriers, fields, docs=False), CODEC)
+        record = _record(carriers, fields, docs=False)
+        self._packed, self._plain = make_header(record, "snappy"), make_header(record, "null")
         self._names = None if columns is None else self._fields
 
     def decode(self, block: Block) -> pa.RecordBatch:
         """Raises BrokenContainer when the block does not hold the rows it says."""
         import polars as pl
 
-        source = io.BytesIO(self._header.data + framed(block, self._header.sync))
+        header, body = (self._packed, block) if block.codec == "snappy" else (self._plain, _unpacked(block))
+        source = io.BytesIO(header.data + framed(body, header.sync))
         try:
             frame = pl.read_avro(source, columns=self._names)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -220,6 +243,13 @@ class BlockDecoder:
         table = frame.to_arrow()
         arrays = [_restored(_one_chunk(table.column(field)), column.type) for field, column in zip(self._fields, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _unpacked(block: Block) -> Block:
+    try:
+        return Block(block.rows, unpacked(block.codec, block.data, _LARGEST_BLOCK), "null")
+    except (BadBlock, KeyError) as error:
+        raise BrokenContainer(f"a block cannot be unpacked ({error})") from error
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -306,10 +336,11 @@ def part_blocks(folder: Path, part: Part) -> Iterator[Block]:
     with proven_file(folder, part) as file:
         rows = 0
         try:
-            _, sync = read_header(file)
+            entries, sync = read_header(file)
+            codec = entries.get("avro.codec", b"null").decode("ascii", "replace")
             for block in read_blocks(file, sync):
                 rows += block.rows
-                yield block
+                yield Block(block.rows, block.data, codec)
         except BrokenContainer as error:
             raise _damaged(path, str(error)) from error
         if rows != part.rows:

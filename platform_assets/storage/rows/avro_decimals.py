@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from platform_assets.dictionary.types import BINARY
+from platform_assets.storage.arrow_memory import bits, valid
 
 _WIDTH = 16
 
@@ -33,22 +34,22 @@ def decimals_to_bytes(array: pa.Array) -> pa.Array:
 def decimals_from_bytes(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     """The inverse. Raises ValueError when a value is not of the column's length."""
     width = byte_width(wanted.precision)
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    there = valid(array)
     offsets_type = np.int64 if pa.types.is_large_binary(array.type) else np.int32
     buffers: list[Any] = array.buffers()
-    offsets = np.frombuffer(buffers[1], offsets_type, len(array) + 1, array.offset * np.dtype(offsets_type).itemsize)
+    offsets: Any = np.frombuffer(buffers[1], offsets_type, len(array) + 1, array.offset * np.dtype(offsets_type).itemsize)
     lengths = np.diff(offsets)
-    if not np.all(lengths[valid] == width):
+    if not np.all(lengths[there] == width):
         raise ValueError(f"a {wanted} is not of {width} bytes")
     out = np.zeros((len(array), _WIDTH), np.uint8)
-    if valid.any():
+    if there.any():
         data = np.frombuffer(buffers[2], np.uint8)
-        gaps = lengths[~valid].any()
-        big = data[offsets[:-1][valid][:, None] + np.arange(width)] if gaps else data[offsets[0] : offsets[-1]].reshape(-1, width)
+        gaps = lengths[~there].any()
+        big = data[offsets[:-1][there][:, None] + np.arange(width)] if gaps else data[offsets[0] : offsets[-1]].reshape(-1, width)
         filled = np.zeros((len(big), _WIDTH), np.uint8)
         filled[:, :width] = big[:, ::-1]
         filled[big[:, 0] > 0x7F, width:] = 0xFF
-        out[valid] = filled
+        out[there] = filled
     return pa.Array.from_buffers(wanted, len(array), [_validity(array), pa.py_buffer(out)])
 
 
@@ -56,4 +57,4 @@ def _validity(array: pa.Array) -> pa.Buffer | None:
     """The validity bits from bit 0 on, whatever the array's offset."""
     if not array.null_count:
         return None
-    return pa.py_buffer(np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little"))
+    return bits(valid(array))

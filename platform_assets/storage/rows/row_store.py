@@ -10,18 +10,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import BINARY, INT64, STRING
 from platform_assets.errors import StoredFileError
 from platform_assets.formats.avro.container import Block, BrokenContainer, Header
 from platform_assets.formats.base import BATCH_ROWS
-from platform_assets.storage.rows.avro import BlockDecoder, Part, PartFile, encode_block, field_names, file_header, part_blocks, proven_file
+from platform_assets.storage.arrow_memory import lengths, valid
+from platform_assets.storage.rows.avro import (
+    CODEC,
+    BlockDecoder,
+    Part,
+    PartFile,
+    encode_block,
+    field_names,
+    file_header,
+    part_blocks,
+    proven_file,
+)
 
 META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_line": INT64, "_raw": STRING}
 PART_BYTES = 32 << 20
@@ -77,6 +87,16 @@ def numbered(prefix: str) -> Callable[[int], str]:
     return lambda number: f"{prefix}-{number:05d}.avro"
 
 
+class PartSink(Protocol):
+    """One part in the writing; it stands under its name only after close()."""
+
+    def append(self, block: Block) -> None: ...
+
+    def close(self) -> Part: ...
+
+    def abandon(self) -> None: ...
+
+
 class RowWriter:
     """Batches in, parts out. At most about two blocks are held; encoding runs in two threads beside the caller.
 
@@ -92,24 +112,26 @@ class RowWriter:
         part_bytes: int = PART_BYTES,
         block_bytes: int = BLOCK_BYTES,
         block_rows: int = BATCH_ROWS,
+        codec: str = CODEC,
+        open_part: Callable[[Path, Header], PartSink] = PartFile,
     ) -> None:
         self.schema: pa.Schema | None = None
         self.fields: tuple[str, ...] = ()
-        self._folder, self._part_name = folder, part_name
+        self._folder, self._part_name, self._codec, self._open_part = folder, part_name, codec, open_part
         self._part_bytes, self._block_bytes, self._block_rows = part_bytes, min(block_bytes, part_bytes), block_rows
         self._header: Header | None = None
         self._held: list[pa.RecordBatch] = []
         self._held_rows = self._held_bytes = self._part_held = 0
         self._coming: deque[tuple[Future[Block], bool]] = deque()
         self._pool: ThreadPoolExecutor | None = None
-        self._file: PartFile | None = None
+        self._file: PartSink | None = None
         self._parts: list[Part] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Raises ValueError when the batch has other columns than the first one had."""
         if self.schema is None:
             self.schema, self.fields = batch.schema, field_names(batch.schema.names)
-            self._header = file_header(self.schema, self.fields)
+            self._header = file_header(self.schema, self.fields, self._codec)
         elif not batch.schema.equals(self.schema):
             raise ValueError(f"A batch has the columns {batch.schema}, earlier ones of this writer had {self.schema}.")
         sizes = np.cumsum(row_sizes(batch))
@@ -124,6 +146,16 @@ class RowWriter:
             if self._held_bytes >= self._block_bytes or self._held_rows >= self._block_rows:
                 self._send_block()
             start = end
+
+    def cut(self) -> None:
+        """Ends block and part before the next row, without waiting for either."""
+        if self._held:
+            self._send_block(last=True)
+        elif self._coming:
+            self._coming[-1] = (self._coming[-1][0], True)
+            self._part_held = 0
+        else:
+            self._end_part()
 
     def flush(self) -> None:
         """Ends block and part here and frees memory, threads and the open file; rows added later begin a new part.
@@ -154,15 +186,15 @@ class RowWriter:
             self._file.abandon()
             self._file = None
 
-    def _send_block(self) -> None:
+    def _send_block(self, *, last: bool = False) -> None:
         rows = pa.Table.from_batches(self._held)
         self._part_held += self._held_bytes
-        last = self._part_held >= self._part_bytes
+        last = last or self._part_held >= self._part_bytes
         if last:
             self._part_held = 0
         self._held, self._held_rows, self._held_bytes = [], 0, 0
         self._pool = self._pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-write")
-        self._coming.append((self._pool.submit(encode_block, rows, self.fields), last))
+        self._coming.append((self._pool.submit(encode_block, rows, self.fields, self._codec), last))
         self._drain(_WORKERS)
 
     def _drain(self, leave: int) -> None:
@@ -171,7 +203,7 @@ class RowWriter:
             block = future.result()
             if self._file is None:
                 assert self._header is not None
-                self._file = PartFile(self._folder / self._part_name(len(self._parts)), self._header)
+                self._file = self._open_part(self._folder / self._part_name(len(self._parts)), self._header)
             self._file.append(block)
             if last:
                 self._end_part()
@@ -189,7 +221,7 @@ def row_sizes(batch: pa.RecordBatch) -> np.ndarray:
     sizes = np.full(batch.num_rows, fixed, dtype=np.int64)
     for column in batch.columns:
         if column.type in (STRING, BINARY):
-            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+            sizes += np.where(valid(column), lengths(column), 0) if column.null_count else lengths(column)
             sizes += 4
     return sizes
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -39,6 +39,24 @@ def connected(database: str | Engine, *, autocommit: bool = False) -> Iterator[C
     """
     with _mapped(), open_connection(database, autocommit=autocommit) as connection:
         yield connection
+
+
+@contextmanager
+def one_moment(database: str | Engine) -> Iterator[Connection]:
+    """A connection whose reads all see the database as it is now, whatever is committed meanwhile. Closed in any case.
+
+    Only what is in tables: a table that another one rewrites or replaces meanwhile looks empty (held_still tells).
+    Raises DatabaseUnavailable like `connected`, but not for a server that is gone when all has been read.
+    """
+    connection = open_connection(database)
+    try:
+        with _mapped():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            connection.execute("SELECT 1 FROM pg_class LIMIT 1")  # the moment is that of the first query
+            yield connection
+    finally:
+        with suppress(psycopg.Error):
+            connection.close()
 
 
 def open_connection(database: str | Engine, *, autocommit: bool = False) -> Connection:

@@ -16,12 +16,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from platform_assets.storage.arrow_memory import EMPTY, bits, lengths, numbers, valid
+
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_EPOCH_DAYS = 10_957
+EPOCH_DAYS = 10_957
 """1970-01-01 to 2000-01-01, PostgreSQL's day zero."""
-_EPOCH_MICROS = _EPOCH_DAYS * 86_400_000_000
+EPOCH_MICROS = EPOCH_DAYS * 86_400_000_000
 _POSITIVE, _NEGATIVE = 0x0000, 0x4000
 _BASE = 10_000
 """numeric's digits count to 10,000."""
@@ -57,7 +59,7 @@ class _Stream:
         self._close()
         if len(self.pieces) == 1:
             return self.pieces[0]
-        return pc.binary_join_element_wise(*self.pieces, b"", null_handling="replace", null_replacement=b"")
+        return pc.binary_join_element_wise(*self.pieces, EMPTY, null_handling="replace", null_replacement=b"")
 
 
 def encode(columns: Sequence[pa.Array]) -> memoryview:
@@ -79,8 +81,7 @@ def encode(columns: Sequence[pa.Array]) -> memoryview:
 
 
 def _varying(stream: _Stream, column: pa.Array) -> None:
-    offsets = np.frombuffer(column.buffers()[1], dtype=np.int32, count=len(column) + 1, offset=column.offset * 4)
-    stream.put(">i4", np.where(_valid(column), np.diff(offsets), -1) if column.null_count else np.diff(offsets))
+    stream.put(">i4", np.where(valid(column), lengths(column), -1) if column.null_count else lengths(column))
     stream.piece(column.cast(pa.binary()))
 
 
@@ -91,30 +92,30 @@ def _sized(stream: _Stream, column: pa.Array) -> None:
         stream.put(">i4", size)
         stream.put(dtype, values)
         return
-    valid = _valid(column)
-    stream.put(">i4", np.where(valid, size, -1))
+    there = valid(column)
+    stream.put(">i4", np.where(there, size, -1))
     record = np.empty(len(column), dtype=np.dtype([("value", dtype)]))
     record["value"] = values
-    stream.piece(_fixed(record, pa.array(valid)))
+    stream.piece(_fixed(record, bits(there)))
 
 
 def _value(column: pa.Array) -> tuple[Any, Numbers]:
     """The dtype on the wire of a fixed-size type, and the values; what stands under a NULL is of no account."""
     kind = column.type
     if pa.types.is_boolean(kind):
-        return "u1", _numbers(column.cast(pa.uint8()), np.uint8)
+        return "u1", numbers(column.cast(pa.uint8()), np.uint8)
     if pa.types.is_int32(kind):
-        return ">i4", _numbers(column, np.int32)
+        return ">i4", numbers(column, np.int32)
     if pa.types.is_int64(kind):
-        return ">i8", _numbers(column, np.int64)
+        return ">i8", numbers(column, np.int64)
     if pa.types.is_float64(kind):
-        return ">f8", _numbers(column, np.float64)
+        return ">f8", numbers(column, np.float64)
     if pa.types.is_date32(kind):
-        return ">i4", _numbers(column, np.int32) - np.int32(_EPOCH_DAYS)
+        return ">i4", numbers(column, np.int32) - np.int32(EPOCH_DAYS)
     if pa.types.is_timestamp(kind):
-        return ">i8", _numbers(column, np.int64) - np.int64(_EPOCH_MICROS)
+        return ">i8", numbers(column, np.int64) - np.int64(EPOCH_MICROS)
     if pa.types.is_time64(kind):
-        return ">i8", _numbers(column, np.int64)
+        return ">i8", numbers(column, np.int64)
     if pa.types.is_decimal128(kind):
         numeric = _numeric(column)
         return (">i2", (numeric.shape[1],)), numeric
@@ -147,7 +148,7 @@ def _magnitude(column: pa.Array) -> tuple[Numbers, npt.NDArray[np.bool_], Number
     """Low word, sign and high word of the absolute values; no high word when none of them needs it."""
     words = np.frombuffer(column.buffers()[1], dtype=np.uint64, count=2 * len(column), offset=16 * column.offset).reshape(-1, 2)
     if column.null_count:
-        words = np.where(_valid(column)[:, None], words, np.uint64(0))
+        words = np.where(valid(column)[:, None], words, np.uint64(0))
     low, high = words[:, 0], words[:, 1]
     negative = high.view(np.int64) < 0
     if negative.any():
@@ -173,20 +174,8 @@ def _divided(low: Numbers, high: Numbers | None, divisor: int) -> tuple[Numbers,
     return (limbs[2] << half) | limbs[3], (limbs[0] << half) | limbs[1], rest
 
 
-def _numbers(column: pa.Array, dtype: Any) -> Numbers:
-    """The values' own memory: to_numpy() would turn integers with gaps into floats."""
-    width = np.dtype(dtype).itemsize
-    return np.frombuffer(column.buffers()[1], dtype=dtype, count=len(column), offset=column.offset * width)
-
-
-def _valid(column: pa.Array) -> npt.NDArray[np.bool_]:
-    valid: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
-    return valid
-
-
-def _fixed(records: Numbers, valid: pa.Array | None) -> pa.Array:
+def _fixed(records: Numbers, there: pa.Buffer | None) -> pa.Array:
     """One binary value per record over the records' own memory."""
     width = records.dtype.itemsize
     offsets = np.arange(0, (len(records) + 1) * width, width, dtype=np.int32)
-    bits = valid.buffers()[1] if valid is not None else None
-    return pa.Array.from_buffers(pa.binary(), len(records), [bits, pa.py_buffer(offsets), pa.py_buffer(records)])
+    return pa.Array.from_buffers(pa.binary(), len(records), [there, pa.py_buffer(offsets), pa.py_buffer(records)])

@@ -17,19 +17,14 @@ import pyarrow as pa
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import INT64, STRING, common_type
 from platform_assets.errors import Conflict
-from platform_assets.storage.server.sessions import Connection, one_line
+from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse.bulk import copy_rows
 from platform_assets.storage.warehouse.names import arrow_type, column_name, column_names, pg_type, qualified, quoted, relation_name
-from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, find, mark, place, refused
+from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, key_of, mark, place, refused
 from platform_assets.storage.warehouse.version_rows import Share, create_from_shares, insert_shares
 from platform_assets.storage.warehouse.version_tables import shaped
 from platform_assets.storage.warehouse.views import (
     columns_read,
-    create_views,
-    dependent_views,
-    dress,
-    dressing_of,
-    drop_views,
     refuse_used,
     with_views_kept,
 )
@@ -118,8 +113,16 @@ def drop_latest(connection: Connection, *, source: str, table: str) -> None:
             connection.execute(f"DROP TABLE {qualified(source, name)}")
 
 
-def load_table(connection: Connection, schema: str, name: str, table: Table, key: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
-    """Loads batches, as publish_latest takes them, into a new table of that name and returns their number.
+def load_table(
+    connection: Connection,
+    schema: str,
+    name: str,
+    table: Table,
+    key: Sequence[str],
+    batches: Iterable[pa.RecordBatch],
+    kind: str = "loaded",
+) -> int:
+    """Loads batches, as publish_latest takes them, into a new table of that name and returns their number. `kind` is that of its mark.
 
     Raises Conflict when something of that name stands there or PostgreSQL does not take the name as it is.
     """
@@ -128,35 +131,8 @@ def load_table(connection: Connection, schema: str, name: str, table: Table, key
     ensure_schema(connection, schema)
     layout = _layout(table, key)
     rows = _create_filled(connection, (schema, name), layout, batches)
-    describe(connection, schema, name, table, mark("loaded", table.name), list(layout.columns))
+    describe(connection, schema, name, table, mark(kind, table.name), list(layout.columns))
     return rows
-
-
-def swap_in(connection: Connection, schema: str, staged: str, target: str) -> None:
-    """Puts a loaded table in the place of the target, which is dropped, and gives it the target's views, grants, comments,
-    indexes, constraints and triggers. Without a target it is only renamed.
-
-    Raises Conflict when the target is not ours or when a view cannot be made again on the staged table.
-    """
-    old, new = find(connection, schema, target), find(connection, schema, staged)
-    if new is None or new.mark is None or (old is not None and old.mark is None):
-        which = target if old is not None and old.mark is None else staged
-        raise Conflict(f"{schema}.{which} is not a table of this platform; nothing was changed.", schema=schema, relation=which)
-    what = f"{schema}.{staged} cannot take the place of {schema}.{target}"
-    with connection.transaction(), refused(what):
-        if old is None:
-            _rename(connection, schema, new.oid, staged, target)
-            return
-        _refuse_policies(connection, old.oid, what)
-        views, dressing = dependent_views(connection, [old.oid]), dressing_of(connection, old.oid)
-        drop_views(connection, views)
-        connection.execute(f"DROP TABLE {qualified(schema, target)}")
-        _rename(connection, schema, new.oid, staged, target)
-        try:
-            dress(connection, "TABLE", schema, target, dressing)
-        except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
-            raise Conflict(f"{what}: {one_line(error)}. Nothing was changed.") from error
-        create_views(connection, views)
 
 
 def _layout(table: Table, key: Sequence[str]) -> _Layout:
@@ -171,15 +147,16 @@ def _create_filled(connection: Connection, relation: tuple[str, str], layout: _L
     """A table of this transaction takes rows without log, and an index is built faster over all rows than row by row."""
     if isinstance(batches, Shares) and batches.shares:
         rows = create_from_shares(connection, relation, layout.table, layout.columns, batches.shares)
-        _add_key(connection, relation, layout.key)
+        add_key(connection, relation, layout.key)
         return rows
     create_table(connection, *relation, {name: f"{kind} NOT NULL" if name in layout.key else kind for name, kind in layout.columns.items()})
     rows = layout.fill(connection, relation, batches)
-    _add_key(connection, relation, layout.key)
+    add_key(connection, relation, layout.key)
     return rows
 
 
-def _add_key(connection: Connection, relation: tuple[str, str], key: Sequence[str]) -> None:
+def add_key(connection: Connection, relation: tuple[str, str], key: Sequence[str]) -> None:
+    """The primary key of a filled table. Raises Conflict naming the key and the row that breaks it."""
     if key:
         with _proper_key(relation, key):
             connection.execute(f"ALTER TABLE {qualified(*relation)} ADD PRIMARY KEY ({_list(key)})")
@@ -202,14 +179,14 @@ def _proper_key(relation: tuple[str, str], key: Sequence[str]) -> Iterator[None]
 
 def _update(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows) -> LatestCounts:
     before = columns_of(connection, oid)
-    replaced = _key_of(connection, oid)[1] != layout.key or any(
-        not _widens(before[name], layout.columns[name]) for name in layout.key if name in before
+    replaced = key_of(connection, oid)[1] != layout.key or any(
+        not widens(before[name], layout.columns[name]) for name in layout.key if name in before
     )
     if _empty(connection, relation):
         _evolve(connection, relation, oid, before, layout, rekey=replaced, empty=True)
         rows = layout.fill(connection, relation, batches)
         if replaced:
-            _add_key(connection, relation, layout.key)
+            add_key(connection, relation, layout.key)
         return LatestCounts(rows, rows, 0, 0, *relation)
     incoming = _load_incoming(connection, layout, batches)
     if replaced or not layout.key:
@@ -217,7 +194,7 @@ def _update(connection: Connection, relation: tuple[str, str], oid: int, layout:
         _evolve(connection, relation, oid, before, layout, rekey=replaced, empty=True)
         _insert_missing(connection, relation, layout, ())
         if replaced:
-            _add_key(connection, relation, layout.key)
+            add_key(connection, relation, layout.key)
         counts = LatestCounts(incoming, incoming, 0, deleted, *relation)
     else:
         _evolve(connection, relation, oid, before, layout, rekey=False, empty=False)
@@ -245,7 +222,7 @@ def _rename_columns(connection: Connection, relation: tuple[str, str], oid: int,
 def _load_incoming(connection: Connection, layout: _Layout, batches: Rows) -> int:
     create_table(connection, *_INCOMING, layout.columns)
     rows = layout.fill(connection, _INCOMING, batches)
-    _add_key(connection, _INCOMING, layout.key)
+    add_key(connection, _INCOMING, layout.key)
     if layout.key:
         connection.execute(f"ANALYZE {qualified(*_INCOMING)} ({_list(layout.key)})")  # without it: nested loops, 4 times the time
     return rows
@@ -295,14 +272,14 @@ def _evolve(
     """
     gone = [name for name in before if name not in layout.columns]
     what = f"{relation[0]}.{relation[1]} cannot be changed"
-    constraint = _key_of(connection, oid)[0] if rekey else None
+    constraint = key_of(connection, oid)[0] if rekey else None
     steps = [f"DROP CONSTRAINT {quoted(constraint)}"] if constraint else []
     steps += [f"DROP COLUMN {quoted(name)}" for name in gone]
     for name, kind in layout.columns.items():
         if name not in before:
             steps.append(f"ADD COLUMN {quoted(name)} {kind}")
         elif before[name] != kind:
-            value = quoted(name) if _widens(before[name], kind) and not empty else "NULL"
+            value = quoted(name) if widens(before[name], kind) and not empty else "NULL"
             steps.append(f"ALTER COLUMN {quoted(name)} TYPE {kind} USING {value}::{kind}")
     if not steps:
         return
@@ -321,36 +298,11 @@ def _execute(connection: Connection, statement: str) -> None:
     connection.execute(statement)
 
 
-def _widens(old: str, new: str) -> bool:
+def widens(old: str, new: str) -> bool:
     """Whether every value of the old type has its like in the new one."""
     arrows = arrow_type(old), arrow_type(new)
     return old == new or (arrows[0] is not None and arrows[1] is not None and common_type(*arrows) == arrows[1])
 
 
-def _key_of(connection: Connection, oid: int) -> tuple[str | None, tuple[str, ...]]:
-    """Name and columns of the primary key."""
-    row = connection.execute(
-        """SELECT conname, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k(number, place)
-             JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place)
-           FROM pg_constraint WHERE conrelid = %s AND contype = 'p'""",
-        (oid,),
-    ).fetchone()
-    return (row[0], tuple(row[1])) if row else (None, ())
-
-
 def _empty(connection: Connection, relation: tuple[str, str]) -> bool:
     return connection.execute(f"SELECT 1 FROM {qualified(*relation)} LIMIT 1").fetchone() is None
-
-
-def _rename(connection: Connection, schema: str, oid: int, staged: str, target: str) -> None:
-    connection.execute(f"ALTER TABLE {qualified(schema, staged)} RENAME TO {quoted(target)}")
-    constraint, _ = _key_of(connection, oid)
-    wanted = relation_name(f"{target}_pkey")
-    if constraint and find(connection, schema, wanted) is None:
-        connection.execute(f"ALTER TABLE {qualified(schema, target)} RENAME CONSTRAINT {quoted(constraint)} TO {quoted(wanted)}")
-
-
-def _refuse_policies(connection: Connection, oid: int, what: str) -> None:
-    found = connection.execute("SELECT polname FROM pg_policy WHERE polrelid = %s", (oid,)).fetchall()
-    if found:
-        raise Conflict(f"{what}: it has row security policies ({', '.join(name for (name,) in found)}). Nothing was changed.")

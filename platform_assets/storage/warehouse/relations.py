@@ -95,6 +95,35 @@ def columns_of(connection: Connection, oid: int) -> dict[str, str]:
     return dict(rows)
 
 
+def key_of(connection: Connection, oid: int) -> tuple[str | None, tuple[str, ...]]:
+    """Name and columns of the primary key."""
+    row = connection.execute(
+        """SELECT conname, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k(number, place)
+             JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place)
+           FROM pg_constraint WHERE conrelid = %s AND contype = 'p'""",
+        (oid,),
+    ).fetchone()
+    return (row[0], tuple(row[1])) if row else (None, ())
+
+
+def held_still(connection: Connection, schema: str, relation: str) -> bool:
+    """In sessions.one_moment: locks a table against changes of its columns, unless it was rewritten or replaced since that moment."""
+    if _rewritten(connection, schema, relation):
+        return False
+    connection.execute(f"LOCK TABLE {qualified(schema, relation)} IN ACCESS SHARE MODE")
+    return not _rewritten(connection, schema, relation)
+
+
+def _rewritten(connection: Connection, schema: str, relation: str) -> bool:
+    """A query sees pg_class as it was at the moment; to_regclass() and pg_relation_filenode() tell what is."""
+    row = connection.execute(
+        """SELECT c.oid = to_regclass(format('%%I.%%I', n.nspname, c.relname)) AND c.relfilenode = pg_relation_filenode(c.oid)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s""",
+        (schema, relation),
+    ).fetchone()
+    return not (row and row[0])
+
+
 def create_table(connection: Connection, schema: str, name: str, columns: Mapping[str, str], clauses: Sequence[str] = ()) -> None:
     """Creates a table from column definitions (type and what may follow it) and table clauses. Raises Conflict when the name is taken."""
     body = ", ".join([*(f"{quoted(column)} {definition}" for column, definition in columns.items()), *clauses])

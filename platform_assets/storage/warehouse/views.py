@@ -201,7 +201,16 @@ UNION ALL
 SELECT format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', name, conname, pg_get_constraintdef(k.oid))
 FROM relation JOIN pg_constraint k ON conrelid = relation.oid WHERE contype IN ('c', 'u', 'x', 'f')
 UNION ALL
+SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = %(oid)s
+UNION ALL
+SELECT format('ALTER TABLE %%s SET (%%s)', name, array_to_string(reloptions, ', '))
+FROM relation JOIN pg_class c ON c.oid = relation.oid WHERE relation.relkind = 'r' AND reloptions IS NOT NULL
+UNION ALL
 SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = %(oid)s AND NOT tgisinternal
+UNION ALL
+SELECT format('ALTER TABLE %%s %%s TRIGGER %%I', name,
+  CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
+FROM relation JOIN pg_trigger ON tgrelid = relation.oid WHERE NOT tgisinternal AND tgenabled <> 'O' AND relkind = 'r'
 UNION ALL
 SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = %(oid)s AND rulename <> '_RETURN'
 """
