@@ -118,6 +118,9 @@ class Socrata:
         self.between: Callable[[], None] = lambda: None
         self.requests: list[str] = []
         self.domain = ""
+        self._held = threading.Event()
+        self._held.set()
+        self._pages_left: int | None = None
 
     @contextmanager
     def running(self) -> Iterator[Socrata]:
@@ -133,6 +136,21 @@ class Socrata:
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def hold_after(self, pages: int | None) -> None:
+        """After so many pages the server keeps its clients waiting; None lets them go on."""
+        self._pages_left = pages
+        self._held.set()
+
+    def page_was_sent(self) -> None:
+        self.between()
+        if self._pages_left is not None:
+            self._pages_left -= 1
+            if self._pages_left <= 0:
+                self._held.clear()
+
+    def wait_if_held(self) -> None:
+        self._held.wait(60)
 
     def query(self, given: Mapping[str, str]) -> list[dict[str, Any]]:
         clauses = {"WHERE": "$where", "ORDER BY": "$order", "LIMIT": "$limit"}
@@ -164,9 +182,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, make: Callable[[], Any], *, page: bool = False, etag: str | None = None) -> None:
         self.site.requests.append(self.path)
+        self.site.wait_if_held()
         self._answered(make, etag)
         if page:
-            self.site.between()
+            self.site.page_was_sent()
 
     def _answered(self, make: Callable[[], Any], etag: str | None) -> None:
         if self.site.token and self.headers.get("X-App-Token") != self.site.token:
