@@ -114,7 +114,8 @@ class Database:
         after = [_bound(value, table.columns[name]) for name, value in zip(plan.key, position["key"], strict=True)] if position else None
         rows_before = int(position["rows"]) if position else 0
         while True:
-            query = sa.select(*columns)
+            # as the driver gives them: SQLAlchemy's own types would make a time of day of -30:00:01 and a decimal of a double
+            query = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
             if plan.since is not None and plan.row_version:
                 cursor = table.columns[plan.row_version]
                 query = query.where(cursor >= _bound(plan.since, cursor))
@@ -125,7 +126,7 @@ class Database:
                 query = query.order_by(*keys).limit(self._topic.page_size)
             with self._connection.execution_options(stream_results=True, yield_per=self._topic.page_size).execute(query) as found:
                 for rows in found.partitions(self._topic.page_size):
-                    after = [rows[-1][n] for n in range(len(plan.key))]
+                    after = [_bound(rows[-1][n], table.columns[name]) for n, name in enumerate(plan.key)]
                     rows_before += len(rows)
                     yield Page(
                         lines=_lines([column.name for column in plan.columns], rows, binary),

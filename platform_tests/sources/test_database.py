@@ -117,6 +117,53 @@ def test_postgres_types_are_those_of_the_server_and_the_snapshot_is_one(database
     }
 
 
+def test_mariadb_types_and_values_are_those_of_the_server(mariadb):
+    with mariadb.database("erp") as name:
+        mariadb.client(
+            name,
+            text="CREATE TABLE orders (id INT UNSIGNED, part VARCHAR(10), big BIGINT UNSIGNED, price DECIMAL(12,4), at DATETIME(6),"
+            " day DATE, clock TIME, bits VARBINARY(4), flag BOOLEAN, kind ENUM('a','b'), doc JSON, ratio DOUBLE, PRIMARY KEY (id, part));"
+            " INSERT INTO orders VALUES (4000000000, 'x', 18446744073709551615, 1.5, '2024-01-01 10:00:00.123456', '2024-02-29',"
+            " '-30:00:01', X'00ff', 1, 'b', '{\"a\": 1}', 1e300),"
+            " (4000000000, 'y', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),"
+            " (5, 'x', 1, 2, '2024-01-02', '2024-01-02', '10:00', '', 0, 'a', '[]', 0.1),"
+            " (6, 'x', 1, 2, NULL, NULL, NULL, '', 0, 'a', '[]', 0)",
+        )
+        topic = topic_for(f"mysql://root@localhost/{name}?unix_socket={mariadb.socket}")
+        plan, rows, pages = pull(topic)
+        rest = pull(topic, position=pages[0].position)[1]
+    assert {column.name: column.type for column in plan.columns} == {
+        "id": "int64",
+        "part": "string",
+        "big": "decimal(20,0)",
+        "price": "decimal(12,4)",
+        "at": "timestamp",
+        "day": "date",
+        "clock": "string",
+        "bits": "binary",
+        "flag": "int32",
+        "kind": "string",
+        "doc": "string",
+        "ratio": "float64",
+    }
+    assert [(row["id"], row["part"]) for row in rows] == [(5, "x"), (6, "x"), (4000000000, "x"), (4000000000, "y")]
+    assert rest == rows[3:]
+    assert rows[2] == {
+        "id": 4000000000,
+        "part": "x",
+        "big": 18446744073709551615,
+        "price": "1.5000",
+        "at": "2024-01-01 10:00:00.123456",
+        "day": "2024-02-29",
+        "clock": "-30:00:01",
+        "bits": "AP8=",
+        "flag": 1,
+        "kind": "b",
+        "doc": rows[2]["doc"],
+        "ratio": 1e300,
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
