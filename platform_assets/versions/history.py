@@ -65,9 +65,8 @@ class Fold:
 
     def standing(self) -> str:
         """The spans that are open."""
-        return (
-            'SELECT place AS from_place, "row", CAST(NULL AS INT) AS until_place, inserted, CAST(NULL AS BOOLEAN) AS deleted, h0, h1 FROM open'
-        )
+        return """SELECT place AS from_place, "row", CAST(NULL AS INT) AS until_place, inserted, CAST(NULL AS BOOLEAN) AS deleted, h0, h1
+            FROM open"""
 
     def _same(self, left: str, right: str) -> str:
         return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in self._names)

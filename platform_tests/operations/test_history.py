@@ -1,4 +1,4 @@
-"""The fold over versions against a plain Python reference and against the contest: whole, built upon, with a late version put in between."""
+"""The fold against a plain Python reference and against the contest: whole, built upon, with a late version put in between."""
 
 from __future__ import annotations
 

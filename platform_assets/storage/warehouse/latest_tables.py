@@ -15,24 +15,16 @@ import psycopg
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.types import INT64, STRING, common_type
+from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import Conflict
 from platform_assets.storage.server.sessions import Connection, one_line
 from platform_assets.storage.warehouse.bulk import copy_rows
-from platform_assets.storage.warehouse.names import arrow_type, column_name, column_names, pg_type, qualified, quoted, relation_name
+from platform_assets.storage.warehouse.column_changes import change_columns, rename_columns, widens
+from platform_assets.storage.warehouse.names import column_names, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, find, mark, place, refused
 from platform_assets.storage.warehouse.version_rows import Share, create_from_shares, insert_shares
 from platform_assets.storage.warehouse.version_tables import shaped
-from platform_assets.storage.warehouse.views import (
-    columns_read,
-    create_views,
-    dependent_views,
-    dress,
-    dressing_of,
-    drop_views,
-    refuse_used,
-    with_views_kept,
-)
+from platform_assets.storage.warehouse.views import create_views, dependent_views, dress, dressing_of, drop_views
 
 META = {"_instance": "text", "_version": "text", "_row": "bigint", "_raw": "json"}
 _META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_raw": STRING}
@@ -104,7 +96,7 @@ def publish_latest(
         rows = _create_filled(connection, (source, name), layout, batches)
         counts = LatestCounts(rows, rows, 0, 0, source, name)
     else:
-        _rename_columns(connection, (source, name), standing.oid, layout, renames or {})
+        rename_columns(connection, (source, name), standing.oid, layout.columns, layout.key, renames or {})
         counts = _update(connection, (source, name), standing.oid, layout, batches)
     describe(connection, source, name, table, own, list(layout.columns))
     return counts
@@ -203,7 +195,7 @@ def _proper_key(relation: tuple[str, str], key: Sequence[str]) -> Iterator[None]
 def _update(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows) -> LatestCounts:
     before = columns_of(connection, oid)
     replaced = _key_of(connection, oid)[1] != layout.key or any(
-        not _widens(before[name], layout.columns[name]) for name in layout.key if name in before
+        not widens(before[name], layout.columns[name]) for name in layout.key if name in before
     )
     if _empty(connection, relation):
         _evolve(connection, relation, oid, before, layout, rekey=replaced, empty=True)
@@ -224,22 +216,6 @@ def _update(connection: Connection, relation: tuple[str, str], oid: int, layout:
         counts = _difference(connection, relation, layout, incoming)
     connection.execute(f"DROP TABLE {qualified(*_INCOMING)}")
     return counts
-
-
-def _rename_columns(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, renames: Mapping[str, str]) -> None:
-    """Columns that stand under an old name get the one of today, so that views go on reading them.
-
-    Where both stand, from versions before and after the rename, the one that views read stays; its cells come with the new rows.
-    """
-    for old, new in ((column_name(old), column_name(new)) for old, new in renames.items()):
-        before = columns_of(connection, oid)
-        if old not in before or old in layout.columns or new not in layout.columns:
-            continue
-        if new in before:
-            if new in layout.key or columns_read(connection, oid, [new]) or not columns_read(connection, oid, [old]):
-                continue
-            connection.execute(f"ALTER TABLE {qualified(*relation)} DROP COLUMN {quoted(new)}")
-        connection.execute(f"ALTER TABLE {qualified(*relation)} RENAME COLUMN {quoted(old)} TO {quoted(new)}")
 
 
 def _load_incoming(connection: Connection, layout: _Layout, batches: Rows) -> int:
@@ -289,42 +265,16 @@ def _list(names: Iterable[str]) -> str:
 def _evolve(
     connection: Connection, relation: tuple[str, str], oid: int, before: Mapping[str, str], layout: _Layout, *, rekey: bool, empty: bool
 ) -> None:
-    """Columns and types as they are to be, the old key gone when another comes. `empty`: no row that is to stay is in the table.
-
-    A column whose new type does not hold the old values is emptied: the rows that are to stay get theirs by the comparison after.
-    """
-    gone = [name for name in before if name not in layout.columns]
-    what = f"{relation[0]}.{relation[1]} cannot be changed"
+    """Columns and types as they are to be, the old key gone when another comes. `empty`: no row that is to stay is in the table."""
     constraint = _key_of(connection, oid)[0] if rekey else None
-    steps = [f"DROP CONSTRAINT {quoted(constraint)}"] if constraint else []
-    steps += [f"DROP COLUMN {quoted(name)}" for name in gone]
-    for name, kind in layout.columns.items():
-        if name not in before:
-            steps.append(f"ADD COLUMN {quoted(name)} {kind}")
-        elif before[name] != kind:
-            value = quoted(name) if _widens(before[name], kind) and not empty else "NULL"
-            steps.append(f"ALTER COLUMN {quoted(name)} TYPE {kind} USING {value}::{kind}")
-    if not steps:
-        return
-    refuse_used(connection, oid, gone, what=what)
-    # one statement rewrites the rows once; the key's columns lose NOT NULL with it, which a dropped key leaves behind
-    statement = f"ALTER TABLE {qualified(*relation)} {', '.join([*steps, *_nullable(before, layout, rekey)])}"
-    with_views_kept(connection, [oid], lambda: _execute(connection, statement), what=what)
+    first = [f"DROP CONSTRAINT {quoted(constraint)}"] if constraint else []
+    # the key's columns lose NOT NULL with it, which a dropped key leaves behind
+    change_columns(connection, relation, oid, layout.columns, empty=empty, first=first, last=_nullable(before, layout, rekey))
 
 
 def _nullable(before: Mapping[str, str], layout: _Layout, rekey: bool) -> list[str]:
     staying = [name for name in before if name in layout.columns and name not in layout.key]
     return [f"ALTER COLUMN {quoted(name)} DROP NOT NULL" for name in staying] if rekey else []
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    connection.execute(statement)
-
-
-def _widens(old: str, new: str) -> bool:
-    """Whether every value of the old type has its like in the new one."""
-    arrows = arrow_type(old), arrow_type(new)
-    return old == new or (arrows[0] is not None and arrows[1] is not None and common_type(*arrows) == arrows[1])
 
 
 def _key_of(connection: Connection, oid: int) -> tuple[str | None, tuple[str, ...]]:
