@@ -1,6 +1,7 @@
 """The asset `history` with its checks: every state that a row ever had, per table. The work is done in operations."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -13,10 +14,10 @@ from platform_assets.defs.partitions import TABLES
 from platform_assets.defs.platform import history_subject
 from platform_assets.operations.history_checks import Comparison, compare_with_latest, compare_with_snapshots
 from platform_assets.operations.publish_history import refresh_history
-from platform_assets.operations.timeline import timeline_of
+from platform_assets.operations.timeline import Timeline, timeline_of
 from platform_assets.storage.catalog.history_log import HistoryVersionRecord
 from platform_assets.storage.rows.latest_state import open_latest
-from platform_assets.storage.rows.stored_history import open_history
+from platform_assets.storage.rows.stored_history import StoredHistory, open_history
 
 CHARTED = 60
 LISTED = 30
@@ -97,10 +98,14 @@ def _told(versions: Sequence[HistoryVersionRecord]) -> dict[str, Any]:
     ],
 )
 def history_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
-    def find(name: str, key: str) -> Finding:
+    @cache
+    def opened(key: str) -> tuple[Timeline, StoredHistory]:
         source, table = platform.table_of(key)
-        timeline = timeline_of(platform.settings, platform.catalog, source, table)
-        stored = open_history(platform.home.history(source, table))
+        return timeline_of(platform.settings, platform.catalog, source, table), open_history(platform.home.history(source, table))
+
+    def find(name: str, key: str) -> Finding:
+        timeline, stored = opened(key)
+        source, table = timeline.source, timeline.table
         if name == "as_of_equals_snapshot":
             return _finding(source, "full versions", compare_with_snapshots(platform.settings, timeline, stored))
         latest = open_latest(platform.home.latest(source, table))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from platform_assets.dictionary.types import type_name
-from platform_assets.engines.duckdb import open_engine
+from platform_assets.engines.duckdb import Engine, open_engine
 from platform_assets.errors import StoredFileError
 from platform_assets.operations.folding import Folding
 from platform_assets.operations.keyed_rows import proven_unique
@@ -31,22 +32,27 @@ def folded(settings: Settings, timeline: Timeline, folder: Path, *, before: Stor
     """
     guard = settings.source(timeline.source).delete_guard
     writer = HistoryWriter(folder, source=timeline.source)
-    with open_engine(Home(settings.home).store / "work", memory_limit=settings.memory_limit, threads=settings.threads) as engine:
-        try:
+    try:
+        with ExitStack() as stack:
+            engine: Engine | None = None  # opening one costs more than all else where every instance has one version
             for instance, versions in timeline.instances.items():
                 identities = identities_of(timeline, versions, guard)
                 if len(versions) == 1 and proven_unique(timeline, versions[0]):
                     rows = versions[0].snapshot.accepted
                     writer.whole(instance, FoldedVersion(versions[0].version, identities[0], rows, rows))
                     continue
+                engine = engine or stack.enter_context(_engine(settings))
                 stands = _standing(before, instance, identities)
-                part = writer.begin(instance, before, len(stands))
-                Folding(engine, timeline, versions, guard).run(part, stands, identities)
-            facts = {"load_id": load_id, "row_version": timeline.row_version, "folded_at": datetime.now(UTC).isoformat()}
-            return writer.finish(timeline.union, facts=facts)
-        except BaseException:
-            writer.discard()
-            raise
+                Folding(engine, timeline, versions, guard).run(writer.begin(instance, before, len(stands)), stands, identities)
+        facts = {"load_id": load_id, "row_version": timeline.row_version, "folded_at": datetime.now(UTC).isoformat()}
+        return writer.finish(timeline.union, facts=facts)
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _engine(settings: Settings) -> AbstractContextManager[Engine]:
+    return open_engine(Home(settings.home).store / "work", memory_limit=settings.memory_limit, threads=settings.threads)
 
 
 def standing_history(folder: Path) -> StoredHistory | None:

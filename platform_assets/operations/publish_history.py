@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import pyarrow as pa
 
@@ -13,8 +12,14 @@ from platform_assets.operations.history import folded, standing_history
 from platform_assets.operations.timeline import TableVersion, Timeline, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
-from platform_assets.storage.catalog.history_log import HistoryRecord, HistoryVersionRecord, history_versions, record_history
-from platform_assets.storage.catalog.records import SnapshotRecord
+from platform_assets.storage.catalog.history_log import (
+    HistoryRecord,
+    HistoryVersionRecord,
+    VersionSource,
+    history_versions,
+    record_history,
+    version_sources,
+)
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.stored_history import InstanceHistory, StoredHistory
 from platform_assets.storage.server.sessions import Connection
@@ -24,6 +29,8 @@ from platform_assets.storage.warehouse.protocol import claim, publication, table
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.history import counted_from
 from platform_assets.versions.keys import table_key
+
+Sources = Mapping[str, VersionSource]
 
 
 @dataclass(frozen=True)
@@ -54,14 +61,14 @@ def refresh_history(settings: Settings, catalog: Catalog, source: str, table: st
 def publish(catalog: Catalog, timeline: Timeline, history: StoredHistory, *, run_id: str) -> PublishedHistory:
     """Readers see the old history until the transaction commits. Raises FencedOut when a newer one was published meanwhile."""
     source, table = history.source, history.table.name
-    known = {record.version: record.registered_at for record in catalog.versions(source=source)}
     mine = claim(catalog.url, f"history/{source}.{table}", run_id)
     with publication(catalog.url, mine, locks=[table_lock(source, table)]) as tx:
         load_id = int(history.facts["load_id"])
         _refuse_older(tx.connection, source, table, load_id)
         before = history_versions(tx.connection, source, table)
-        records = _records(timeline, history, known)
-        counts = _published(catalog, tx.connection, timeline, history, before, records)
+        sources = version_sources(tx.connection, source, table)
+        records = _records(timeline, history, sources)
+        counts = _published(tx.connection, timeline, history, before, records, sources)
         changes = changes_view(tx.connection, source=source, table=table)
         record_history(
             tx.connection, HistoryRecord(source, table, counts.schema, counts.relation, changes, history.spans, load_id), records
@@ -83,33 +90,33 @@ def _refuse_older(connection: Connection, source: str, table: str, load_id: int)
         )
 
 
-def _records(timeline: Timeline, history: StoredHistory, known: dict[str, datetime | None]) -> list[HistoryVersionRecord]:
+def _records(timeline: Timeline, history: StoredHistory, sources: Sources) -> list[HistoryVersionRecord]:
     records = []
     for instance in history.instances:
         moments = counted_from([version.place.moment for version in timeline.instances[instance.instance]])
         for place, (version, moment) in enumerate(zip(instance.versions, moments, strict=True)):
             counts = (version.rows, version.inserts, version.updates, version.deletes, version.spared)
             where = (history.source, history.table.name, version.version, instance.instance, place, version.identity)
-            records.append(HistoryVersionRecord(*where, moment, known.get(version.version), *counts))
+            known = sources[version.version].registered_at if version.version in sources else None
+            records.append(HistoryVersionRecord(*where, moment, known, *counts))
     return records
 
 
 def _published(
-    catalog: Catalog,
     connection: Connection,
     timeline: Timeline,
     history: StoredHistory,
     before: list[HistoryVersionRecord],
     records: list[HistoryVersionRecord],
+    sources: Sources,
 ) -> HistoryCounts:
     """Nothing else is done where table or view stand as they are to be: a view is made anew when a version has another time."""
     standing = kind_of(connection, history.source, history.table.name)
-    snapshots = {one.version: one for one in catalog.snapshots(source=history.source, table=history.table.name)}
     instances = []
     for instance in history.instances:
         own = [one.identity for one in before if one.instance == instance.instance]
         held = instance.known(own) if standing == "table" else 0
-        instances.append(_instance(connection, timeline, history, instance, held, records, snapshots))
+        instances.append(_instance(connection, timeline, history, instance, held, records, sources))
     dates = {one.version: one.valid_from for one in before}
     dated = {one.version: one.valid_from for one in records if dates.get(one.version, one.valid_from) != one.valid_from}
     return publish_history(connection, source=history.source, table=history.table, instances=instances, dated=dated)
@@ -122,10 +129,10 @@ def _instance(
     instance: InstanceHistory,
     held: int,
     records: list[HistoryVersionRecord],
-    snapshots: dict[str, SnapshotRecord],
+    sources: Sources,
 ) -> HistoryInstance:
     mine = [one for one in records if one.instance == instance.instance]
-    known = [snapshots if record.place >= held else {} for record in mine]
+    known = [sources if record.place >= held else {} for record in mine]
     versions = [
         _version(connection, timeline, version, record, tables)
         for version, record, tables in zip(timeline.instances[instance.instance], mine, known, strict=True)
@@ -142,11 +149,11 @@ def _spans(history: StoredHistory, instance: InstanceHistory, held: int) -> Iter
 
 
 def _version(
-    connection: Connection, timeline: Timeline, version: TableVersion, record: HistoryVersionRecord, snapshots: dict[str, SnapshotRecord]
+    connection: Connection, timeline: Timeline, version: TableVersion, record: HistoryVersionRecord, sources: Sources
 ) -> HistoryVersion:
     """Its rows come from the version table, when that was filled from the very snapshot and no value need be written anew as text."""
     relation = None
-    found = snapshots.get(version.version)
+    found = sources.get(version.version)
     if found and found.content == version.snapshot.content and found.child_schema and found.child_table:
         relation = (found.child_schema, found.child_table)
         if not fits(connection, timeline.union, [Share(relation, version.table, version.instance, version.version, None)]):

@@ -47,6 +47,23 @@ class HistoryVersionRecord:
     spared: int
 
 
+@dataclass(frozen=True)
+class VersionSource:
+    """Where the rows of a version of a table are: its version table, and the snapshot that this was filled from."""
+
+    registered_at: datetime
+    child_schema: str | None
+    child_table: str | None
+    content: str | None
+
+
+def version_sources(connection: Connection, source: str, table: str) -> dict[str, VersionSource]:
+    """By version, of the published ones."""
+    query = """SELECT s.version, registered_at, child_schema, child_table, content FROM catalog.snapshots s
+               JOIN catalog.versions v USING (version) WHERE s.source = %s AND s.table_name = %s"""
+    return {version: VersionSource(*rest) for version, *rest in connection.execute(query, (source, table)).fetchall()}
+
+
 def history_of(catalog: Catalog, source: str, table: str) -> HistoryRecord | None:
     """None when no history of the table was published."""
     names = ", ".join(field.name for field in fields(HistoryRecord))
