@@ -1,21 +1,27 @@
-"""Generated versions of one table, as snapshots in a home: what the benchmarks of merge and history work on. Not here: what is measured."""
+"""Generated versions of one table, published in a home: what the benchmarks of merge and history work on. Not here: what is measured."""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import FLOAT64, INT32, INT64, STRING, TIMESTAMP
-from platform_assets.operations.timeline import TableVersion, Timeline
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import SnapshotRecord, VersionRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.row_store import store_schema
 from platform_assets.storage.rows.snapshots import SNAPSHOT_META, SnapshotWriter
-from platform_assets.versions.order import Place
+from platform_assets.storage.warehouse.version_tables import publish_version
 
+SOURCE = "bench"
+SETTINGS = "format_version: 1\nsources:\n  bench: {dumps: full}\nengine: {memory_limit: 400MB}\n"
 TABLE = Table(
     "orders",
     (
@@ -26,36 +32,46 @@ TABLE = Table(
     key=("id",),
     row_version="updated_at",
 )
-FIRST_DAY = datetime(2024, 1, 1)
-CHANGED, NEW, GONE = 0.10, 0.01, 0.01
-"""The shares of rows that a version changes, adds and no longer has."""
+FIRST_DAY = datetime(2020, 1, 1)
+CHANGED, GONE = 0.10, 0.01
+"""The shares of rows that a version changes, and that it no longer has (as many are new)."""
 _BATCH = 1 << 16
 _STATES = pa.array(["new", "paid", "sent", "back"])
 _REGIONS = pa.array(["north", "south", "east", "west", "middle"])
 
 
-def timeline(home: Home, versions: int, rows: int) -> Timeline:
-    """Makes what is not there yet of `versions` full dumps of `rows` keys, written in no order, and reads them as a timeline."""
-    return Timeline("bench", TABLE.name, tuple(_version(home, number, rows) for number in range(versions)))
-
-
-def _version(home: Home, number: int, rows: int) -> TableVersion:
-    name = f"bench.v{number:04d}.00000000"
-    folder = home.snapshot("bench", name, TABLE.name)
-    writer = SnapshotWriter(folder, source="bench", version=name, instance="default", table_name=TABLE.name)
+def add_version(settings: Settings, catalog: Catalog, number: int, rows: int) -> None:
+    """A complete full dump of `rows` keys in no order, parsed, its version table loaded, registered in the catalog."""
+    version = f"{SOURCE}.v{number:04d}.{hashlib.sha256(str(number).encode()).hexdigest()[:8]}"
+    folder = Home(settings.home).snapshot(SOURCE, version, TABLE.name)
+    writer = SnapshotWriter(folder, source=SOURCE, version=version, instance="default", table_name=TABLE.name)
     keys = np.random.default_rng(0).permutation(rows) + int(number * rows * GONE)
     for start in range(0, rows, _BATCH):
         writer.add(_rows(keys[start : start + _BATCH], number, start))
-    place = Place(name, "default", number, "declared", False, FIRST_DAY + timedelta(days=number))
-    return TableVersion(writer.finish(TABLE).commit(), place, "complete", True)
+    snapshot = writer.finish(TABLE).commit()
+    day = FIRST_DAY + timedelta(days=number)
+    digest = hashlib.sha256(version.encode()).hexdigest()
+    catalog.register(VersionRecord(version, SOURCE, "default", f"v{number:04d}", digest, f"dumps/{version}", 1, dump_time=day))
+    catalog.update_version(version, completeness="complete", state="published")
+    with psycopg.connect(catalog.url) as connection:
+        batches = snapshot.batches([*TABLE.column_names, "_row", "_raw"])
+        done = publish_version(connection, source=SOURCE, version=version, label=f"v{number:04d}", table=TABLE, batches=batches)
+        record = SnapshotRecord(
+            *(version, SOURCE, TABLE.name, rows, rows),
+            schema=TABLE.to_json(),
+            key=TABLE.key,
+            child_schema=done.schema,
+            child_table=done.child,
+            content=snapshot.content,
+        )
+        catalog.record_snapshots(connection, version, [record], number + 1)
 
 
 def _rows(keys: np.ndarray, version: int, start: int) -> pa.RecordBatch:
-    """The content of a key changes with the last version, up to this one, that its number draws."""
+    """The content of a key is that of the last version, up to this one, that its number draws."""
     drawn = np.zeros(len(keys), np.int64)
-    for earlier in range(1, version + 1):
-        changed = (keys * 2654435761 + earlier * 40503) % 1000 < CHANGED * 1000
-        drawn[changed] = earlier
+    for earlier in range(max(1, version - 50), version + 1):
+        drawn[(keys * 2654435761 + earlier * 40503) % 1000 < CHANGED * 1000] = earlier
     texts = pa.array(keys).cast(pa.string())
     moment = np.datetime64(FIRST_DAY, "us") + drawn * np.timedelta64(1, "D") + (keys % 86400) * np.timedelta64(1, "s")
     numbers = pa.array(np.arange(start + 1, start + 1 + len(keys)))
