@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,12 +17,17 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import INT32, INT64, STRING
 from platform_assets.engines.duckdb import open_engine
+from platform_assets.errors import PlatformError
+from platform_assets.operations.as_of import timeline_at
 from platform_assets.operations.contest import hold_contest
 from platform_assets.operations.history import folded
-from platform_assets.operations.timeline import Timeline
+from platform_assets.operations.timeline import TableVersion, Timeline
 from platform_assets.settings import Settings
+from platform_assets.storage.rows import stored_history
 from platform_assets.storage.rows.stored_history import StoredHistory
-from platform_tests.operations.timelines import timeline_over
+from platform_assets.versions.history import counted_from
+from platform_assets.versions.order import Place
+from platform_tests.operations.timelines import FIRST_DAY, timeline_over
 
 COLUMNS = (Column("id", INT32), Column('na"me', STRING), Column("updated", INT64))
 TABLE = Table("t", COLUMNS, key=("id",))
@@ -28,6 +36,16 @@ GUARD = 0.5
 cell = st.none() | st.sampled_from(["a", "b", "a:1", ""])
 row = st.tuples(st.integers(0, 4) | st.none(), cell, st.none() | st.integers(0, 2))
 drawn_versions = st.lists(st.tuples(st.lists(row, max_size=5), st.booleans()), min_size=1, max_size=5)
+
+
+@contextmanager
+def tail_of(rows: int) -> Iterator[None]:
+    """With 0 every segment is a file of its own, which the next history links."""
+    before, stored_history._TAIL_ROWS = stored_history._TAIL_ROWS, rows
+    try:
+        yield
+    finally:
+        stored_history._TAIL_ROWS = before
 
 
 def fold(root: Path, timeline: Timeline, before: StoredHistory | None = None) -> StoredHistory:
@@ -91,7 +109,7 @@ def test_spans_are_those_of_the_reference_whole_built_upon_and_with_a_late_versi
     if key and proven:
         versions = [({tuple(cells[n] for n in key): cells for cells in rows}, full) for rows, full in versions]
         versions = [(list(rows.values()), full) for rows, full in versions]
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, tail_of(data.draw(st.sampled_from([0, 1 << 16]))):
         root = Path(folder)
         timeline = timeline_over(root, table, versions)
         if key and not proven:  # the newest version says what the key is, the older ones promise nothing
@@ -136,3 +154,32 @@ def assert_contest_agrees(root: Path, timeline: Timeline, spans: set[tuple]) -> 
         ]
         standing = [contents[s[0]][s[1]] for s in spans if s[0] <= place and (s[2] is None or s[2] > place)]
         assert sorted(standing) == sorted(won)
+
+
+def test_a_version_more_links_the_files_of_what_has_ended_and_writes_none_of_them_again(tmp_path):
+    timeline = timeline_over(tmp_path, TABLE, [([(n, str(day), None) for n in range(5)], True) for day in range(4)])
+    with tail_of(0):
+        first = fold(tmp_path, timeline.narrowed(timeline.versions[:3]))
+        ended = [(first.folder / part.name).stat().st_ino for segment in first.instances[0].ended for part in segment.parts]
+        (instance,) = fold(tmp_path, timeline, first).instances
+    found = [(first.folder / part.name).stat().st_ino for segment in instance.ended for part in segment.parts]
+    assert (len(ended), found[: len(ended)]) == (1, ended)
+    assert [(segment.first, segment.last) for segment in instance.ended] == [(0, 2), (3, 3)]
+
+
+@given(st.lists(st.none() | st.integers(0, 6), min_size=1, max_size=6), st.integers(-1, 7))
+def test_the_versions_that_count_from_a_time_or_earlier_are_those_that_had_come_at_it(days, day):
+    moments = [None if one is None else FIRST_DAY + timedelta(days=one) for one in days]
+    at = FIRST_DAY + timedelta(days=day)
+    timeline = Timeline("s", "t", tuple(placed(place, moment) for place, moment in enumerate(moments)))
+    counted = [version for version, moment in zip(timeline.versions, counted_from(moments), strict=True) if moment and moment <= at]
+    try:
+        come = list(timeline_at(timeline, at).versions)
+    except PlatformError:
+        come = []
+    assert counted == come
+
+
+def placed(place: int, moment):
+    """A version that is nothing but its place in the order."""
+    return TableVersion(None, Place(f"s.v{place}.0", "default", place, "declared", False, moment), "complete", False)

@@ -198,6 +198,21 @@ def test_a_version_that_was_parsed_again_and_not_published_is_read_from_its_snap
     ]
 
 
+def test_a_column_whose_type_widens_is_compared_and_kept_under_the_wider_type(settings, catalog):
+    contract = settings.home / "dictionary" / "crm.odcs.yaml"
+    contract.write_text(CONTRACT.replace("{name: name, logicalType: string}", "{name: name, logicalType: integer}"))
+    drop(settings, "a", {1: "7", 2: "8"}, None)
+    ingest(settings, catalog)
+    contract.write_text(CONTRACT)
+    drop(settings, "b", {1: "7", 2: "eight"}, None)
+    ingest(settings, catalog)
+    assert query(catalog, "SELECT id, name, _operation, _until_version IS NULL FROM crm_history.people ORDER BY id, 4") == [
+        (1, "7", "insert", True),
+        (2, "8", "insert", False),
+        (2, "eight", "update", True),
+    ]
+
+
 def test_times_that_change_with_the_order_are_changed_in_the_rows(settings, catalog):
     """An undated version counts from the first later one that is dated: by then it was there."""
     drop(settings, "a", DUMPS["a"][0], None)
