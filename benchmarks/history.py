@@ -4,8 +4,8 @@
 
 The latest state from the snapshots against PostgreSQL's `SELECT DISTINCT ON` over the version tables of the same home, once with nothing
 but the snapshots (`first`: the keys are read from Avro) and once with the keys at hand; one version more; the history of all, of one more.
-Each figure is one process; seconds are those of the work, without the start of the interpreter and the making of the data. Peak memory is that
-of the process and of PostgreSQL.
+Each figure is one process; seconds are those of the work, without the start of the interpreter and the making of the data. Peak memory
+is that of the process and of PostgreSQL.
 """
 
 from __future__ import annotations

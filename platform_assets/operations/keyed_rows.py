@@ -15,11 +15,9 @@ class KeyedRows:
 
     def __init__(self, engine: Engine, timeline: Timeline) -> None:
         self._engine, self._timeline = engine, timeline
-        union, row_version = timeline.union, timeline.row_version
-        names = list(dict.fromkeys([*union.key, *([row_version] if row_version else [])]))
-        self._wanted = union.with_columns(union.column(name) for name in names)
-        self._rv = names.index(row_version) if row_version else None
-        self.width = len(union.key) or 3
+        row_version = timeline.row_version
+        self._rv = timeline.compared.column_names.index(row_version) if row_version else None
+        self.width = len(timeline.union.key) or 3
         """How many columns `k0`, `k1`, ... the key has."""
 
     def of(self, version: TableVersion, numbers: np.ndarray | None = None) -> pa.Table:
@@ -30,7 +28,7 @@ class KeyedRows:
         return rows.take(np.searchsorted(rows.column("row").to_numpy(), numbers))
 
     def _all(self, version: TableVersion) -> pa.Table:
-        index = version.keys(self._wanted)
+        index = version.keys(self._timeline.compared)
         keys = [index.column(n + 1) for n in range(len(self._timeline.union.key))] or self._repetitions(version)
         rv = pa.nulls(index.num_rows, pa.int64()) if self._rv is None else index.column(self._rv + 1)
         return pa.table([index.column("row"), *keys, rv], names=["row", *(f"k{n}" for n in range(len(keys))), "rv"])

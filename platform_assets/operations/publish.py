@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.dictionary.renames import Renames
-from platform_assets.errors import FencedOut, SettingsError, StoredFileError
+from platform_assets.errors import FencedOut, PlatformError, SettingsError, StoredFileError
 from platform_assets.operations.drift import record_drift
-from platform_assets.operations.timeline import confirmed_renames
+from platform_assets.operations.timeline import confirmed_renames, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
@@ -28,6 +29,9 @@ from platform_assets.storage.warehouse.protocol import claim, publication, table
 from platform_assets.storage.warehouse.queries import count_rows
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
+
+INDEXED_ROWS = 100_000
+"""Versions with more rows of a table have their keys read while their copy in Arrow's form is there."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,9 @@ def publish_version(
         )
         catalog.set_state(record.version, "published", connection=tx.connection)
         _retire(catalog, tx.connection, record.source, {old.table_name for old in before} & renames.tables.keys())
-    for snapshot in stored.snapshots:
+    for snapshot in today:
+        if snapshot.accepted >= INDEXED_ROWS:
+            _index(settings, catalog, record, snapshot.table.name)
         snapshot.cool()
     record_drift(settings, catalog, record.source)
     return tuple(published)
@@ -181,6 +187,19 @@ def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[
     for name in sorted(renamed):
         if catalog.forget_table(connection, source, name):
             latest_tables.drop_latest(connection, source=source, table=name)
+
+
+def _index(settings: Settings, catalog: Catalog, record: VersionRecord, table: str) -> None:
+    """Makes what merge and history will ask of the version's rows, from the copy that lies ready now; later they would be decoded again.
+
+    Not for a table's first version: where no other follows, nobody asks. What cannot be read is told by who asks.
+    """
+    with suppress(PlatformError):
+        timeline = timeline_of(settings, catalog, record.source, table)
+        for version in timeline.versions if len(timeline.versions) > 1 else ():
+            if version.version == record.version:
+                version.keys(timeline.compared)
+                version.digests(timeline.union)
 
 
 def _moment(text: str | None) -> datetime | None:
