@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import FLOAT64, INT32, INT64, STRING, TIMESTAMP
+from platform_assets.operations.publish import INDEXED_ROWS, index_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import SnapshotRecord, VersionRecord
@@ -41,10 +42,10 @@ _REGIONS = pa.array(["north", "south", "east", "west", "middle"])
 
 
 def add_version(settings: Settings, catalog: Catalog, number: int, rows: int) -> None:
-    """A complete full dump of `rows` keys in no order, parsed, its version table loaded, registered in the catalog."""
+    """A complete full dump of `rows` keys in no order as `ingest` leaves it: its snapshot, its version table, its place in the catalog."""
     version = f"{SOURCE}.v{number:04d}.{hashlib.sha256(str(number).encode()).hexdigest()[:8]}"
     folder = Home(settings.home).snapshot(SOURCE, version, TABLE.name)
-    writer = SnapshotWriter(folder, source=SOURCE, version=version, instance="default", table_name=TABLE.name)
+    writer = SnapshotWriter(folder, source=SOURCE, version=version, instance="default", table_name=TABLE.name, keep_hot=True)
     keys = np.random.default_rng(0).permutation(rows) + int(number * rows * GONE)
     for start in range(0, rows, _BATCH):
         writer.add(_rows(keys[start : start + _BATCH], number, start))
@@ -65,6 +66,9 @@ def add_version(settings: Settings, catalog: Catalog, number: int, rows: int) ->
             content=snapshot.content,
         )
         catalog.record_snapshots(connection, version, [record], number + 1)
+    if rows >= INDEXED_ROWS:
+        index_version(settings, catalog, SOURCE, version, TABLE.name)
+    snapshot.cool()
 
 
 def _rows(keys: np.ndarray, version: int, start: int) -> pa.RecordBatch:

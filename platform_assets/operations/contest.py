@@ -50,7 +50,7 @@ class _Holding:
     """Tables in the engine: `state`, and `arriving` with the version at hand."""
 
     def __init__(self, engine: Engine, timeline: Timeline, versions: Sequence[TableVersion], guard: float) -> None:
-        self._engine, self._versions, self._guard = engine, versions, guard
+        self._engine, self._timeline, self._versions, self._guard = engine, timeline, versions, guard
         self._keyed = KeyedRows(engine, timeline)
         self._sql = Contest(self._keyed.width)
         self._unsettled = 0
@@ -90,7 +90,8 @@ class _Holding:
         self._engine.register("arriving", self._keyed.of(self._versions[place]))
         vanished, standing = self._count(self._sql.vanished("arriving")), self._count("SELECT count(*) FROM state")
         spare = vanished > self._guard * standing and not self._versions[place].deletes_confirmed
-        self._become(self._sql.replace("arriving", place, spare=spare))
+        unique = proven_unique(self._timeline, self._versions[place])
+        self._become(self._sql.replace("arriving", place, spare=spare, unique=unique))
         self._engine.unregister("arriving")
         return (0, vanished) if spare else (vanished, 0)
 

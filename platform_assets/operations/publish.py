@@ -159,7 +159,7 @@ def publish_version(
         _retire(catalog, tx.connection, record.source, {old.table_name for old in before} & renames.tables.keys())
     for snapshot in today:
         if snapshot.accepted >= INDEXED_ROWS:
-            _index(settings, catalog, record, snapshot.table.name)
+            index_version(settings, catalog, record.source, record.version, snapshot.table.name)
         snapshot.cool()
     record_drift(settings, catalog, record.source)
     return tuple(published)
@@ -189,17 +189,17 @@ def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[
             latest_tables.drop_latest(connection, source=source, table=name)
 
 
-def _index(settings: Settings, catalog: Catalog, record: VersionRecord, table: str) -> None:
+def index_version(settings: Settings, catalog: Catalog, source: str, version: str, table: str) -> None:
     """Makes what merge and history will ask of the version's rows, from the copy that lies ready now; later they would be decoded again.
 
     Not for a table's first version: where no other follows, nobody asks. What cannot be read is told by who asks.
     """
     with suppress(PlatformError):
-        timeline = timeline_of(settings, catalog, record.source, table)
-        for version in timeline.versions if len(timeline.versions) > 1 else ():
-            if version.version == record.version:
-                version.keys(timeline.compared)
-                version.digests(timeline.union)
+        timeline = timeline_of(settings, catalog, source, table)
+        for found in timeline.versions if len(timeline.versions) > 1 else ():
+            if found.version == version:
+                found.keys(timeline.compared)
+                found.digests(timeline.union)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -112,14 +112,16 @@ def _published(
 ) -> HistoryCounts:
     """Nothing else is done where table or view stand as they are to be: a view is made anew when a version has another time."""
     standing = kind_of(connection, history.source, history.table.name)
-    instances = []
+    instances: list[HistoryInstance] = []
     for instance in history.instances:
         own = [one.identity for one in before if one.instance == instance.instance]
-        held = instance.known(own) if standing == "table" else 0
-        instances.append(_instance(connection, timeline, history, instance, held, records, sources))
+        known = instance.known(own) if standing == "table" else 0
+        instances.append(_instance(connection, timeline, history, instance, known, records, sources))
+    held = {version.version for one in instances for version in one.versions[: one.held]}
+    gone = [one.version for one in before if one.version not in held]
     dates = {one.version: one.valid_from for one in before}
     dated = {one.version: one.valid_from for one in records if dates.get(one.version, one.valid_from) != one.valid_from}
-    return publish_history(connection, source=history.source, table=history.table, instances=instances, dated=dated)
+    return publish_history(connection, source=history.source, table=history.table, instances=instances, gone=gone, dated=dated)
 
 
 def _instance(

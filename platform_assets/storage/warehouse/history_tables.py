@@ -90,10 +90,17 @@ class _Layout:
 
 
 def publish_history(
-    connection: Connection, *, source: str, table: Table, instances: Sequence[HistoryInstance], dated: Mapping[str, datetime | None]
+    connection: Connection,
+    *,
+    source: str,
+    table: Table,
+    instances: Sequence[HistoryInstance],
+    gone: Sequence[str],
+    dated: Mapping[str, datetime | None],
 ) -> HistoryCounts:
     """Makes `<source>_history.<table>` the history of these instances. `table` is the union of the versions' columns with today's key.
 
+    `gone` are the versions that the table was made from and that are not among those held, also where they come again behind others.
     `dated` has the versions held whose rows bear another time than they should, with the right one. Raises Conflict when a view reads
     a column that would go, or when somebody else's table bears the name; the transaction must then be rolled back.
     """
@@ -109,7 +116,7 @@ def publish_history(
         put(connection, (schema, name), standing, "VIEW", f"CREATE VIEW {qualified(schema, name)} AS {query}")
         counts = HistoryCounts(schema, name, True)
     else:
-        counts = _put_rows(connection, (schema, name), standing, layout, instances, dated)
+        counts = _put_rows(connection, (schema, name), standing, layout, instances, gone, dated)
     describe(connection, schema, name, table, own, list(columns), kind="VIEW" if view else "TABLE")
     return counts
 
@@ -120,6 +127,7 @@ def _put_rows(
     standing: Relation | None,
     layout: _Layout,
     instances: Sequence[HistoryInstance],
+    gone: Sequence[str],
     dated: Mapping[str, datetime | None],
 ) -> HistoryCounts:
     if standing is None or standing.kind != "r":
@@ -127,7 +135,7 @@ def _put_rows(
         body = ", ".join(f"{quoted(column)} {kind}" for column, kind in layout.columns.items())
         put(connection, relation, standing, "TABLE", f"CREATE TABLE {qualified(*relation)} ({body})")
     else:
-        emptied = _forget(connection, relation, instances)
+        emptied = _forget(connection, relation, instances, gone)
         change_columns(connection, relation, standing.oid, layout.columns, empty=emptied)
     counts = _fill(connection, relation, layout, instances)
     _date(connection, relation, dated)
@@ -155,22 +163,16 @@ def _origin(instance: str, version: HistoryVersion) -> dict[str, str]:
     return {name: Literal(value).as_string() for name, value in facts.items()}
 
 
-def _forget(connection: Connection, relation: tuple[str, str], instances: Sequence[HistoryInstance]) -> bool:
-    """Takes back what versions beyond those held did: their states go, those that they ended are open again. True when no row stays."""
+def _forget(connection: Connection, relation: tuple[str, str], instances: Sequence[HistoryInstance], gone: Sequence[str]) -> bool:
+    """Takes back what versions did that are gone: their states go, those that they ended are open again. True when no row stays."""
     target = qualified(*relation)
     if not any(one.held for one in instances):
         connection.execute(f"DELETE FROM {target}")
         return True
-    connection.execute(f"DELETE FROM {target} WHERE NOT _instance = ANY(%s)", ([one.instance for one in instances],))
-    for one in instances:
-        held = [version.version for version in one.versions[: one.held]]
-        mine = (one.instance, held)
-        connection.execute(f"DELETE FROM {target} WHERE _instance = %s AND NOT _version = ANY(%s)", mine)
-        connection.execute(
-            f"""UPDATE {target} SET _valid_to = NULL, _until_version = NULL, _closed_by = NULL
-                WHERE _instance = %s AND NOT _until_version = ANY(%s)""",
-            mine,
-        )
+    if gone:
+        connection.execute(f"DELETE FROM {target} WHERE _version = ANY(%s)", (list(gone),))
+        reopened = ", ".join(f"{column} = NULL" for column in _ENDED)
+        connection.execute(f"UPDATE {target} SET {reopened} WHERE _until_version = ANY(%s)", (list(gone),))
     return False
 
 
