@@ -2,8 +2,8 @@
 
     python benchmarks/history.py [--rows 1000000] [--versions 10] [--small 1000]
 
-The latest state from the snapshots against PostgreSQL's `SELECT DISTINCT ON` over the version tables of the same home: as it comes after the
-dumps (`latest`), and with nothing but the Avro (`latest_cold`); with one version more. The history of all, and of one version more.
+The latest state from the snapshots against PostgreSQL's `SELECT DISTINCT ON` over the version tables of the same home: after the dumps
+(`latest`), and with nothing but the Avro (`latest_cold`); with one version more. The history of all, and of one version more.
 Each figure is one process; seconds are those of the work, without the start of the interpreter and the making of the data. Peak memory
 is that of the process and of PostgreSQL.
 """
