@@ -22,7 +22,7 @@ from platform_assets.dictionary.types import INT32, INT64
 from platform_assets.storage.files import temporary_sibling
 from platform_assets.storage.rows.avro import Part
 from platform_assets.storage.rows.row_store import RowWriter, prove_files, read_parts
-from platform_assets.storage.rows.stored_table import put_in_place, read_manifest, remove_folder
+from platform_assets.storage.rows.stored_table import PendingFolder, read_manifest, remove_folder
 
 SPANS = pa.schema(
     [
@@ -124,22 +124,15 @@ class InstanceHistory:
 
 
 @dataclass(frozen=True)
-class StoredHistory:
+class StoredHistory(PendingFolder):
     """The stored history of one table, or one that waits for its commit. `table` is the union of the versions' columns."""
 
     MANIFEST: ClassVar[str] = "history.json"
 
-    folder: Path
     source: str
     table: Table
     instances: tuple[InstanceHistory, ...]
     facts: Mapping[str, Any]
-    pending: Path | None = None
-
-    @property
-    def place(self) -> Path:
-        """Where the files are now."""
-        return self.pending if self.pending is not None and self.pending.exists() else self.folder
 
     @property
     def rows(self) -> int:
@@ -170,17 +163,6 @@ class StoredHistory:
         for instance in self.instances:
             prove_files(self.place, instance.parts)
 
-    def commit(self) -> StoredHistory:
-        """Writes the manifest and puts the folder in place of an older one. Committing again changes nothing."""
-        if self.pending is not None:
-            put_in_place(self.pending, self.folder, self.MANIFEST, self.to_json())
-        return replace(self, pending=None)
-
-    def discard(self) -> None:
-        """Removes what was not committed; what was, stays."""
-        if self.pending is not None:
-            remove_folder(self.pending)
-
     def to_json(self) -> dict[str, Any]:
         return {
             "source": self.source,
@@ -196,7 +178,7 @@ def open_history(folder: Path) -> StoredHistory:
     """The committed history. Raises StoredFileError when there is none, or its manifest is damaged or unknown."""
     data = read_manifest(folder / StoredHistory.MANIFEST)
     instances = tuple(InstanceHistory.from_json(each) for each in data["instances"])
-    return StoredHistory(folder, data["source"], Table.from_json(data["table"]), instances, data["facts"])
+    return StoredHistory(data["source"], Table.from_json(data["table"]), instances, data["facts"], folder=folder)
 
 
 class HistoryWriter:
@@ -243,7 +225,7 @@ class HistoryWriter:
     def finish(self, table: Table, *, facts: Mapping[str, Any]) -> StoredHistory:
         """Everything written but the manifest: pending until its commit. `facts` are of JSON's types."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return StoredHistory(self._final, self._source, table, tuple(self._instances), dict(facts), pending=self._folder)
+        return StoredHistory(self._source, table, tuple(self._instances), dict(facts), folder=self._final, pending=self._folder)
 
 
 class InstanceWriter:
