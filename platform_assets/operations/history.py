@@ -78,7 +78,8 @@ def identities_of(timeline: Timeline, versions: Sequence[TableVersion], guard: f
 
 
 def _identity(version: TableVersion) -> list[Any]:
-    return [version.version, version.snapshot.content, version.full, version.deletes_confirmed, list(version.table.key)]
+    names = sorted(map(list, version.snapshot.names.items()))
+    return [version.version, version.snapshot.content, version.full, version.deletes_confirmed, list(version.table.key), names]
 
 
 def _digest(facts: list[Any]) -> str:

@@ -17,13 +17,14 @@ from platform_assets.operations.timeline import confirmed_renames, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.history_log import forget_history
 from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
 from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
 from platform_assets.storage.server.sessions import Connection
-from platform_assets.storage.warehouse import latest_tables, version_tables
+from platform_assets.storage.warehouse import history_relations, latest_tables, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
 from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
 from platform_assets.storage.warehouse.queries import count_rows
@@ -187,6 +188,8 @@ def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[
     for name in sorted(renamed):
         if catalog.forget_table(connection, source, name):
             latest_tables.drop_latest(connection, source=source, table=name)
+            history_relations.drop_history(connection, source, name)
+            forget_history(connection, source, name)
 
 
 def index_version(settings: Settings, catalog: Catalog, source: str, version: str, table: str) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from platform_assets.errors import FencedOut
 from platform_assets.operations.history import folded, standing_history
-from platform_assets.operations.timeline import TableVersion, Timeline, timeline_of
+from platform_assets.operations.timeline import TableVersion, Timeline, confirmed_renames, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.history_log import (
@@ -27,6 +27,7 @@ from platform_assets.storage.warehouse.history_relations import changes_view, ki
 from platform_assets.storage.warehouse.history_tables import HistoryCounts, HistoryInstance, HistoryVersion, publish_history
 from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
 from platform_assets.storage.warehouse.version_rows import Share, fits
+from platform_assets.storage.warehouse.version_tables import rename_columns
 from platform_assets.versions.history import counted_from
 from platform_assets.versions.keys import table_key
 
@@ -55,20 +56,26 @@ def refresh_history(settings: Settings, catalog: Catalog, source: str, table: st
     timeline = timeline_of(settings, catalog, source, table)
     folder = Home(settings.home).history(source, table)
     history = folded(settings, timeline, folder, before=standing_history(folder), load_id=changed).commit()
-    return publish(catalog, timeline, history, run_id=run_id)
+    return publish(catalog, timeline, history, confirmed_renames(settings, source).columns_of(table), run_id=run_id)
 
 
-def publish(catalog: Catalog, timeline: Timeline, history: StoredHistory, *, run_id: str) -> PublishedHistory:
-    """Readers see the old history until the transaction commits. Raises FencedOut when a newer one was published meanwhile."""
+def publish(
+    catalog: Catalog, timeline: Timeline, history: StoredHistory, renames: Mapping[str, str] | None = None, *, run_id: str
+) -> PublishedHistory:
+    """Readers see the old history until the transaction commits. `renames` maps old column names to those of today.
+
+    Raises FencedOut when a newer one was published meanwhile, Conflict as publish_history.
+    """
     source, table = history.source, history.table.name
     mine = claim(catalog.url, f"history/{source}.{table}", run_id)
     with publication(catalog.url, mine, locks=[table_lock(source, table)]) as tx:
         load_id = int(history.facts["load_id"])
         _refuse_older(tx.connection, source, table, load_id)
+        rename_columns(tx.connection, source=source, table=table, renames=renames or {})
         before = history_versions(tx.connection, source, table)
         sources = version_sources(tx.connection, source, table)
         records = _records(timeline, history, sources)
-        counts = _published(tx.connection, timeline, history, before, records, sources)
+        counts = _published(tx.connection, timeline, history, before, records, sources, renames or {})
         changes = changes_view(tx.connection, source=source, table=table)
         record_history(
             tx.connection, HistoryRecord(source, table, counts.schema, counts.relation, changes, history.spans, load_id), records
@@ -109,8 +116,9 @@ def _published(
     before: list[HistoryVersionRecord],
     records: list[HistoryVersionRecord],
     sources: Sources,
+    renames: Mapping[str, str],
 ) -> HistoryCounts:
-    """Nothing else is done where table or view stand as they are to be: a view is made anew when a version has another time."""
+    """What stands is kept as far as it was made from these very versions; a view costs nothing to make anew."""
     standing = kind_of(connection, history.source, history.table.name)
     instances: list[HistoryInstance] = []
     for instance in history.instances:
@@ -121,7 +129,9 @@ def _published(
     gone = [one.version for one in before if one.version not in held]
     dates = {one.version: one.valid_from for one in before}
     dated = {one.version: one.valid_from for one in records if dates.get(one.version, one.valid_from) != one.valid_from}
-    return publish_history(connection, source=history.source, table=history.table, instances=instances, gone=gone, dated=dated)
+    return publish_history(
+        connection, source=history.source, table=history.table, instances=instances, gone=gone, dated=dated, renames=renames
+    )
 
 
 def _instance(
@@ -134,10 +144,10 @@ def _instance(
     sources: Sources,
 ) -> HistoryInstance:
     mine = [one for one in records if one.instance == instance.instance]
-    known = [sources if record.place >= held else {} for record in mine]
+    asked = [sources if record.place >= held or instance.whole else {} for record in mine]
     versions = [
         _version(connection, timeline, version, record, tables)
-        for version, record, tables in zip(timeline.instances[instance.instance], mine, known, strict=True)
+        for version, record, tables in zip(timeline.instances[instance.instance], mine, asked, strict=True)
     ]
     return HistoryInstance(instance.instance, versions, held, None if instance.whole else _spans(history, instance, held))
 

@@ -45,11 +45,6 @@ def settings(home: Home) -> Settings:
     return Settings(home.root, sources={"crm": SourceSettings("crm", dumps="full", order=ORDER, delete_guard=0.9)})
 
 
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
 def drop(settings: Settings, name: str, rows: dict[int, str], day: int | None) -> None:
     moment = f"2024-01-{day:02d} 00:00:00" if day else ""
     folder = settings.home / "dumps" / "crm" / name

@@ -95,3 +95,9 @@ def record_history(connection: Connection, record: HistoryRecord, versions: Sequ
         for one in versions:
             if one not in standing:
                 copy.write_row(astuple(one))
+
+
+def forget_history(connection: Connection, source: str, table: str) -> None:
+    """Takes the history of a table out of the catalog."""
+    for name in ("histories", "history_versions"):
+        connection.execute(f"DELETE FROM catalog.{name} WHERE source = %s AND table_name = %s", (source, table))

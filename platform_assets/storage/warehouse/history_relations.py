@@ -38,6 +38,15 @@ def freeze(connection: Connection, source: str, table: str) -> None:
     put(connection, (schema, name), standing, "TABLE", f"ALTER TABLE {qualified(schema, staged)} RENAME TO {quoted(name)}")
 
 
+def drop_history(connection: Connection, source: str, table: str) -> None:
+    """Drops the history of a table that goes by another name now. Raises Conflict, naming them, when views read it."""
+    schema = history_schema(source)
+    for name, standing in (history_place(connection, source, table), _changes_place(connection, source, table)):
+        if standing is not None:
+            with refused(f"{schema}.{name} goes by another name now, but cannot be dropped"):
+                connection.execute(f"DROP {'TABLE' if standing.kind == 'r' else 'VIEW'} {qualified(schema, name)}")
+
+
 def put(connection: Connection, relation: tuple[str, str], standing: Relation | None, kind: str, statement: str) -> None:
     """Makes the relation by the statement, in the place of what stands there: with its owner, grants and the views on it."""
     with refused(f"{relation[0]}.{relation[1]} cannot be made"):
@@ -55,7 +64,7 @@ def put(connection: Connection, relation: tuple[str, str], standing: Relation | 
 def changes_view(connection: Connection, *, source: str, table: str) -> str:
     """The view `<table>__changes` over the catalog: what each version did to the table. Gives its name."""
     schema, own = history_schema(source), mark("changes", table)
-    name, standing = place(connection, schema, own, lambda taken: relation_name(f"{relation_name(table)}__changes", taken))
+    name, standing = _changes_place(connection, source, table)
     if standing is None:
         mine = f"source = {Literal(source).as_string()} AND table_name = {Literal(table).as_string()}"
         connection.execute(
@@ -65,3 +74,8 @@ def changes_view(connection: Connection, *, source: str, table: str) -> str:
         )
         comment(connection, f"VIEW {qualified(schema, name)}", own)
     return name
+
+
+def _changes_place(connection: Connection, source: str, table: str) -> tuple[str, Relation | None]:
+    own = mark("changes", table)
+    return place(connection, history_schema(source), own, lambda taken: relation_name(f"{relation_name(table)}__changes", taken))

@@ -18,7 +18,7 @@ from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import BOOLEAN, INT32, INT64, STRING, TIMESTAMP
 from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse.bulk import copy_rows
-from platform_assets.storage.warehouse.column_changes import change_columns
+from platform_assets.storage.warehouse.column_changes import change_columns, rename_columns
 from platform_assets.storage.warehouse.history_relations import history_place, put
 from platform_assets.storage.warehouse.names import column_names, history_schema, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.warehouse.relations import Relation, create_table, describe, ensure_schema, mark
@@ -97,11 +97,13 @@ def publish_history(
     instances: Sequence[HistoryInstance],
     gone: Sequence[str],
     dated: Mapping[str, datetime | None],
+    renames: Mapping[str, str] | None = None,
 ) -> HistoryCounts:
     """Makes `<source>_history.<table>` the history of these instances. `table` is the union of the versions' columns with today's key.
 
     `gone` are the versions that the table was made from and that are not among those held, also where they come again behind others.
-    `dated` has the versions held whose rows bear another time than they should, with the right one. Raises Conflict when a view reads
+    `dated` has the versions held whose rows bear another time than they should, with the right one. `renames` maps old column names to
+    those of today: a column that stands under an old one, and whoever reads it, goes on under the new. Raises Conflict when a view reads
     a column that would go, or when somebody else's table bears the name; the transaction must then be rolled back.
     """
     schema, own = history_schema(source), mark("history", table.name)
@@ -110,6 +112,8 @@ def publish_history(
     columns = {names[column.name]: pg_type(column.type) for column in table.columns} | META
     layout = _Layout(table, columns, tuple(names[column] for column in table.key))
     name, standing = history_place(connection, source, table.name)
+    if standing is not None:
+        rename_columns(connection, (schema, name), standing.oid, columns, (), renames or {})
     view = all(one.spans is None and one.versions[0].relation is not None for one in instances)
     if view:
         query = _view_sql(layout, instances)
