@@ -195,12 +195,12 @@ def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[
 def index_version(settings: Settings, catalog: Catalog, source: str, version: str, table: str) -> None:
     """Makes what merge and history will ask of the version's rows, from the copy that lies ready now; later they would be decoded again.
 
-    Not for a table's first version: where no other follows, nobody asks. What cannot be read is told by who asks.
+    For a table's first version only when the second comes: where none follows, nobody asks. What cannot be read is told by who asks.
     """
     with suppress(PlatformError):
         timeline = timeline_of(settings, catalog, source, table)
         for found in timeline.versions if len(timeline.versions) > 1 else ():
-            if found.version == version:
+            if found.version == version or len(timeline.versions) == 2:
                 found.keys(timeline.compared)
                 found.digests(timeline.union)
 

@@ -114,12 +114,11 @@ def test_a_table_of_several_versions_has_its_keys_read_while_the_rows_are_at_han
     """Read again from Avro they would cost as much as the contest."""
     monkeypatch.setattr(publish, "INDEXED_ROWS", 1)
     drop(home, "a", OLD)
-    first = ingest(settings, catalog)[0]
+    ingest(settings, catalog)
+    assert list(home.store.glob("snapshots/*/*/*/index-*")) == [], "nobody asks for the keys of a single version"
     drop(home, "b", NEW)
-    second = ingest(settings, catalog)[0]
+    ingest(settings, catalog)
     monkeypatch.setattr(Snapshot, "batches", None)
     timeline = timeline_of(settings, catalog, "crm", "people")
-    versions = {version.version: version for version in timeline.versions}
-    assert versions[second].keys(timeline.compared).num_rows == versions[second].digests(timeline.union).num_rows == 2
-    with pytest.raises(TypeError):
-        versions[first].digests(timeline.union)
+    for version in timeline.versions:
+        assert version.keys(timeline.compared).num_rows == version.digests(timeline.union).num_rows == 2
