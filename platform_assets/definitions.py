@@ -10,6 +10,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from platform_assets.defs.assets import ASSETS, GROUP, OWNER  # noqa: E402  (the filters come first: decorators warn at import)
 from platform_assets.defs.checks import CHECKS  # noqa: E402
+from platform_assets.defs.history import history, history_checks  # noqa: E402
 from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro  # noqa: E402
 from platform_assets.defs.jobs import JOBS  # noqa: E402
 from platform_assets.defs.platform import Platform  # noqa: E402
@@ -30,11 +31,11 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
         **overrides,
     }
     topics = topic_definitions(settings)
-    assets = (*ASSETS, *topics.assets)
+    assets = (*ASSETS, history, *topics.assets)
     governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in assets]
     return dg.Definitions(
         assets=governed,
-        asset_checks=list(CHECKS),
+        asset_checks=[*CHECKS, history_checks],
         jobs=[*JOBS, *topics.jobs],
         sensors=list(SENSORS),
         schedules=[nightly_backup(settings), *topics.schedules],

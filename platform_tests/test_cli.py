@@ -26,6 +26,7 @@ WITHOUT_DAGSTER = [
     ["tables"],
     ["show", "hr.jobs"],
     ["sql", "select 1"],
+    ["history", "shop.orders", "--key", "1"],
     ["rejects"],
     ["order", "shop"],
     ["verify"],
@@ -143,6 +144,31 @@ def test_an_order_with_something_to_settle_says_what_and_how_and_ends_with_1(ing
 def _findings(file, call, ingested):
     file.write_text("order: [nothing]\n")
     return json.loads(call("order", "shop", "--home", ingested, "--json")[1])["findings"]
+
+
+def test_the_life_of_a_row_and_the_changes_of_a_table_have_the_keys_documented(ingested, call):
+    states = json.loads(call("history", "orders", "--key", 1, "--home", ingested, "--json")[1])
+    versions = json.loads(call("history", "orders", "--home", ingested, "--json")[1])
+    assert [state["operation"] for state in states] == ["insert", "update"]
+    assert states[1]["changed"] == {"note": "call first", "updated_at": "2023-08-02 10:07:30"}
+    assert states[1]["values"]["note"] == "returned"
+    assert [version["rows"] for version in versions] == [20, 28, 36, 38]
+    assert {*states[0], *states[1], *versions[0]} == documented("history")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("orders", "--key", "x"), "invalid input syntax"),
+        (("orders", "--key", "1", "--key", "2"), "give --key 1 time"),
+        (("orders", "--key", "99999"), "has a row with id = 99999"),
+        (("nope",), "There is no table"),
+    ],
+)
+def test_a_key_that_is_none_is_one_line_and_exit_code_2(words, told, ingested, call):
+    code, out, err = call("history", *words, "--home", ingested)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
 
 
 def test_the_keys_of_status_are_those_documented(ingested, call):

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, listings, loading, services, topics
+from platform_assets.cli import backups, history, listings, loading, services, topics
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
-    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, listings.sql, listings.rejects),
+    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql, listings.rejects),
     *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from platform_assets.defs.assets import BACKUP_ASSETS, SOURCE_ASSETS, TABLE_ASSETS, VERSION_ASSETS
+from platform_assets.defs.history import history
 
 INGEST_DUMPS = dg.define_asset_job(
     "ingest_dumps",
@@ -16,8 +17,8 @@ ORDER_SOURCES = dg.define_asset_job(
 )
 REFRESH_TABLES = dg.define_asset_job(
     "refresh_tables",
-    selection=dg.AssetSelection.assets(*TABLE_ASSETS),
-    description="The latest state of tables, merged and published.",
+    selection=dg.AssetSelection.assets(*TABLE_ASSETS, history),
+    description="The latest state of tables, merged and published, and their history.",
 )
 BACK_UP_TABLES = dg.define_asset_job(
     "back_up_tables",

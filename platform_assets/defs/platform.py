@@ -40,6 +40,11 @@ def latest_subject(source: str, table: str) -> str:
     return f"latest/{source}.{table}"
 
 
+def history_subject(source: str, table: str) -> str:
+    """The same for the history of a table."""
+    return f"history/{source}.{table}"
+
+
 class Platform:
     """One home, connected on first use. Passed to Dagster as a resource; holds no secret that Dagster could show."""
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 
 from platform_assets.engines.duckdb import Engine
+from platform_assets.operations.keyed_rows import KeyedRows, proven_unique
 from platform_assets.operations.timeline import TableVersion, Timeline
-from platform_assets.versions.merge import Contest, repetitions_sql
+from platform_assets.versions.merge import Contest
 
 Numbers = np.ndarray | None
 """Row numbers, int64, ascending; None for every accepted row."""
@@ -37,13 +37,9 @@ def hold_contest(
     engine: Engine, timeline: Timeline, versions: Sequence[TableVersion], guard: float, before: Outcome | None = None
 ) -> Outcome:
     """The state of one instance after these versions, oldest first; `before` is the outcome of the first of them, as many as it names."""
-    if len(versions) == 1 and _proven_unique(timeline, versions[0]):
+    if len(versions) == 1 and proven_unique(timeline, versions[0]):
         return Outcome((None,))
     return _Holding(engine, timeline, versions, guard).run(before or Outcome(()))
-
-
-def _proven_unique(timeline: Timeline, version: TableVersion) -> bool:
-    return not timeline.union.key or version.table.key == timeline.union.key
 
 
 _UNSETTLED_ROWS = 2_000_000
@@ -55,12 +51,8 @@ class _Holding:
 
     def __init__(self, engine: Engine, timeline: Timeline, versions: Sequence[TableVersion], guard: float) -> None:
         self._engine, self._timeline, self._versions, self._guard = engine, timeline, versions, guard
-        union, row_version = timeline.union, timeline.row_version
-        names = list(dict.fromkeys([*union.key, *([row_version] if row_version else [])]))
-        self._wanted = union.with_columns(union.column(name) for name in names)
-        self._rv = names.index(row_version) if row_version else None
-        # without a key a row is its digest, and which of its repetitions it is
-        self._sql = Contest(len(union.key) or 3)
+        self._keyed = KeyedRows(engine, timeline)
+        self._sql = Contest(self._keyed.width)
         self._unsettled = 0
 
     def run(self, before: Outcome) -> Outcome:
@@ -82,12 +74,12 @@ class _Holding:
         return Outcome(self._winners(), deleted, guarded)
 
     def _create(self) -> None:
-        self._engine.register("arriving", self._keyed(self._versions[0]).slice(0, 0))
+        self._engine.register("arriving", self._keyed.of(self._versions[0]).slice(0, 0))
         self._engine.execute(f"CREATE OR REPLACE TEMP TABLE state AS SELECT {self._sql.of_version(0)} FROM arriving")
         self._engine.unregister("arriving")
 
     def _add(self, place: int, numbers: Numbers) -> None:
-        rows = self._arriving(place, numbers)
+        rows = self._keyed.of(self._versions[place], numbers)
         self._engine.register("arriving", rows)
         self._engine.execute(self._sql.add("arriving", place))
         self._engine.unregister("arriving")
@@ -95,10 +87,11 @@ class _Holding:
 
     def _replace(self, place: int) -> tuple[int, int]:
         """A full dump comes: how many keys it deletes, and how many it lacks that stay."""
-        self._engine.register("arriving", self._arriving(place, None))
+        self._engine.register("arriving", self._keyed.of(self._versions[place]))
         vanished, standing = self._count(self._sql.vanished("arriving")), self._count("SELECT count(*) FROM state")
         spare = vanished > self._guard * standing and not self._versions[place].deletes_confirmed
-        self._become(self._sql.replace("arriving", place, spare=spare))
+        unique = proven_unique(self._timeline, self._versions[place])
+        self._become(self._sql.replace("arriving", place, spare=spare, unique=unique))
         self._engine.unregister("arriving")
         return (0, vanished) if spare else (vanished, 0)
 
@@ -113,25 +106,6 @@ class _Holding:
     def _count(self, sql: str) -> int:
         found: list[tuple[int]] = self._engine.execute(sql).fetchall()
         return found[0][0]
-
-    def _arriving(self, place: int, numbers: Numbers) -> pa.Table:
-        rows = self._keyed(self._versions[place])
-        if numbers is None:
-            return rows
-        return rows.take(np.searchsorted(rows.column("row").to_numpy(), numbers))
-
-    def _keyed(self, version: TableVersion) -> pa.Table:
-        """(`row`, `k0`, ..., `rv`) per accepted row, ascending by row."""
-        index = version.keys(self._wanted)
-        keys = [index.column(n + 1) for n in range(len(self._timeline.union.key))] or self._repetitions(version)
-        rv = pa.nulls(index.num_rows, pa.int64()) if self._rv is None else index.column(self._rv + 1)
-        return pa.table([index.column("row"), *keys, rv], names=["row", *(f"k{n}" for n in range(len(keys))), "rv"])
-
-    def _repetitions(self, version: TableVersion) -> list[pa.ChunkedArray]:
-        self._engine.register("digests", version.digests(self._timeline.union))
-        found: pa.Table = self._engine.sql(f'SELECT * FROM ({repetitions_sql("digests")}) AS r ORDER BY "row"').to_arrow_table()
-        self._engine.unregister("digests")
-        return list(found.columns[1:])
 
     def _winners(self) -> tuple[np.ndarray, ...]:
         found = self._engine.execute('SELECT place, "row" FROM state ORDER BY place, "row"').fetchnumpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,24 +11,28 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.dictionary.renames import Renames
-from platform_assets.errors import FencedOut, SettingsError, StoredFileError
+from platform_assets.errors import FencedOut, PlatformError, SettingsError, StoredFileError
 from platform_assets.operations.drift import record_drift
-from platform_assets.operations.timeline import confirmed_renames
+from platform_assets.operations.timeline import confirmed_renames, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.history_log import forget_history
 from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
 from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
 from platform_assets.storage.server.sessions import Connection
-from platform_assets.storage.warehouse import latest_tables, version_tables
+from platform_assets.storage.warehouse import history_relations, latest_tables, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
 from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
 from platform_assets.storage.warehouse.queries import count_rows
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
+
+INDEXED_ROWS = 100_000
+"""Versions with more rows of a table have their keys read while their copy in Arrow's form is there."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,9 @@ def publish_version(
         )
         catalog.set_state(record.version, "published", connection=tx.connection)
         _retire(catalog, tx.connection, record.source, {old.table_name for old in before} & renames.tables.keys())
-    for snapshot in stored.snapshots:
+    for snapshot in today:
+        if snapshot.accepted >= INDEXED_ROWS:
+            index_version(settings, catalog, record.source, record.version, snapshot.table.name)
         snapshot.cool()
     record_drift(settings, catalog, record.source)
     return tuple(published)
@@ -181,6 +188,21 @@ def _retire(catalog: Catalog, connection: Connection, source: str, renamed: set[
     for name in sorted(renamed):
         if catalog.forget_table(connection, source, name):
             latest_tables.drop_latest(connection, source=source, table=name)
+            history_relations.drop_history(connection, source, name)
+            forget_history(connection, source, name)
+
+
+def index_version(settings: Settings, catalog: Catalog, source: str, version: str, table: str) -> None:
+    """Makes what merge and history will ask of the version's rows, from the copy that lies ready now; later they would be decoded again.
+
+    For a table's first version only when the second comes: where none follows, nobody asks. What cannot be read is told by who asks.
+    """
+    with suppress(PlatformError):
+        timeline = timeline_of(settings, catalog, source, table)
+        for found in timeline.versions if len(timeline.versions) > 1 else ():
+            if found.version == version or len(timeline.versions) == 2:
+                found.keys(timeline.compared)
+                found.digests(timeline.union)
 
 
 def _moment(text: str | None) -> datetime | None:

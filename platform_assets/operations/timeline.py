@@ -86,6 +86,12 @@ class Timeline:
         """The row-version column, declared or found."""
         return find_row_version(self.union)
 
+    @cached_property
+    def compared(self) -> Table:
+        """What the rows of all versions contend by: the key's columns, and the row version where it is none of them."""
+        names = dict.fromkeys([*self.union.key, *([self.row_version] if self.row_version else [])])
+        return self.union.with_columns(self.union.column(name) for name in names)
+
     @property
     def row_version_declared(self) -> bool:
         return any(version.table.row_version for version in self.versions)

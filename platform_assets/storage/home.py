@@ -51,6 +51,9 @@ class Home:
     def latest(self, source: str, table: str) -> Path:
         return self.store / "latest" / folder_name(source) / folder_name(table)
 
+    def history(self, source: str, table: str) -> Path:
+        return self.store / "history" / folder_name(source) / folder_name(table)
+
     def backups(self, source: str, table: str) -> Path:
         return self.store / "backups" / folder_name(source) / folder_name(table)
 

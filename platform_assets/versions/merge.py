@@ -66,9 +66,12 @@ class Contest:
         """Of a full dump: how many keys of the state it no longer has."""
         return f"SELECT count(*) FROM {self._relation} AS s WHERE {self._missing(arriving)}"
 
-    def replace(self, arriving: str, place: int, *, spare: bool) -> str:
-        """The state after a full dump: its rows, whatever stood there before; with `spare` also the keys that it no longer has."""
-        own = f"SELECT {self.of_version(place)} FROM {arriving} QUALIFY {self._first()} = 1"
+    def replace(self, arriving: str, place: int, *, spare: bool, unique: bool) -> str:
+        """The state after a full dump: its rows, whatever stood there before; with `spare` also the keys that it no longer has.
+
+        `unique`: no key is in the dump twice; to find that out would cost more than all else.
+        """
+        own = f"SELECT {self.of_version(place)} FROM {arriving}" + ("" if unique else f" QUALIFY {self._first()} = 1")
         kept = f"SELECT {self._columns} FROM {self._relation} AS s WHERE {self._missing(arriving)}"
         return f"{own} UNION ALL {kept}" if spare else own
 

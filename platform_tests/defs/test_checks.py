@@ -10,6 +10,7 @@ from platform_assets.definitions import build_definitions
 from platform_assets.defs.checks import RULE_KINDS
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, run_tags
 from platform_assets.defs.platform import Platform
+from platform_assets.dictionary.source import SourceSettings
 from platform_assets.operations.register import register, scan
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.home import Home
@@ -149,6 +150,8 @@ def test_tables_and_their_backups_are_checked_from_merge_to_drill(platform, inst
     assert {name: check.passed for (_, name), check in state.items()} == {
         "deletes_guarded": True,
         "rows_match": True,
+        "as_of_equals_snapshot": True,
+        "history_matches_latest": True,
     }
     assert plain(state["shop.goods", "rows_match"].metadata["rows"]) == 2
     backed = run(platform, instance, "back_up_tables", TABLES, ["shop.goods"])
@@ -174,6 +177,28 @@ def test_an_order_that_evidence_decides_passes_its_check(platform, instance):
         (labels["one"], "high-water"),
         (labels["two"], "high-water"),
     ]
+
+
+def test_keys_that_the_guard_kept_make_as_of_differ_and_the_check_says_how_to_confirm(platform, instance):
+    first = GOOD + "".join(f"{n},more,1\n" for n in range(3, 10))
+    labels = register_all(platform, one=first, two="id,name,price\n1,uno,1\n")
+    guarded = SourceSettings("shop", dumps="full", order=("one", "two"))
+    platform.settings = replace(platform.settings, sources={"shop": guarded})
+    run(platform, instance, "ingest_dumps", VERSIONS, list(labels.values()))
+    for version in labels.values():
+        platform.catalog.update_version(version, completeness="complete")  # a text file has no end mark
+    found = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
+    check = found["shop.goods", "as_of_equals_snapshot"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert plain(check.metadata["to confirm"]).endswith("deletes_confirmed in platform.yaml: two")
+    assert labels["two"] in plain(check.metadata["differences"]).replace("\\", "")
+    assert found["shop.goods", "history_matches_latest"].passed
+    platform.settings = replace(platform.settings, sources={"shop": replace(guarded, deletes_confirmed=("two",))})
+    assert all(check.passed for check in run(platform, instance, "refresh_tables", TABLES, ["shop.goods"]).values())
+    record = instance.fetch_materializations(dg.AssetKey("history"), limit=1).records[0]
+    metadata = record.asset_materialization.metadata
+    assert metadata["dagster/row_count"].value == 10
+    assert metadata["chart"].value.startswith("![") and len(metadata["chart"].value) < 20_000
 
 
 def test_a_backup_with_a_flipped_byte_fails_its_check(platform, instance):

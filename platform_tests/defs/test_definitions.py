@@ -19,6 +19,7 @@ import yaml
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.assets import ASSETS, OWNER
 from platform_assets.defs.checks import CHECKS
+from platform_assets.defs.history import history, history_checks
 from platform_assets.defs.instance_folder import config_text, instance_environment
 from platform_assets.defs.io_managers import RawDumpJson
 from platform_assets.defs.jobs import JOBS
@@ -30,7 +31,7 @@ from platform_assets.storage.server.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION_KEYS = {"raw_dump", "parsed_snapshot", "version_table"}
-TABLE_KEYS = {"latest_state", "current_table", "backup", "restore_drill"}
+TABLE_KEYS = {"latest_state", "current_table", "history", "backup", "restore_drill"}
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def test_an_asset_has_a_description_a_group_an_owner_and_a_kind(definitions):
 
 
 def test_a_check_has_a_description_and_is_kept_per_partition():
-    found = [spec for check in CHECKS for spec in check.check_specs]
-    assert len(found) == len({spec.name for spec in found}) == 14
+    found = [spec for check in (*CHECKS, history_checks) for spec in check.check_specs]
+    assert len(found) == len({spec.name for spec in found}) == 16
     assert [spec.name for spec in found if not spec.description or spec.partitions_def is None or spec.blocking] == []
 
 
@@ -76,11 +77,11 @@ def test_a_sensor_runs_without_being_switched_on(sensor):
 
 
 def test_what_may_be_run_is_run_in_batches_and_the_warehouse_is_written_by_one_run_at_a_time():
-    policies = {asset.key.to_user_string(): asset.backfill_policy for asset in ASSETS}
+    policies = {asset.key.to_user_string(): asset.backfill_policy for asset in (*ASSETS, history)}
     assert {policies[name].max_partitions_per_run for name in VERSION_KEYS} == {25}
     assert {policies[name].max_partitions_per_run for name in TABLE_KEYS} == {None}
-    pools = {asset.key.to_user_string() for asset in ASSETS if asset.op.pool == "warehouse"}
-    assert pools == {"version_table", "current_table", "restore_drill"}
+    pools = {asset.key.to_user_string() for asset in (*ASSETS, history) if asset.op.pool == "warehouse"}
+    assert pools == {"version_table", "current_table", "history", "restore_drill"}
 
 
 def test_a_test_may_put_its_own_parts_in(home):

@@ -8,6 +8,7 @@ from pathlib import Path
 from platform_assets.operations.latest import merge_table
 from platform_assets.operations.parse import commit_version, parse_version
 from platform_assets.operations.publish import publish_current, publish_version
+from platform_assets.operations.publish_history import refresh_history
 from platform_assets.operations.register import located, register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.settings import Settings
@@ -56,4 +57,5 @@ def ingest(settings: Settings, catalog: Catalog) -> list[str]:
     for table in catalog.stale_tables():
         state = merge_table(settings, catalog, table.source, table.table_name).state.commit()
         publish_current(settings, catalog, state, run_id="test")
+        refresh_history(settings, catalog, table.source, table.table_name, run_id="test")
     return problems

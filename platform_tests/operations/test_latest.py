@@ -7,14 +7,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from platform_assets.operations import publish
 from platform_assets.operations.latest import merge_table
 from platform_assets.operations.ordering import source_order
 from platform_assets.operations.parse import commit_version, parse_version
 from platform_assets.operations.publish import publish_current, publish_version
 from platform_assets.operations.register import located, register, scan
+from platform_assets.operations.timeline import timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
+from platform_assets.storage.rows.snapshots import Snapshot
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -105,3 +108,17 @@ def test_a_version_that_was_parsed_again_but_not_published_is_read_from_its_snap
     commit_version(home, parse_version(settings, record, located(settings, catalog, record)))
     publish_current(settings, catalog, merge_table(settings, catalog, "crm", "people").state.commit(), run_id="test")
     assert people(catalog) == [(1, "new", "b")], "'kept' is longer than three characters and was rejected by the second parse"
+
+
+def test_a_table_of_several_versions_has_its_keys_read_while_the_rows_are_at_hand(home, settings, catalog, monkeypatch):
+    """Read again from Avro they would cost as much as the contest."""
+    monkeypatch.setattr(publish, "INDEXED_ROWS", 1)
+    drop(home, "a", OLD)
+    ingest(settings, catalog)
+    assert list(home.store.glob("snapshots/*/*/*/index-*")) == [], "nobody asks for the keys of a single version"
+    drop(home, "b", NEW)
+    ingest(settings, catalog)
+    monkeypatch.setattr(Snapshot, "batches", None)
+    timeline = timeline_of(settings, catalog, "crm", "people")
+    for version in timeline.versions:
+        assert version.keys(timeline.compared).num_rows == version.digests(timeline.union).num_rows == 2

@@ -18,9 +18,10 @@ from shared_database import clear, temporary_database
 from platform_assets.dictionary.model import Column, Table, Violation
 from platform_assets.dictionary.types import INT32, STRING
 from platform_assets.errors import NoSuchTable, StoredFileError
-from platform_assets.storage.catalog import order_log
+from platform_assets.storage.catalog import history_log, order_log
 from platform_assets.storage.catalog import tables as catalog_tables
 from platform_assets.storage.catalog.access import SCHEMA_VERSION, Catalog
+from platform_assets.storage.catalog.history_log import HistoryRecord
 from platform_assets.storage.catalog.records import (
     BackupRecord,
     FileRecord,
@@ -74,7 +75,11 @@ def record(catalog: Catalog, version: str, snapshots: Sequence[SnapshotRecord]) 
 
 
 def merge(catalog: Catalog, name: str) -> None:
+    """Both the latest state and the history are published."""
     table = catalog.table(name)
+    with psycopg.connect(catalog.url) as connection:
+        load_id = table.changed_load_id or 0
+        history_log.record_history(connection, HistoryRecord(table.source, name, "lms_history", name, f"{name}__changes", 5, load_id), [])
     catalog.record_table(replace(table, published_load_id=table.changed_load_id, rows=5, schema=USERS.to_json(), key=("id",)))
 
 
@@ -234,6 +239,15 @@ def test_snapshots_of_a_version_are_replaced_as_a_whole_with_their_columns(catal
         ).fetchall()
     assert history == [("users", 0, "id", "int32", "int(11)", True, 0), ("users", 1, "name", "string", "varchar(9)", False, None)]
     assert {t.table_name: t.versions for t in catalog.tables()} == {"old": 0, "users": 1}
+
+
+def test_a_table_whose_history_was_not_published_is_stale(catalog: Catalog) -> None:
+    record(catalog, V1, [snapshot_record()])
+    merge(catalog, "users")
+    with psycopg.connect(catalog.url) as connection:
+        connection.execute("UPDATE catalog.histories SET load_id = 0")
+    assert [t.table_name for t in catalog.stale_tables()] == ["users"]
+    assert not catalog.table("users").stale, "its latest state is made of all of them"
 
 
 def test_a_table_is_stale_until_its_latest_state_was_made_from_all_its_snapshots(catalog: Catalog) -> None:

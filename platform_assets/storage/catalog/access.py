@@ -212,8 +212,9 @@ class Catalog:
         raise NoSuchTable(f"{says}. {'Say which' if found else 'Known'}: {', '.join(known) or 'none yet'}.", name=name, candidates=known)
 
     def stale_tables(self) -> list[TableRecord]:
-        """Tables whose snapshots changed since their latest state was made."""
-        query = "SELECT * FROM catalog.tables WHERE changed_load_id > coalesce(published_load_id, 0) ORDER BY source, table_name"
+        """Tables whose snapshots changed since their latest state or their history was made."""
+        query = """SELECT t.* FROM catalog.tables t LEFT JOIN catalog.histories h USING (source, table_name)
+                   WHERE changed_load_id > least(coalesce(published_load_id, 0), coalesce(h.load_id, 0)) ORDER BY source, table_name"""
         return self._records(TableRecord, query)
 
     def record_table(self, record: TableRecord, *, connection: Connection | None = None) -> None:

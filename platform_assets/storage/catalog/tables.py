@@ -200,6 +200,37 @@ tables = Table(
     Column("versions", Integer, nullable=False, server_default=text("0")),
 )
 
+histories = Table(
+    "histories",
+    metadata,
+    _text("source", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("schema_name", nullable=False),
+    _text("relation", nullable=False),
+    _text("changes", nullable=False, comment="the view with what each version did"),
+    _long("rows", nullable=False, comment="states of keys, open and ended"),
+    _long("load_id", nullable=False, comment="the changed_load_id of the table that it was made from"),
+    _now("published_at"),
+)
+
+history_versions = Table(
+    "history_versions",
+    metadata,
+    _text("source", primary_key=True),
+    _text("table_name", primary_key=True),
+    _text("version", primary_key=True),
+    _text("instance", nullable=False),
+    Column("place", Integer, nullable=False, comment="among the versions of the instance that have the table, 0 the oldest"),
+    _text("identity", nullable=False, comment="digest of what its part in the history hangs on"),
+    Column("valid_from", TIMESTAMP(timezone=False), comment="from when on it counts; NULL where the order knows no time"),
+    _moment("known_from", comment="when the version was registered"),
+    _long("rows", nullable=False, comment="keys after it"),
+    _long("inserts", nullable=False),
+    _long("updates", nullable=False),
+    _long("deletes", nullable=False),
+    _long("spared", nullable=False, comment="keys that it lacks and that the guard kept"),
+)
+
 import_log = Table(
     "import_log",
     metadata,

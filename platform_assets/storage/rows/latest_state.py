@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from platform_assets.storage.files import temporary_sibling
 from platform_assets.storage.rows.avro import Part
 from platform_assets.storage.rows.row_store import RowWriter, prove_files, read_parts, store_schema
 from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
-from platform_assets.storage.rows.stored_table import put_in_place, read_manifest, remove_folder
+from platform_assets.storage.rows.stored_table import PendingFolder, read_manifest, remove_folder
 from platform_assets.versions.drift import align
 
 META = ("_instance", "_version", "_row", "_raw")
@@ -65,17 +65,15 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class LatestState:
+class LatestState(PendingFolder):
     """The stored latest state of one table, or one that waits for its commit. `table` is the union of the versions' columns."""
 
     MANIFEST: ClassVar[str] = "latest.json"
 
-    folder: Path
     source: str
     table: Table
     chosen: tuple[Chosen, ...]
     facts: Mapping[str, Any]
-    pending: Path | None = None
 
     @property
     def rows(self) -> int:
@@ -85,11 +83,6 @@ class LatestState:
     def versions(self) -> tuple[str, ...]:
         """The versions that were merged, also those of which no row is left."""
         return tuple(chosen.version for chosen in self.chosen)
-
-    @property
-    def place(self) -> Path:
-        """Where the files are now."""
-        return self.pending if self.pending is not None and self.pending.exists() else self.folder
 
     def schema(self, columns: Sequence[str] | None = None) -> pa.Schema:
         """What `batches` with the same columns yields. Raises KeyError for an unknown column."""
@@ -152,17 +145,6 @@ class LatestState:
             prove_files(self.place, chosen.numbers or ())
             self._snapshot(chosen).verify()
 
-    def commit(self) -> LatestState:
-        """Writes the manifest and puts the folder in place of an older one. Committing again changes nothing."""
-        if self.pending is not None:
-            put_in_place(self.pending, self.folder, self.MANIFEST, self.to_json())
-        return replace(self, pending=None)
-
-    def discard(self) -> None:
-        """Removes what was not committed; what was, stays."""
-        if self.pending is not None:
-            remove_folder(self.pending)
-
     def to_json(self) -> dict[str, Any]:
         return {
             "source": self.source,
@@ -222,11 +204,11 @@ class LatestWriter:
     def finish(self, table: Table, *, facts: Mapping[str, Any]) -> LatestState:
         """Everything written but the manifest: pending until its commit. `facts` are of JSON's types."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        return LatestState(self._final, self._source, table, tuple(self._chosen), dict(facts), pending=self._folder)
+        return LatestState(self._source, table, tuple(self._chosen), dict(facts), folder=self._final, pending=self._folder)
 
 
 def open_latest(folder: Path) -> LatestState:
     """The committed latest state. Raises StoredFileError when there is none, or its manifest is damaged or unknown."""
     data = read_manifest(folder / LatestState.MANIFEST)
     chosen = tuple(Chosen.from_json(each) for each in data["chosen"])
-    return LatestState(folder, data["source"], Table.from_json(data["table"]), chosen, data["facts"])
+    return LatestState(data["source"], Table.from_json(data["table"]), chosen, data["facts"], folder=folder)

@@ -26,16 +26,42 @@ _SEAL = "sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredTable:
-    """A folder of stored rows; `pending` is where it lies until its commit. Subclasses name their manifest and what it says."""
+class PendingFolder:
+    """A folder that its manifest proves; `pending` is where it lies until its commit. Subclasses name the manifest and what it says."""
 
     MANIFEST: ClassVar[str]
 
     folder: Path
+    pending: Path | None = field(default=None, compare=False)
+
+    @property
+    def place(self) -> Path:
+        """Where the files are now."""
+        return self.pending if self.pending is not None and self.pending.exists() else self.folder
+
+    def commit(self) -> Self:
+        """Writes the manifest and puts the folder in place of an older one. Committing again changes nothing."""
+        if self.pending is not None:
+            put_in_place(self.pending, self.folder, self.MANIFEST, self.to_json())
+        return replace(self, pending=None)
+
+    def discard(self) -> None:
+        """Removes what was not committed; what was, stays."""
+        if self.pending is not None:
+            remove_folder(self.pending)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest without format_version and seal."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTable(PendingFolder):
+    """A folder of stored rows."""
+
     source: str
     stored: StoredRows
     facts: Mapping[str, Any]
-    pending: Path | None = field(default=None, compare=False)
 
     @property
     def table(self) -> Table:
@@ -63,11 +89,6 @@ class StoredTable:
     def bytes(self) -> int:
         return sum(part.bytes for part in self.files)
 
-    @property
-    def place(self) -> Path:
-        """Where the files are now."""
-        return self.pending if self.pending is not None and self.pending.exists() else self.folder
-
     def schema(self, columns: Sequence[str] | None = None) -> pa.Schema:
         """What `batches` with the same columns yields. Raises KeyError for an unknown column."""
         return self.stored.schema(columns)
@@ -75,17 +96,6 @@ class StoredTable:
     def verify(self) -> None:
         """Proves every file's size and SHA-256. Raises StoredFileError naming the first bad one."""
         prove_files(self.place, self.files)
-
-    def commit(self) -> Self:
-        """Writes the manifest and puts the folder in place of an older one. Committing again changes nothing."""
-        if self.pending is not None:
-            put_in_place(self.pending, self.folder, self.MANIFEST, self.to_json())
-        return replace(self, pending=None)
-
-    def discard(self) -> None:
-        """Removes what was not committed; what was, stays."""
-        if self.pending is not None:
-            remove_folder(self.pending)
 
     def to_json(self) -> dict[str, Any]:
         """The manifest without format_version and seal. `rows` is there for people; it is counted from the parts on reading."""

@@ -15,19 +15,15 @@ import psycopg
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.types import INT64, STRING, common_type
+from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import Conflict
 from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse.bulk import copy_rows
-from platform_assets.storage.warehouse.names import arrow_type, column_name, column_names, pg_type, qualified, quoted, relation_name
+from platform_assets.storage.warehouse.column_changes import change_columns, rename_columns, widens
+from platform_assets.storage.warehouse.names import column_names, pg_type, qualified, quoted, relation_name
 from platform_assets.storage.warehouse.relations import columns_of, create_table, describe, ensure_schema, key_of, mark, place, refused
 from platform_assets.storage.warehouse.version_rows import Share, create_from_shares, insert_shares
 from platform_assets.storage.warehouse.version_tables import shaped
-from platform_assets.storage.warehouse.views import (
-    columns_read,
-    refuse_used,
-    with_views_kept,
-)
 
 META = {"_instance": "text", "_version": "text", "_row": "bigint", "_raw": "json"}
 _META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_raw": STRING}
@@ -99,7 +95,7 @@ def publish_latest(
         rows = _create_filled(connection, (source, name), layout, batches)
         counts = LatestCounts(rows, rows, 0, 0, source, name)
     else:
-        _rename_columns(connection, (source, name), standing.oid, layout, renames or {})
+        rename_columns(connection, (source, name), standing.oid, layout.columns, layout.key, renames or {})
         counts = _update(connection, (source, name), standing.oid, layout, batches)
     describe(connection, source, name, table, own, list(layout.columns))
     return counts
@@ -203,22 +199,6 @@ def _update(connection: Connection, relation: tuple[str, str], oid: int, layout:
     return counts
 
 
-def _rename_columns(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, renames: Mapping[str, str]) -> None:
-    """Columns that stand under an old name get the one of today, so that views go on reading them.
-
-    Where both stand, from versions before and after the rename, the one that views read stays; its cells come with the new rows.
-    """
-    for old, new in ((column_name(old), column_name(new)) for old, new in renames.items()):
-        before = columns_of(connection, oid)
-        if old not in before or old in layout.columns or new not in layout.columns:
-            continue
-        if new in before:
-            if new in layout.key or columns_read(connection, oid, [new]) or not columns_read(connection, oid, [old]):
-                continue
-            connection.execute(f"ALTER TABLE {qualified(*relation)} DROP COLUMN {quoted(new)}")
-        connection.execute(f"ALTER TABLE {qualified(*relation)} RENAME COLUMN {quoted(old)} TO {quoted(new)}")
-
-
 def _load_incoming(connection: Connection, layout: _Layout, batches: Rows) -> int:
     create_table(connection, *_INCOMING, layout.columns)
     rows = layout.fill(connection, _INCOMING, batches)
@@ -266,42 +246,16 @@ def _list(names: Iterable[str]) -> str:
 def _evolve(
     connection: Connection, relation: tuple[str, str], oid: int, before: Mapping[str, str], layout: _Layout, *, rekey: bool, empty: bool
 ) -> None:
-    """Columns and types as they are to be, the old key gone when another comes. `empty`: no row that is to stay is in the table.
-
-    A column whose new type does not hold the old values is emptied: the rows that are to stay get theirs by the comparison after.
-    """
-    gone = [name for name in before if name not in layout.columns]
-    what = f"{relation[0]}.{relation[1]} cannot be changed"
+    """Columns and types as they are to be, the old key gone when another comes. `empty`: no row that is to stay is in the table."""
     constraint = key_of(connection, oid)[0] if rekey else None
-    steps = [f"DROP CONSTRAINT {quoted(constraint)}"] if constraint else []
-    steps += [f"DROP COLUMN {quoted(name)}" for name in gone]
-    for name, kind in layout.columns.items():
-        if name not in before:
-            steps.append(f"ADD COLUMN {quoted(name)} {kind}")
-        elif before[name] != kind:
-            value = quoted(name) if widens(before[name], kind) and not empty else "NULL"
-            steps.append(f"ALTER COLUMN {quoted(name)} TYPE {kind} USING {value}::{kind}")
-    if not steps:
-        return
-    refuse_used(connection, oid, gone, what=what)
-    # one statement rewrites the rows once; the key's columns lose NOT NULL with it, which a dropped key leaves behind
-    statement = f"ALTER TABLE {qualified(*relation)} {', '.join([*steps, *_nullable(before, layout, rekey)])}"
-    with_views_kept(connection, [oid], lambda: _execute(connection, statement), what=what)
+    first = [f"DROP CONSTRAINT {quoted(constraint)}"] if constraint else []
+    # the key's columns lose NOT NULL with it, which a dropped key leaves behind
+    change_columns(connection, relation, oid, layout.columns, empty=empty, first=first, last=_nullable(before, layout, rekey))
 
 
 def _nullable(before: Mapping[str, str], layout: _Layout, rekey: bool) -> list[str]:
     staying = [name for name in before if name in layout.columns and name not in layout.key]
     return [f"ALTER COLUMN {quoted(name)} DROP NOT NULL" for name in staying] if rekey else []
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    connection.execute(statement)
-
-
-def widens(old: str, new: str) -> bool:
-    """Whether every value of the old type has its like in the new one."""
-    arrows = arrow_type(old), arrow_type(new)
-    return old == new or (arrows[0] is not None and arrows[1] is not None and common_type(*arrows) == arrows[1])
 
 
 def _empty(connection: Connection, relation: tuple[str, str]) -> bool:

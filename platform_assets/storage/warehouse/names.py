@@ -18,7 +18,12 @@ MAX_BYTES = 63
 _HASH_DIGITS = 6
 SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 """Names that PostgreSQL keeps for itself in every table (documentation, "System Columns"; `oid` is free since version 12)."""
-OUR_COLUMNS = frozenset({"_instance", "_version", "_row", "_line", "_raw", "_valid_from", "_valid_to", "_operation"})
+OUR_COLUMNS = frozenset(
+    {
+        *("_instance", "_version", "_row", "_line", "_raw"),
+        *("_valid_from", "_valid_to", "_operation", "_until_version", "_closed_by", "_known_from"),
+    }
+)
 
 _PG_TYPES = {
     "boolean": "boolean",
@@ -103,6 +108,11 @@ def child_name(table: str, label: str, version: str, taken: Collection[str] = ()
 def versions_schema(source: str) -> str:
     """The schema of a source's mother and version tables."""
     return f"{source}_versions"
+
+
+def history_schema(source: str) -> str:
+    """The schema of the histories of a source's tables."""
+    return f"{source}_history"
 
 
 def pg_type(arrow: pa.DataType) -> str:

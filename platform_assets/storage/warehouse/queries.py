@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +45,13 @@ def read_table(url: str, schema: str, relation: str, *, limit: int | None) -> Ab
     """The first rows of a table, all with None. Raises like read_only."""
     text = sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, relation)).as_string(None)
     return _asked(connected(url), f"{text} LIMIT {int(limit)}" if limit is not None else text, 0)
+
+
+def read_matching(url: str, schema: str, relation: str, match: Mapping[str, str]) -> AbstractContextManager[Answer]:
+    """The rows whose columns have these values, each written as text. Raises like read_only, so also for what is no value of a column."""
+    same = sql.SQL(" AND ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in match.items())
+    text = sql.SQL("SELECT * FROM {} WHERE {}").format(sql.Identifier(schema, relation), same).as_string(None)
+    return _asked(connected(url), text, 0)
 
 
 @contextmanager

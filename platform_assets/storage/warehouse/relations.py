@@ -138,9 +138,11 @@ def create_table(connection: Connection, schema: str, name: str, columns: Mappin
             ) from error
 
 
-def describe(connection: Connection, schema: str, name: str, table: Table, mark: str, columns: Sequence[str]) -> None:
+def describe(
+    connection: Connection, schema: str, name: str, table: Table, mark: str, columns: Sequence[str], *, kind: str = "TABLE"
+) -> None:
     """Sets the comments: the table's description and the mark, and the description of each of `columns` that has one."""
-    comment(connection, f"TABLE {qualified(schema, name)}", f"{table.description}\n{mark}".lstrip("\n"))
+    comment(connection, f"{kind} {qualified(schema, name)}", f"{table.description}\n{mark}".lstrip("\n"))
     names = column_names(table)
     for column in table.columns:
         if column.description and names[column.name] in columns:

@@ -1,4 +1,4 @@
-"""Rows of the latest state taken from the version tables that hold them already: inside the server, without another trip of the bytes.
+"""Rows of latest state and history from the version tables that hold them already: inside the server, without another trip.
 
 Only where the result is the same as that of the stored snapshots: the caller knows that the version tables were published from them,
 `fits` that no value would have to be written anew as text.
@@ -76,12 +76,19 @@ def insert_shares(
 
 
 def _selected(connection: Connection, table: Table, columns: Mapping[str, str], share: Share) -> str:
-    names = column_names(share.table)
-    own = {name: quoted(names[field]) if field in names else "NULL" for field, name in column_names(table).items()}
-    own |= {"_instance": Literal(share.instance).as_string(), "_version": Literal(share.version).as_string()}
-    cells = ", ".join(f"{own.get(name, quoted(name))}::{kind} AS {quoted(name)}" for name, kind in columns.items())
+    origin = {"_instance": Literal(share.instance).as_string(), "_version": Literal(share.version).as_string()}
     where = f" WHERE _row IN (SELECT row FROM {_numbered(connection, share.numbers)})" if share.numbers is not None else ""
-    return f"SELECT {cells} FROM {qualified(*share.relation)}{where}"
+    return f"SELECT {cells(share.table, table, columns, origin)} FROM {qualified(*share.relation)} AS r{where}"
+
+
+def cells(own: Table, table: Table, columns: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """The select list that makes rows of a version's table `r`, which has the columns of `own`, into rows of `columns`.
+
+    `columns` (PostgreSQL name -> type) are those of the union table and of the platform; `given` has SQL for some of the latter.
+    """
+    names = column_names(own)
+    found = {name: f"r.{quoted(names[field])}" if field in names else "NULL" for field, name in column_names(table).items()} | dict(given)
+    return ", ".join(f"{found.get(name, f'r.{quoted(name)}')}::{kind} AS {quoted(name)}" for name, kind in columns.items())
 
 
 def _numbered(connection: Connection, numbers: np.ndarray) -> str:

@@ -19,6 +19,7 @@ from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import Conflict
 from platform_assets.storage.server.sessions import Connection, lock_number
 from platform_assets.storage.warehouse.bulk import copy_rows
+from platform_assets.storage.warehouse.history_relations import freeze
 from platform_assets.storage.warehouse.mothers import META, Child, Mother, common_columns, read_mother
 from platform_assets.storage.warehouse.names import (
     child_name,
@@ -81,6 +82,8 @@ def publish_version(
     mother = _mother(connection, schema, table, arrival.columns)
     own = mark("version", table.name, version)
     child, replaced = _child_name(connection, mother, label, version, own)
+    if replaced:
+        freeze(connection, source, table.name)
     others = [c for c in mother.children if c.mark != own]
     common = common_columns([arrival.columns, *(c.columns for c in others)])
 
@@ -104,6 +107,7 @@ def drop_version(connection: Connection, *, source: str, version: str, table: st
 
     A column that the version alone lacked comes back to the mother. Widened types stay wide.
     """
+    freeze(connection, source, table)
     return _take_out(connection, source, version, table, "DROP TABLE {child}", what=f"Version {version} cannot be dropped")
 
 
