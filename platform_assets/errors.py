@@ -59,6 +59,10 @@ class NoSuchTable(PlatformError):
     """A table name matches none or several of the warehouse's tables."""
 
 
+class NothingThen(PlatformError):
+    """Nothing of a table had come by the version or the time that was asked for."""
+
+
 class FencedOut(PlatformError):
     """A newer run claimed the same work; this one may no longer publish. The newer run converges."""
 

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from platform_assets.cli.output import err, out, plain, print_json, print_rows, printable, shown
-from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing
+from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing, fail
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
 
@@ -81,14 +81,24 @@ def show(
     table: Annotated[str, typer.Argument(help="source.table, or the table alone when only one source has it.")],
     limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.", min=0)] = 20,
     version: Annotated[str | None, typer.Option(help="A version key: that version's own table instead of the latest state.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A version (key or label) or a time: the state then.")] = None,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """The first rows of a table: its latest state, or one version's."""
+    """The first rows of a table: its latest state, its state at an earlier day, or one version's."""
     from platform_assets.operations.listings import partial_versions, relation_of
     from platform_assets.storage.warehouse.queries import read_table
 
-    catalog = catalog_of(existing(home))
+    if version and as_of:
+        fail("--version and --as-of exclude each other: a version's own rows, or the state that it made.")
+    settings = existing(home)
+    catalog = catalog_of(settings)
+    if as_of:
+        from platform_assets.operations.export import shown_then
+
+        with shown_then(settings, catalog, table, as_of, limit=limit or None) as (columns, rows):
+            _print_answer(columns, rows, as_json=json_)
+        return
     with read_table(catalog.url, *relation_of(catalog, table, version), limit=limit or None) as answer:
         _print_answer(answer.columns, answer.rows, as_json=json_)
     for partial in partial_versions(catalog, table, version):

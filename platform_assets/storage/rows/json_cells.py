@@ -18,19 +18,20 @@ _SAFE_INTEGER = 1 << 53
 _DAY = 86_400_000_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """Days since 1970 of 0001-01-01 and 9999-12-31, the dates that ISO 8601 writes in ten characters."""
-_RANGES = {
+CALENDAR = {
     DATE: (_FIRST_DAY, _LAST_DAY),
     TIMESTAMP: (_FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1),
     INSTANT: (_FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1),
     TIME: (0, _DAY - 1),
 }
+"""Of each type of dates and times, the first and last number that the years 1 to 9999 and the hours of a day hold."""
 _WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _USUAL_NAN = "7ff8000000000000"
 
 
 def cells_to_json(column: pa.Array) -> list[Any]:
     """JSON values of a column, None for NULL."""
-    if column.type in _RANGES:
+    if column.type in CALENDAR:
         return _moments_to_json(column)
     values = column.to_pylist()
     if pa.types.is_decimal(column.type):
@@ -69,7 +70,7 @@ def _integers(column: pa.Array) -> pa.Array:
 
 
 def _moments_to_json(column: pa.Array) -> list[Any]:
-    low, high = _RANGES[column.type]
+    low, high = CALENDAR[column.type]
     numbers = _integers(column)
     if _within(numbers, low, high):
         return _iso(column)
@@ -86,7 +87,7 @@ def _iso(column: pa.Array) -> list[Any]:
 
 
 def _column(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-    if wanted in _RANGES:
+    if wanted in CALENDAR:
         return _moments(values, wanted)
     convert = _converter(wanted)
     return pa.array(values if convert is None else [None if value is None else convert(value) for value in values], wanted)

@@ -152,9 +152,9 @@ def from_json(stream: BinaryIO) -> JsonDocument:
     return JsonDocument(stream)
 
 
-def snapshot_to_json(snapshot: Snapshot, stream: BinaryIO) -> int:
-    """All of a snapshot, rejected rows included. Returns the number of rows."""
-    head = snapshot.to_json()
+def snapshot_to_json(snapshot: Snapshot, stream: BinaryIO, *, told: Mapping[str, Any] | None = None) -> int:
+    """All of a snapshot, rejected rows included. `told` joins the head. Returns the number of rows."""
+    head = {**snapshot.to_json(), **(told or {})}
     for name in ("stored", "rejected_parts", "reject_parts", "rows", "accepted", "rejected", "rejected_readable", "hot"):
         del head[name]
     return to_json(
@@ -192,9 +192,9 @@ def snapshot_from_json(stream: BinaryIO, folder: Path) -> Snapshot:
         raise
 
 
-def latest_to_json(state: LatestState, stream: BinaryIO) -> int:
-    """All rows of a latest state, read back by `from_json`. Returns their number."""
-    head = {"source": state.source, "versions": list(state.versions), "facts": dict(state.facts)}
+def latest_to_json(state: LatestState, stream: BinaryIO, *, told: Mapping[str, Any] | None = None) -> int:
+    """All rows of a latest state, read back by `from_json`. `told` joins the head. Returns the number of rows."""
+    head = {"source": state.source, "versions": list(state.versions), "facts": dict(state.facts), **(told or {})}
     return to_json(state.table, state.batches(), stream, meta=LATEST_META, kind="latest", head=head)
 
 

@@ -98,7 +98,7 @@ def held(batch: pa.RecordBatch, raw: int | None) -> pa.RecordBatch:
 
     The map's type is json, which keeps an escaped NUL (`\\u0000`) as it is; jsonb would refuse it.
     """
-    refused = {place: mask for place, column in enumerate(batch.columns) if (mask := _refused(column)) is not None}
+    refused = {place: mask for place, column in enumerate(batch.columns) if (mask := unheld(column)) is not None}
     if not refused:
         return batch
     if raw is None or raw in refused:
@@ -123,7 +123,7 @@ def _as_text(column: pa.Array) -> pa.Array:
     return column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64()).cast(pa.string())
 
 
-def _refused(column: pa.Array) -> pa.BooleanArray | None:
+def unheld(column: pa.Array) -> pa.BooleanArray | None:
     """Which cells PostgreSQL cannot hold; None (nearly always) when there is none."""
     kind = column.type
     if pa.types.is_string(kind):

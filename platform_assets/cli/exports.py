@@ -1,0 +1,67 @@
+"""The commands that carry tables out: as files of many forms, into other stores, and two JSON documents into one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from platform_assets.cli.output import Progress, err, print_rows
+from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing, fail
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="source.table, or a source for all its tables.")],
+    format_: Annotated[str, typer.Option("--format", help="json, jsonl, csv, avro, parquet, sql or kv.")] = "json",
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A version (key or label) or a time: the state then.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file, or a folder for several tables; default: standard output.")
+    ] = None,
+    compress: Annotated[str | None, typer.Option(help="gz or zst.")] = None,
+    origin: Annotated[bool, typer.Option("--origin", help="Also _instance, _version, _row and _raw of every row.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Export the state of a table or of a source, now or then, under the schema of that day."""
+    from platform_assets.operations import export as operation
+    from platform_assets.storage.exports.forms import FORMS
+
+    form = next((form for form in FORMS if form.name == format_), None)
+    if form is None:
+        fail(f"--format {format_} is none of {', '.join(form.name for form in FORMS)}.")
+    if compress and compress not in operation.COMPRESSIONS:
+        fail(f"--compress {compress} is none of {', '.join(operation.COMPRESSIONS)}.")
+    if compress and form.packed:
+        fail(f"{form.name} packs its rows itself: leave --compress out.")
+    settings = existing(home)
+    catalog = catalog_of(settings)
+    asked = operation.Asked(form, as_of, origin, compress, force)
+    records, several = operation.tables_named(catalog, name)
+    left: list[str] = []
+    with Progress() as progress:
+
+        def report(table: str, rows: int) -> None:
+            progress("export", table, rows)
+
+        if several:
+            if output is None:
+                fail(f"{name} is a source with {len(records)} tables: name a folder with --output.")
+            done, left = operation.export_to_folder(settings, catalog, records, asked, output, progress=report)
+        elif output is not None:
+            done = [operation.export_to_file(settings, catalog, records[0], asked, output, progress=report)]
+        else:
+            if json_:
+                fail("standard output carries the rows: --json needs --output.")
+            if sys.stdout.isatty() and (form.packed or compress):
+                fail("that is nothing for a terminal: name a file with --output.")
+            done = [operation.export_to_stream(settings, catalog, records[0], asked, sys.stdout.buffer, progress=report)]
+    if output is not None:
+        rows = [asdict(one) | {"notices": list(one.notices)} for one in done]
+        print_rows(rows, as_json=json_, empty="", columns=("table", "format", "rows", "bytes", "file"))
+    for line in [*(f"{one.table}: {notice}" for one in done for notice in one.notices), *left]:
+        err.print(Text(f"note: {line}"))

@@ -1,0 +1,277 @@
+"""Export: the state of tables, now or then, as files for others. Whole or not there.
+
+What a form can hold is its own business (storage.exports); which versions make a state is latest's and as_of's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from platform_assets.errors import Conflict, NoSuchTable, NothingThen, PlatformError
+from platform_assets.operations.as_of import At, point_named, state_at
+from platform_assets.operations.timeline import TableVersion, timeline_of
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import TableRecord
+from platform_assets.storage.exports.cell_texts import shown_rows
+from platform_assets.storage.exports.forms import Form
+from platform_assets.storage.exports.relation import Relation, Written
+from platform_assets.storage.files import atomic_file, fsync_folder, temporary_sibling
+from platform_assets.storage.home import Home
+from platform_assets.storage.rows.hot_rows import HashedWriting
+from platform_assets.storage.rows.latest_state import META, LatestState, open_latest
+from platform_assets.storage.warehouse.names import column_names
+from platform_assets.versions.keys import folder_name
+
+Progress = Callable[[str, int], None]
+COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
+_PLAIN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def silent(table: str, rows: int) -> None:
+    """The progress that nobody looks at."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How tables are to leave. `origin`: with the platform's own columns. `compress`: a key of COMPRESSIONS or None."""
+
+    form: Form
+    at: str | None = None
+    origin: bool = False
+    compress: str | None = None
+    force: bool = False
+
+    @property
+    def suffix(self) -> str:
+        return self.form.suffix + (f".{self.compress}" if self.compress else "")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A table that left. `file` is None for standard output; `bytes` is the size as written, packed if so asked."""
+
+    table: str
+    file: str | None
+    format: str
+    rows: int
+    bytes: int
+    notices: tuple[str, ...]
+
+
+def tables_named(catalog: Catalog, name: str) -> tuple[list[TableRecord], bool]:
+    """The tables of a source, or one table; and whether the name is a source's. Raises NoSuchTable."""
+    of_source = [record for record in catalog.tables() if record.source == name]
+    return (of_source, True) if of_source else ([catalog.table(name)], False)
+
+
+@contextmanager
+def state_of(settings: Settings, catalog: Catalog, record: TableRecord, at: At | None) -> Iterator[LatestState]:
+    """The latest state of a table, or the one then, readable inside the block. Raises NoSuchTable, PlatformError, StoredFileError."""
+    if at is not None:
+        with state_at(settings, catalog, record.source, record.table_name, at) as then:
+            yield then.state
+        return
+    if record.relation is None:
+        raise NoSuchTable(f"{record.source}.{record.table_name} has no latest state yet: run platform-assets ingest.")
+    yield open_latest(Home(settings.home).latest(record.source, record.table_name))
+
+
+def relation_of(state: LatestState, asked: Asked, versions: Sequence[TableVersion], raw: list[int], progress: Progress) -> Relation:
+    """The rows of a state as a form takes them; `raw` counts the rows of which `_raw` keeps something that does not leave with them."""
+    instances = len({version.instance for version in versions if version.version in _giving(state)}) > 1
+    whole = asked.form.whole or asked.origin
+    meta = META if whole else ("_instance",) if instances and asked.form.name != "kv" else ()
+
+    def rows(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for batch in state.batches(columns if whole else [*columns, "_raw"]):
+            progress(state.table.name, batch.num_rows)
+            if not whole:
+                raw[0] += batch.num_rows - batch.column("_raw").null_count
+                batch = batch.select(list(columns))
+            yield batch
+
+    head = {
+        "source": state.source,
+        "versions": list(state.versions),
+        "facts": dict(state.facts),
+        "as_of": asked.at,
+        "places": [place_json(version) for version in versions],
+    }
+    return Relation(state.table, rows, meta, instances, head)
+
+
+@contextmanager
+def shown_then(
+    settings: Settings, catalog: Catalog, table: str, at: str, *, limit: int | None
+) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
+    """Columns and rows of a table at a version or a time, under the names and in the values of a query to the warehouse."""
+    record = catalog.table(table)
+    with state_of(settings, catalog, record, point_named(settings, catalog, record.source, at)) as state:
+        rows = (row for batch in state.batches() for row in shown_rows(batch))
+        yield (*column_names(state.table).values(), *META), islice(rows, limit)
+
+
+def _giving(state: LatestState) -> set[str]:
+    return {chosen.version for chosen in state.chosen if chosen.rows}
+
+
+def place_json(version: TableVersion) -> dict[str, Any]:
+    """What the head of a JSON document tells of a version: enough to put it in order beside those of another document."""
+    place = version.place
+    return {
+        "version": place.version,
+        "instance": place.instance,
+        "place": place.place,
+        "moment": place.moment.isoformat() if place.moment else None,
+        "evidence": place.evidence,
+        "ambiguous": place.ambiguous,
+        "full": version.full,
+        "deletes_confirmed": version.deletes_confirmed,
+    }
+
+
+def export_table(
+    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, stream: BinaryIO, *, at: At | None, progress: Progress = silent
+) -> Written:
+    """One table into a stream. Raises what state_of raises, and PlatformError for a form that cannot carry the table."""
+    raw = [0]
+    with state_of(settings, catalog, record, at) as state:
+        known = timeline_of(settings, catalog, record.source, record.table_name).versions
+        versions = [version for version in known if version.version in state.versions]
+        written = asked.form.write(relation_of(state, asked, versions, raw, progress), stream)
+    kept = f"{raw[0]:,} rows have values that their columns cannot hold and that did not leave: --origin or --format json carries them (_raw)"
+    return Written(written.rows, (*written.notices, kept) if raw[0] else written.notices)
+
+
+class Sink(HashedWriting):
+    """Counts and hashes what goes into a file that others may try to close."""
+
+    def close(self) -> None:
+        self.flush()
+
+
+def packed(sink: Sink, compress: str | None) -> Any:
+    """The stream to write to: the sink itself, or one that packs. To be closed after the last byte."""
+    return sink if compress is None else pa.CompressedOutputStream(pa.PythonFile(sink, mode="w"), COMPRESSIONS[compress])
+
+
+def export_to_stream(
+    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, file: BinaryIO, *, progress: Progress = silent
+) -> Exported:
+    """One table to an open file, as to standard output."""
+    at = point_named(settings, catalog, record.source, asked.at) if asked.at else None
+    return _exported(settings, catalog, record, asked, file, at=at, name=None, progress=progress)
+
+
+def _exported(
+    settings: Settings,
+    catalog: Catalog,
+    record: TableRecord,
+    asked: Asked,
+    file: BinaryIO,
+    *,
+    at: At | None,
+    name: str | None,
+    progress: Progress,
+) -> Exported:
+    sink = Sink(file)
+    stream = packed(sink, asked.compress)
+    try:
+        written = export_table(settings, catalog, record, asked, stream, at=at, progress=progress)
+    finally:
+        stream.close()
+    return Exported(f"{record.source}.{record.table_name}", name, asked.form.name, written.rows, sink.size, written.notices)
+
+
+def export_to_file(
+    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, target: Path, *, progress: Progress = silent
+) -> Exported:
+    """One table to a file, or into a folder that is there. Raises Conflict when the file is there and `force` does not allow it."""
+    path = target / file_names([record], asked)[0] if target.is_dir() else target
+    at = point_named(settings, catalog, record.source, asked.at) if asked.at else None
+    _refuse_existing([path], asked)
+    with writable(path), atomic_file(path) as file:
+        return _exported(settings, catalog, record, asked, file, at=at, name=str(path), progress=progress)
+
+
+def export_to_folder(
+    settings: Settings, catalog: Catalog, records: Sequence[TableRecord], asked: Asked, folder: Path, *, progress: Progress = silent
+) -> tuple[list[Exported], list[str]]:
+    """A file per table in a folder, all or none of them; other files in it stay. Also what kept tables out that had nothing then.
+
+    Raises Conflict when one of the files is there and `force` does not allow it, PlatformError when no table had anything then.
+    """
+    at = point_named(settings, catalog, records[0].source, asked.at) if asked.at else None
+    names = file_names(records, asked)
+    if folder.exists() and not folder.is_dir():
+        raise Conflict(f"{folder} is there and no folder: name another one with --output.", path=str(folder))
+    _refuse_existing([folder / name for name in names], asked)
+    done: list[Exported] = []
+    left: list[NothingThen] = []
+    stage = temporary_sibling(folder)
+    with writable(folder):
+        stage.mkdir(parents=True)
+        try:
+            for record, name in zip(records, names, strict=True):
+                try:
+                    with atomic_file(stage / name) as file:
+                        done.append(
+                            _exported(settings, catalog, record, asked, file, at=at, name=str(folder / name), progress=progress)
+                        )
+                except NothingThen as error:
+                    left.append(error)
+            if not done:
+                raise left[0]
+            _put_in_place(stage, folder)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return done, [error.message for error in left]
+
+
+def _put_in_place(stage: Path, folder: Path) -> None:
+    fsync_folder(stage)
+    if folder.is_dir():
+        for path in sorted(stage.iterdir()):
+            os.replace(path, folder / path.name)
+        fsync_folder(folder)
+    else:
+        os.rename(stage, folder)
+        fsync_folder(folder.parent)
+
+
+def file_names(records: Sequence[TableRecord], asked: Asked) -> list[str]:
+    """A file name per table: its own where that is safe and no other's but for case."""
+    folded = [record.table_name.casefold() for record in records]
+    return [
+        (record.table_name if _PLAIN_FILE.fullmatch(record.table_name) and folded.count(name) == 1 else folder_name(record.table_name))
+        + asked.suffix
+        for record, name in zip(records, folded, strict=True)
+    ]
+
+
+def _refuse_existing(paths: Sequence[Path], asked: Asked) -> None:
+    there = [str(path) for path in paths if path.exists()]
+    if there and not asked.force:
+        raise Conflict(f"{', '.join(there[:3])} {'is' if len(there) == 1 else 'are'} there already: --force replaces files.", paths=there)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """A full disk or a place that takes no files becomes an error that names it; the temporary file is gone by then."""
+    try:
+        yield
+    except OSError as error:
+        place = path.parent if path.parent.is_dir() else path
+        free = f" {shutil.disk_usage(place).free / 1e6:,.0f} MB are free there." if place.is_dir() else ""
+        raise PlatformError(f"{path} cannot be written: {error.strerror or error}.{free} Nothing was left behind.", path=str(path)) from error
