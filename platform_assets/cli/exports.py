@@ -22,6 +22,7 @@ def export(
         Path | None, typer.Option("--output", "-o", help="A file, or a folder for several tables; default: standard output.")
     ] = None,
     compress: Annotated[str | None, typer.Option(help="gz or zst.")] = None,
+    null: Annotated[str | None, typer.Option("--null", help="What stands for NULL in csv; default: nothing at all, unquoted.")] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Also _instance, _version, _row and _raw of every row.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     home: HomeOption = None,
@@ -29,11 +30,9 @@ def export(
 ) -> None:
     """Export the state of a table or of a source, now or then, under the schema of that day."""
     from platform_assets.operations import export as operation
-    from platform_assets.storage.exports.forms import FORMS
+    from platform_assets.storage.exports.forms import form_named
 
-    form = next((form for form in FORMS if form.name == format_), None)
-    if form is None:
-        fail(f"--format {format_} is none of {', '.join(form.name for form in FORMS)}.")
+    form = form_named(format_, null=null)
     if compress and compress not in operation.COMPRESSIONS:
         fail(f"--compress {compress} is none of {', '.join(operation.COMPRESSIONS)}.")
     if compress and form.packed:

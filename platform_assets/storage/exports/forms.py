@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
+from platform_assets.errors import PlatformError
 from platform_assets.storage.exports.columnar_form import write_avro, write_parquet
 from platform_assets.storage.exports.csv_form import write_csv
 from platform_assets.storage.exports.jsonl_form import write_jsonl
@@ -40,3 +42,15 @@ FORMS: tuple[Form, ...] = (
     Form("sql", ".sql", write_sql),
     Form("kv", ".kv.jsonl", write_kv),
 )
+
+
+def form_named(name: str, *, null: str | None = None) -> Form:
+    """The form of that name; `null` is csv's token for NULL. Raises PlatformError for another name, and for a token without csv."""
+    found = next((form for form in FORMS if form.name == name), None)
+    if found is None:
+        raise PlatformError(f"--format {name} is none of {', '.join(form.name for form in FORMS)}.")
+    if null is None:
+        return found
+    if name != "csv":
+        raise PlatformError(f"--null is for csv alone: {name} has a NULL of its own.")
+    return replace(found, write=partial(write_csv, null=null))
