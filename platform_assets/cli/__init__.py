@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, exports, history, listings, loading, services, topics
+from platform_assets.cli import backups, diffs, exports, history, listings, loading, services, topics
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
@@ -20,7 +20,7 @@ from platform_assets.errors import PlatformError
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
     *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql, listings.rejects),
-    exports.export,
+    *(diffs.diff, exports.export),
     *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""

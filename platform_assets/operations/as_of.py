@@ -51,12 +51,15 @@ At = str | datetime | Place
 
 
 def point_named(settings: Settings, catalog: Catalog, source: str, text: str) -> At:
-    """What a person means for all tables of a source: the place of a version, else a time. Raises PlatformError for what is neither."""
-    moment = moment_of(text)
-    if moment is not None:
-        return moment
+    """What a person means for all tables of a source: the place of a version, else a time.
+
+    A label that reads like a time is the version's. Raises PlatformError for what is neither, or a label that several versions bear.
+    """
     places = source_order(settings, catalog, source)
     found = [place for place in places if text in (place.version, place.version.split(".")[1])]
+    moment = moment_of(text)
+    if not found and moment is not None:
+        return moment
     if len(found) != 1:
         why = f"{len(found)} versions of {source} bear the label {text!r}" if found else f"{source} has no version {text!r}, nor is that a time"
         known = ", ".join(place.version for place in (found or places)[-20:]) or "none"

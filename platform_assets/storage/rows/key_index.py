@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +51,25 @@ def digest_index(folder: Path, content: str, union: Table, present: tuple[str, .
     Neither the order of the columns nor a column that is NULL enters it, so a column that was added with nothing in it changes no
     row. `_raw` is part of the row. Among 10^12 rows two different ones are alike with a probability of about 10^-15.
     """
-    own = union.with_columns([*(column for column in union.columns if column.name in present), Column("_raw", STRING)])
+    own = digested(union, present)
 
     def rows() -> Iterator[pa.RecordBatch]:
         for batch in batches(["_row", *own.column_names]):
-            halves = [_digest(align(batch, own), seed) for seed in _SEEDS]
-            yield pa.RecordBatch.from_arrays([batch.column("_row"), *halves], schema=schema)
+            yield pa.RecordBatch.from_arrays([batch.column("_row"), *row_digests(batch, own)], schema=schema)
 
     schema = pa.schema([("row", INT64), ("h0", INT64), ("h1", INT64)])
     return _kept(folder, ["digests", content, _named(own)], schema, rows)
+
+
+def digested(union: Table, present: Collection[str]) -> Table:
+    """What enters the digest of rows that have the columns `present`: those of the union, and what `_raw` keeps."""
+    return union.with_columns([*(column for column in union.columns if column.name in present), Column("_raw", STRING)])
+
+
+def row_digests(batch: pa.RecordBatch, own: Table) -> list[pa.Array]:
+    """Both halves of each row's digest, int64, over the columns of `own` under its types."""
+    aligned = align(batch, own)
+    return [_digest(aligned, seed) for seed in _SEEDS]
 
 
 def _named(table: Table) -> list[tuple[str, str]]:
