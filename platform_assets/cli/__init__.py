@@ -20,7 +20,7 @@ from platform_assets.errors import PlatformError
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
     *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql, listings.rejects),
-    *(diffs.diff, exports.export),
+    *(diffs.diff, exports.export, exports.combine),
     *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""

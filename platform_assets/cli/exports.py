@@ -18,6 +18,7 @@ def export(
     name: Annotated[str, typer.Argument(help="source.table, or a source for all its tables.")],
     format_: Annotated[str, typer.Option("--format", help="json, jsonl, csv, avro, parquet, sql or kv.")] = "json",
     as_of: Annotated[str | None, typer.Option("--as-of", help="A version (key or label) or a time: the state then.")] = None,
+    version: Annotated[str | None, typer.Option(help="A version (key or label): its own rows.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file, or a folder for several tables; default: standard output.")
     ] = None,
@@ -31,15 +32,18 @@ def export(
     """Export the state of a table or of a source, now or then, under the schema of that day."""
     from platform_assets.operations import export as operation
     from platform_assets.storage.exports.forms import form_named
+    from platform_assets.storage.exports.target import COMPRESSIONS
 
     form = form_named(format_, null=null)
-    if compress and compress not in operation.COMPRESSIONS:
-        fail(f"--compress {compress} is none of {', '.join(operation.COMPRESSIONS)}.")
+    if compress and compress not in COMPRESSIONS:
+        fail(f"--compress {compress} is none of {', '.join(COMPRESSIONS)}.")
     if compress and form.packed:
         fail(f"{form.name} packs its rows itself: leave --compress out.")
+    if version and as_of:
+        fail("--version and --as-of exclude each other: a version's own rows, or the state that it made.")
     settings = existing(home)
     catalog = catalog_of(settings)
-    asked = operation.Asked(form, as_of, origin, compress, force)
+    asked = operation.Asked(form, as_of, version, origin, compress, force)
     records, several = operation.tables_named(catalog, name)
     left: list[str] = []
     with Progress() as progress:
@@ -64,3 +68,21 @@ def export(
         print_rows(rows, as_json=json_, empty="", columns=("table", "format", "rows", "bytes", "file"))
     for line in [*(f"{one.table}: {notice}" for one in done for notice in one.notices), *left]:
         err.print(Text(f"note: {line}"))
+
+
+def combine(
+    documents: Annotated[list[Path], typer.Argument(help="JSON documents of one table, as export writes them; the newest last.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; default: standard output.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Combine JSON documents of one table into one, by the rules of the latest state."""
+    from platform_assets.operations.combine import combine as combine_to_stream
+    from platform_assets.operations.combine import combine_to_file
+
+    if len(documents) < 2:
+        fail("name two documents or more.")
+    done = combine_to_stream(documents, sys.stdout.buffer) if output is None else combine_to_file(documents, output, force=force)
+    for notice in done.notices:
+        err.print(Text(f"note: {notice}"))
+    if output is not None:
+        err.print(Text(f"{done.rows:,} rows in {output}"))

@@ -61,7 +61,11 @@ def point_named(settings: Settings, catalog: Catalog, source: str, text: str) ->
     if not found and moment is not None:
         return moment
     if len(found) != 1:
-        why = f"{len(found)} versions of {source} bear the label {text!r}" if found else f"{source} has no version {text!r}, nor is that a time"
+        why = (
+            f"{len(found)} versions of {source} bear the label {text!r}"
+            if found
+            else f"{source} has no version {text!r}, nor is that a time"
+        )
         known = ", ".join(place.version for place in (found or places)[-20:]) or "none"
         raise PlatformError(f"{why}. There are: {known}. {_TIMES}", source=source, version=text)
     return found[0]

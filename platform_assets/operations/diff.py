@@ -114,7 +114,9 @@ def _notes(one: Side, other: Side) -> Iterator[str]:
 def _load(engine: Engine, sides: Sequence[Side], union: Table, key: Sequence[str], *, alone: bool) -> list[int]:
     """Keys and digests of both sides as tables of the engine; how many rows each has."""
     keys = union.with_columns(union.column(name) for name in key)
-    schema = pa.schema([("row", INT64), ("inst", STRING), *((f"k{n}", c.type) for n, c in enumerate(keys.columns)), ("h0", INT64), ("h1", INT64)])
+    schema = pa.schema(
+        [("row", INT64), ("inst", STRING), *((f"k{n}", c.type) for n, c in enumerate(keys.columns)), ("h0", INT64), ("h1", INT64)]
+    )
     totals = []
     for name, side in zip(("side_a", "side_b"), sides, strict=True):
         _add(engine, name, 0, schema.empty_table(), new=True)
@@ -161,7 +163,7 @@ def _rows(engine: Engine, sides: Sequence[Side], union: Table, limit: int | None
 
 
 def feed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Changes side by side, (n, operation, a's columns, b's columns), as rows of a change feed, an update's two images one behind the other."""
+    """Changes side by side, (n, operation, a's columns, b's columns), as rows of a change feed, both images of an update together."""
     count = len(schema)
     operation = batch.column(1)
     old = [column.cast(field.type) for column, field in zip(batch.columns[2 : 2 + count], schema, strict=True)]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from platform_assets.errors import Conflict, NoSuchTable, NothingThen, PlatformError
 from platform_assets.operations.as_of import At, point_named, state_at
+from platform_assets.operations.combine import place_json
 from platform_assets.operations.timeline import TableVersion, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -26,15 +28,16 @@ from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.exports.cell_texts import shown_rows
 from platform_assets.storage.exports.forms import Form
 from platform_assets.storage.exports.relation import Relation, Written
+from platform_assets.storage.exports.target import Sink, packed, refuse_existing, writable
 from platform_assets.storage.files import atomic_file, fsync_folder, temporary_sibling
 from platform_assets.storage.home import Home
-from platform_assets.storage.rows.hot_rows import HashedWriting
-from platform_assets.storage.rows.latest_state import META, LatestState, open_latest
+from platform_assets.storage.rows.json_form import snapshot_to_json
+from platform_assets.storage.rows.latest_state import META, LatestState, LatestWriter, open_latest
 from platform_assets.storage.warehouse.names import column_names
 from platform_assets.versions.keys import folder_name
+from platform_assets.versions.order import Place
 
 Progress = Callable[[str, int], None]
-COMPRESSIONS = {"gz": "gzip", "zst": "zstd"}
 _PLAIN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -44,10 +47,14 @@ def silent(table: str, rows: int) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """How tables are to leave. `origin`: with the platform's own columns. `compress`: a key of COMPRESSIONS or None."""
+    """How tables are to leave. `origin`: with the platform's own columns. `compress`: a key of COMPRESSIONS or None.
+
+    `at`: the state then; `version`: that version's own rows. At most one of them; neither: the latest state.
+    """
 
     form: Form
     at: str | None = None
+    version: str | None = None
     origin: bool = False
     compress: str | None = None
     force: bool = False
@@ -75,21 +82,58 @@ def tables_named(catalog: Catalog, name: str) -> tuple[list[TableRecord], bool]:
     return (of_source, True) if of_source else ([catalog.table(name)], False)
 
 
+@dataclass(frozen=True)
+class Point:
+    """Where in time: `at`, and whether only that version's own rows are meant. Neither: now."""
+
+    at: At | None = None
+    alone: bool = False
+
+
+def point_of(settings: Settings, catalog: Catalog, source: str, asked: Asked) -> Point:
+    """Raises PlatformError for what is no version and no time."""
+    if asked.version is None:
+        return Point(point_named(settings, catalog, source, asked.at) if asked.at else None)
+    found = point_named(settings, catalog, source, asked.version)
+    if not isinstance(found, Place):
+        raise PlatformError(f"{asked.version} is a time and no version of {source}: --as-of takes times.", source=source)
+    return Point(found, alone=True)
+
+
 @contextmanager
-def state_of(settings: Settings, catalog: Catalog, record: TableRecord, at: At | None) -> Iterator[LatestState]:
-    """The latest state of a table, or the one then, readable inside the block. Raises NoSuchTable, PlatformError, StoredFileError."""
-    if at is not None:
-        with state_at(settings, catalog, record.source, record.table_name, at) as then:
+def state_of(settings: Settings, catalog: Catalog, record: TableRecord, point: Point) -> Iterator[LatestState]:
+    """The rows of a table at a point, readable inside the block. Raises NoSuchTable, NothingThen, PlatformError, StoredFileError."""
+    source, table = record.source, record.table_name
+    if isinstance(point.at, Place) and point.alone:
+        version = version_of(settings, catalog, record, point.at)
+        writer = LatestWriter(Home(settings.home).store / "work" / f"version-{secrets.token_hex(6)}", source=source)
+        writer.choose(version.snapshot, None)
+        state = writer.finish(version.table, facts={})
+        try:
+            yield state
+        finally:
+            state.discard()
+    elif point.at is not None:
+        with state_at(settings, catalog, source, table, point.at) as then:
             yield then.state
-        return
-    if record.relation is None:
-        raise NoSuchTable(f"{record.source}.{record.table_name} has no latest state yet: run platform-assets ingest.")
-    yield open_latest(Home(settings.home).latest(record.source, record.table_name))
+    elif record.relation is None:
+        raise NoSuchTable(f"{source}.{table} has no latest state yet: run platform-assets ingest.")
+    else:
+        yield open_latest(Home(settings.home).latest(source, table))
 
 
-def relation_of(state: LatestState, asked: Asked, versions: Sequence[TableVersion], raw: list[int], progress: Progress) -> Relation:
+def version_of(settings: Settings, catalog: Catalog, record: TableRecord, place: Place) -> TableVersion:
+    """Raises NothingThen when the version has not the table."""
+    for version in timeline_of(settings, catalog, record.source, record.table_name).versions:
+        if version.version == place.version:
+            return version
+    raise NothingThen(f"Version {place.version} has no table {record.source}.{record.table_name}.", version=place.version)
+
+
+def relation_of(
+    state: LatestState, asked: Asked, head: Mapping[str, Any], raw: list[int], *, instances: bool, progress: Progress
+) -> Relation:
     """The rows of a state as a form takes them; `raw` counts the rows of which `_raw` keeps something that does not leave with them."""
-    instances = len({version.instance for version in versions if version.version in _giving(state)}) > 1
     whole = asked.form.whole or asked.origin
     meta = META if whole else ("_instance",) if instances and asked.form.name != "kv" else ()
 
@@ -101,13 +145,6 @@ def relation_of(state: LatestState, asked: Asked, versions: Sequence[TableVersio
                 batch = batch.select(list(columns))
             yield batch
 
-    head = {
-        "source": state.source,
-        "versions": list(state.versions),
-        "facts": dict(state.facts),
-        "as_of": asked.at,
-        "places": [place_json(version) for version in versions],
-    }
     return Relation(state.table, rows, meta, instances, head)
 
 
@@ -117,61 +154,47 @@ def shown_then(
 ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]]:
     """Columns and rows of a table at a version or a time, under the names and in the values of a query to the warehouse."""
     record = catalog.table(table)
-    with state_of(settings, catalog, record, point_named(settings, catalog, record.source, at)) as state:
+    with state_of(settings, catalog, record, Point(point_named(settings, catalog, record.source, at))) as state:
         rows = (row for batch in state.batches() for row in shown_rows(batch))
         yield (*column_names(state.table).values(), *META), islice(rows, limit)
 
 
-def _giving(state: LatestState) -> set[str]:
-    return {chosen.version for chosen in state.chosen if chosen.rows}
-
-
-def place_json(version: TableVersion) -> dict[str, Any]:
-    """What the head of a JSON document tells of a version: enough to put it in order beside those of another document."""
-    place = version.place
-    return {
-        "version": place.version,
-        "instance": place.instance,
-        "place": place.place,
-        "moment": place.moment.isoformat() if place.moment else None,
-        "evidence": place.evidence,
-        "ambiguous": place.ambiguous,
-        "full": version.full,
-        "deletes_confirmed": version.deletes_confirmed,
-    }
+def _several_instances(state: LatestState, versions: Sequence[TableVersion]) -> bool:
+    giving = {chosen.version for chosen in state.chosen if chosen.rows}
+    return len({version.instance for version in versions if version.version in giving}) > 1
 
 
 def export_table(
-    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, stream: BinaryIO, *, at: At | None, progress: Progress = silent
+    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, stream: BinaryIO, *, point: Point, progress: Progress = silent
 ) -> Written:
     """One table into a stream. Raises what state_of raises, and PlatformError for a form that cannot carry the table."""
     raw = [0]
-    with state_of(settings, catalog, record, at) as state:
+    with state_of(settings, catalog, record, point) as state:
         known = timeline_of(settings, catalog, record.source, record.table_name).versions
         versions = [version for version in known if version.version in state.versions]
-        written = asked.form.write(relation_of(state, asked, versions, raw, progress), stream)
-    kept = f"{raw[0]:,} rows have values that their columns cannot hold and that did not leave: --origin or --format json carries them (_raw)"
+        told = {
+            "as_of": asked.at,
+            "delete_guard": settings.source(record.source).delete_guard,
+            "places": [place_json(version) for version in versions],
+        }
+        if point.alone and asked.form.whole:
+            return Written(snapshot_to_json(versions[0].snapshot, stream, told=told))
+        head = {"source": state.source, "versions": list(state.versions), "facts": dict(state.facts), **told}
+        instances = _several_instances(state, versions)
+        relation = relation_of(state, asked, head, raw, instances=instances, progress=progress)
+        written = asked.form.write(relation, stream)
+    kept = (
+        f"{raw[0]:,} rows have values that their columns cannot hold and that did not leave: --origin or --format json carries them (_raw)"
+    )
     return Written(written.rows, (*written.notices, kept) if raw[0] else written.notices)
-
-
-class Sink(HashedWriting):
-    """Counts and hashes what goes into a file that others may try to close."""
-
-    def close(self) -> None:
-        self.flush()
-
-
-def packed(sink: Sink, compress: str | None) -> Any:
-    """The stream to write to: the sink itself, or one that packs. To be closed after the last byte."""
-    return sink if compress is None else pa.CompressedOutputStream(pa.PythonFile(sink, mode="w"), COMPRESSIONS[compress])
 
 
 def export_to_stream(
     settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, file: BinaryIO, *, progress: Progress = silent
 ) -> Exported:
     """One table to an open file, as to standard output."""
-    at = point_named(settings, catalog, record.source, asked.at) if asked.at else None
-    return _exported(settings, catalog, record, asked, file, at=at, name=None, progress=progress)
+    point = point_of(settings, catalog, record.source, asked)
+    return _exported(settings, catalog, record, asked, file, point=point, name=None, progress=progress)
 
 
 def _exported(
@@ -181,14 +204,14 @@ def _exported(
     asked: Asked,
     file: BinaryIO,
     *,
-    at: At | None,
+    point: Point,
     name: str | None,
     progress: Progress,
 ) -> Exported:
     sink = Sink(file)
     stream = packed(sink, asked.compress)
     try:
-        written = export_table(settings, catalog, record, asked, stream, at=at, progress=progress)
+        written = export_table(settings, catalog, record, asked, stream, point=point, progress=progress)
     finally:
         stream.close()
     return Exported(f"{record.source}.{record.table_name}", name, asked.form.name, written.rows, sink.size, written.notices)
@@ -199,10 +222,10 @@ def export_to_file(
 ) -> Exported:
     """One table to a file, or into a folder that is there. Raises Conflict when the file is there and `force` does not allow it."""
     path = target / file_names([record], asked)[0] if target.is_dir() else target
-    at = point_named(settings, catalog, record.source, asked.at) if asked.at else None
-    _refuse_existing([path], asked)
+    point = point_of(settings, catalog, record.source, asked)
+    refuse_existing([path], force=asked.force)
     with writable(path), atomic_file(path) as file:
-        return _exported(settings, catalog, record, asked, file, at=at, name=str(path), progress=progress)
+        return _exported(settings, catalog, record, asked, file, point=point, name=str(path), progress=progress)
 
 
 def export_to_folder(
@@ -212,11 +235,11 @@ def export_to_folder(
 
     Raises Conflict when one of the files is there and `force` does not allow it, PlatformError when no table had anything then.
     """
-    at = point_named(settings, catalog, records[0].source, asked.at) if asked.at else None
+    point = point_of(settings, catalog, records[0].source, asked)
     names = file_names(records, asked)
     if folder.exists() and not folder.is_dir():
         raise Conflict(f"{folder} is there and no folder: name another one with --output.", path=str(folder))
-    _refuse_existing([folder / name for name in names], asked)
+    refuse_existing([folder / name for name in names], force=asked.force)
     done: list[Exported] = []
     left: list[NothingThen] = []
     stage = temporary_sibling(folder)
@@ -227,7 +250,7 @@ def export_to_folder(
                 try:
                     with atomic_file(stage / name) as file:
                         done.append(
-                            _exported(settings, catalog, record, asked, file, at=at, name=str(folder / name), progress=progress)
+                            _exported(settings, catalog, record, asked, file, point=point, name=str(folder / name), progress=progress)
                         )
                 except NothingThen as error:
                     left.append(error)
@@ -258,20 +281,3 @@ def file_names(records: Sequence[TableRecord], asked: Asked) -> list[str]:
         + asked.suffix
         for record, name in zip(records, folded, strict=True)
     ]
-
-
-def _refuse_existing(paths: Sequence[Path], asked: Asked) -> None:
-    there = [str(path) for path in paths if path.exists()]
-    if there and not asked.force:
-        raise Conflict(f"{', '.join(there[:3])} {'is' if len(there) == 1 else 'are'} there already: --force replaces files.", paths=there)
-
-
-@contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """A full disk or a place that takes no files becomes an error that names it; the temporary file is gone by then."""
-    try:
-        yield
-    except OSError as error:
-        place = path.parent if path.parent.is_dir() else path
-        free = f" {shutil.disk_usage(place).free / 1e6:,.0f} MB are free there." if place.is_dir() else ""
-        raise PlatformError(f"{path} cannot be written: {error.strerror or error}.{free} Nothing was left behind.", path=str(path)) from error

@@ -146,7 +146,9 @@ def _of_version(timeline: Timeline, place: Place) -> Side:
     version = next((version for version in timeline.versions if version.version == place.version), None)
     if version is None:
         known = ", ".join(version.version for version in timeline.versions[-20:])
-        raise PlatformError(f"Version {place.version} has no table {timeline.table}. Versions that have it: {known}.", version=place.version)
+        raise PlatformError(
+            f"Version {place.version} has no table {timeline.table}. Versions that have it: {known}.", version=place.version
+        )
     return Side(f"version {version.version}", version.table, (SnapshotPiece(version),), version.instance)
 
 

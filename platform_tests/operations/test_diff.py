@@ -126,9 +126,7 @@ def test_a_widened_type_is_a_change_of_the_schema_and_of_no_row(tmp_path):
 def test_a_column_that_comes_with_values_changes_the_rows_that_have_them(tmp_path):
     old = Table("t", (Column("id", INT32), Column("gone", STRING)), key=("id",))
     new = Table("t", (Column("id", INT32), Column("came", STRING)), key=("id",))
-    found, rows = difference(
-        tmp_path, side(tmp_path, old, [(1, None), (2, "x")], "a"), side(tmp_path, new, [(1, None), (2, "y")], "b")
-    )
+    found, rows = difference(tmp_path, side(tmp_path, old, [(1, None), (2, "x")], "a"), side(tmp_path, new, [(1, None), (2, "y")], "b"))
     assert {change.kind for change in found.schema} == {"added", "dropped"}
     assert [(row["operation"], row["changed"], row["gone"], row["came"]) for row in rows] == [
         ("update_preimage", '["came","gone"]', "x", None),
@@ -167,7 +165,9 @@ def test_versions_of_two_instances_are_compared_by_their_keys_alone(tmp_path):
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_limit_bounds_the_rows_and_not_the_counts(tmp_path, limit):
-    found, rows = difference(tmp_path, side(tmp_path, KEYED, [], "a"), side(tmp_path, KEYED, [(n, "a", None, None) for n in range(5)], "b"), limit)
+    found, rows = difference(
+        tmp_path, side(tmp_path, KEYED, [], "a"), side(tmp_path, KEYED, [(n, "a", None, None) for n in range(5)], "b"), limit
+    )
     assert found.counts.inserted == 5
     assert [row["id"] for row in rows] == list(range(limit))
 

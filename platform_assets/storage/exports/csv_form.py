@@ -16,7 +16,6 @@ from platform_assets.storage.exports.cell_texts import cell_texts
 from platform_assets.storage.exports.lines import contains, separated
 from platform_assets.storage.exports.relation import Relation, Written
 
-
 _SOLE_NULL = "\\N"
 """In a file of one column, where nothing at all would be an empty line, which readers pass over."""
 

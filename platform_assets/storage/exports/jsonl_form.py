@@ -1,4 +1,4 @@
-"""JSON lines: one object per row with the column names as keys, NULL as null. No schema: the reader finds types, or a dictionary says them."""
+"""JSON lines: one object per row with the column names as keys, NULL as null. No schema: types are found, or a dictionary says them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A script that PostgreSQL loads with `psql -f`: the table, its rows by COPY, its key. All in one transaction: cut short, it does nothing."""
+"""A script that PostgreSQL loads with `psql -f`: the table, its rows by COPY, its key. One transaction: cut short, it does nothing."""
 
 from __future__ import annotations
 
