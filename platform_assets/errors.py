@@ -63,6 +63,10 @@ class NothingThen(PlatformError):
     """Nothing of a table had come by the version or the time that was asked for."""
 
 
+class KeyMissing(PlatformError):
+    """A table without a key was to become keys and values."""
+
+
 class FencedOut(PlatformError):
     """A newer run claimed the same work; this one may no longer publish. The newer run converges."""
 

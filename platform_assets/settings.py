@@ -52,6 +52,8 @@ class Settings:
     memory_limit: str = "300MB"
     """What DuckDB may hold in memory before it spills to the store."""
     threads: int = 0
+    redis_password: str | None = field(default=None, repr=False)
+    """For exports to Redis whose address names none."""
     settle_seconds: float = 2.0
     """A dump younger than this may still be growing."""
     backup: BackupSettings = field(default_factory=BackupSettings)
@@ -62,7 +64,10 @@ class Settings:
 
     @classmethod
     def load(cls, home: str | Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Reads PLATFORM_HOME, PLATFORM_DATABASE_URL and `<home>/platform.yaml`. Raises SettingsError naming file and key."""
+        """Reads PLATFORM_HOME, PLATFORM_DATABASE_URL, PLATFORM_REDIS_PASSWORD and `<home>/platform.yaml`.
+
+        Raises SettingsError naming file and key.
+        """
         root = Path(home or environment.get("PLATFORM_HOME") or "data").expanduser().resolve()
         path = root / "platform.yaml"
         data = _read_yaml(path)
@@ -81,6 +86,7 @@ class Settings:
         return cls(
             home=root,
             database_url=environment.get("PLATFORM_DATABASE_URL") or None,
+            redis_password=environment.get("PLATFORM_REDIS_PASSWORD") or None,
             sources=sources,
             memory_limit=str(engine.get("memory_limit", cls.memory_limit)),
             threads=int(engine.get("threads", 0)),

@@ -79,12 +79,10 @@ def _print_feed(found: Diff, form: str) -> None:
     from platform_assets.operations.diff import feed_lines
     from platform_assets.storage.exports.csv_form import csv_rows, header
 
-    head = False
     sys.stdout.flush()
+    if form == "csv":
+        sys.stdout.buffer.write(header(found.columns))
     for batch in found.batches:
-        if form == "csv" and not head:
-            sys.stdout.buffer.write(header(tuple(batch.schema.names)))
-            head = True
         sys.stdout.buffer.write(csv_rows(batch) if form == "csv" else feed_lines(batch))
     err.print(Text(_counted(found)))
     for note in found.notes:

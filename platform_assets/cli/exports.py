@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from platform_assets.cli.output import Progress, err, print_rows
 from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing, fail
+from platform_assets.errors import KeyMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from platform_assets.operations.export import Asked
+    from platform_assets.settings import Settings
+    from platform_assets.storage.catalog.access import Catalog
+    from platform_assets.storage.catalog.records import TableRecord
 
 
 def export(
@@ -23,6 +32,9 @@ def export(
         Path | None, typer.Option("--output", "-o", help="A file, or a folder for several tables; default: standard output.")
     ] = None,
     compress: Annotated[str | None, typer.Option(help="gz or zst.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="With kv: every state of each key, oldest first.")] = False,
+    to: Annotated[str | None, typer.Option("--to", help="redis://host:port/db: each key's newest value and its history.")] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="What the names in Redis begin with.")] = "platform",
     null: Annotated[str | None, typer.Option("--null", help="What stands for NULL in csv; default: nothing at all, unquoted.")] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Also _instance, _version, _row and _raw of every row.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
@@ -41,10 +53,15 @@ def export(
         fail(f"{form.name} packs its rows itself: leave --compress out.")
     if version and as_of:
         fail("--version and --as-of exclude each other: a version's own rows, or the state that it made.")
+    if history and form.name != "kv":
+        fail("--history is for --format kv.")
     settings = existing(home)
     catalog = catalog_of(settings)
-    asked = operation.Asked(form, as_of, version, origin, compress, force)
+    asked = operation.Asked(form, as_of, version, origin, history, compress, force)
     records, several = operation.tables_named(catalog, name)
+    if to is not None:
+        _to_redis(settings, catalog, records, asked, to, prefix, as_json=json_)
+        return
     left: list[str] = []
     with Progress() as progress:
 
@@ -67,6 +84,32 @@ def export(
         rows = [asdict(one) | {"notices": list(one.notices)} for one in done]
         print_rows(rows, as_json=json_, empty="", columns=("table", "format", "rows", "bytes", "file"))
     for line in [*(f"{one.table}: {notice}" for one in done for notice in one.notices), *left]:
+        err.print(Text(f"note: {line}"))
+
+
+def _to_redis(
+    settings: Settings, catalog: Catalog, records: Sequence[TableRecord], asked: Asked, url: str, prefix: str, *, as_json: bool
+) -> None:
+    """Tables one after the other; one without a key is told and passed over where others are asked for as well."""
+    from platform_assets.operations.export import export_to_redis
+
+    rows, left = [], []
+    with Progress() as progress:
+
+        def report(table: str, keys: int) -> None:
+            progress("redis", table, keys)
+
+        for record in records:
+            try:
+                counts = export_to_redis(settings, catalog, record, asked, url, prefix=prefix, progress=report)
+            except KeyMissing as error:
+                if len(records) == 1:
+                    raise
+                left.append(error.message)
+                continue
+            rows.append({"table": f"{record.source}.{record.table_name}", **asdict(counts)})
+    print_rows(rows, as_json=as_json, empty="No table has a key.")
+    for line in left:
         err.print(Text(f"note: {line}"))
 
 

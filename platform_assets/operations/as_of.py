@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime, time
 
 from platform_assets.errors import NothingThen, PlatformError
 from platform_assets.operations.latest import merged
-from platform_assets.operations.timeline import TableVersion, Timeline, source_order, timeline_of
+from platform_assets.operations.ordering import source_order
+from platform_assets.operations.timeline import TableVersion, Timeline, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home

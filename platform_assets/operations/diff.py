@@ -69,6 +69,11 @@ class Diff:
     counts: Counts
     batches: Iterator[pa.RecordBatch]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of the batches."""
+        return (*FEED, *self.table.column_names, *META)
+
 
 @contextmanager
 def diff_table(settings: Settings, catalog: Catalog, table: str, a: str, b: str, *, limit: int | None = None) -> Iterator[Diff]:

@@ -19,14 +19,17 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from platform_assets.errors import Conflict, NoSuchTable, NothingThen, PlatformError
-from platform_assets.operations.as_of import At, point_named, state_at
+from platform_assets.operations.as_of import At, point_named, state_at, timeline_at
 from platform_assets.operations.combine import place_json
+from platform_assets.operations.lives import key_lives
 from platform_assets.operations.timeline import TableVersion, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.exports.cell_texts import shown_rows
 from platform_assets.storage.exports.forms import Form
+from platform_assets.storage.exports.key_value import write_lives
+from platform_assets.storage.exports.redis_store import RedisCounts, fill
 from platform_assets.storage.exports.relation import Relation, Written
 from platform_assets.storage.exports.target import Sink, packed, refuse_existing, writable
 from platform_assets.storage.files import atomic_file, fsync_folder, temporary_sibling
@@ -56,6 +59,8 @@ class Asked:
     at: str | None = None
     version: str | None = None
     origin: bool = False
+    history: bool = False
+    """With `kv`: every state of each key in order, not the newest alone."""
     compress: str | None = None
     force: bool = False
 
@@ -159,6 +164,43 @@ def shown_then(
         yield (*column_names(state.table).values(), *META), islice(rows, limit)
 
 
+@contextmanager
+def lives_of(
+    settings: Settings, catalog: Catalog, record: TableRecord, point: Point, progress: Progress = silent
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The states of every key of a table up to a point, as lives.LIVES, readable inside the block."""
+    if point.alone:
+        raise PlatformError("A version alone has no history: leave --version out, or take --as-of.")
+    timeline = timeline_of(settings, catalog, record.source, record.table_name)
+    if point.at is not None:
+        timeline = timeline_at(timeline, point.at)
+
+    def watched(lives: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in lives:
+            progress(record.table_name, batch.num_rows)
+            yield batch
+
+    with key_lives(settings, timeline) as lives:
+        yield watched(lives)
+
+
+def export_to_redis(
+    settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, url: str, *, prefix: str, progress: Progress = silent
+) -> RedisCounts:
+    """The lives of a table's keys into a Redis server. Raises PlatformError, also for a table without a key."""
+    point = point_of(settings, catalog, record.source, asked)
+    name = f"{record.source}.{record.table_name}"
+    with lives_of(settings, catalog, record, point) as lives:
+        return fill(
+            url,
+            lives,
+            name=name,
+            prefix=prefix,
+            password=settings.redis_password,
+            progress=lambda keys: progress(record.table_name, keys),
+        )
+
+
 def _several_instances(state: LatestState, versions: Sequence[TableVersion]) -> bool:
     giving = {chosen.version for chosen in state.chosen if chosen.rows}
     return len({version.instance for version in versions if version.version in giving}) > 1
@@ -168,6 +210,9 @@ def export_table(
     settings: Settings, catalog: Catalog, record: TableRecord, asked: Asked, stream: BinaryIO, *, point: Point, progress: Progress = silent
 ) -> Written:
     """One table into a stream. Raises what state_of raises, and PlatformError for a form that cannot carry the table."""
+    if asked.history:
+        with lives_of(settings, catalog, record, point, progress) as lives:
+            return write_lives(lives, stream)
     raw = [0]
     with state_of(settings, catalog, record, point) as state:
         known = timeline_of(settings, catalog, record.source, record.table_name).versions
