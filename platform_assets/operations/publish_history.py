@@ -23,6 +23,7 @@ from platform_assets.storage.catalog.history_log import (
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.stored_history import InstanceHistory, StoredHistory
 from platform_assets.storage.server.sessions import Connection
+from platform_assets.storage.warehouse.history_as_of import as_of_relations
 from platform_assets.storage.warehouse.history_relations import changes_view, kind_of
 from platform_assets.storage.warehouse.history_tables import HistoryCounts, HistoryInstance, HistoryVersion, publish_history
 from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
@@ -77,6 +78,7 @@ def publish(
         records = _records(timeline, history, sources)
         counts = _published(tx.connection, timeline, history, before, records, sources, renames or {})
         changes = changes_view(tx.connection, source=source, table=table)
+        as_of_relations(tx.connection, source=source, table=history.table, relation=counts.relation)
         record_history(
             tx.connection, HistoryRecord(source, table, counts.schema, counts.relation, changes, history.spans, load_id), records
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import psycopg
 
@@ -20,7 +21,7 @@ from platform_assets.storage.warehouse.relations import comment, refused
 _DEPENDENT = """
 WITH RECURSIVE dependent(oid, level) AS (
   SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
-  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%s) AND r.ev_class <> d.refobjid
+  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = %s::regclass AND d.refobjid = ANY(%s) AND r.ev_class <> d.refobjid
   UNION
   SELECT r.ev_class, level + 1 FROM dependent
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = dependent.oid AND d.classid = 'pg_rewrite'::regclass
@@ -100,10 +101,10 @@ def columns_read(connection: Connection, oid: int, columns: Sequence[str]) -> li
     return connection.execute(_USERS, (oid, list(columns))).fetchall() if columns else []
 
 
-def dependent_views(connection: Connection, oids: Sequence[int]) -> list[View]:
-    """All views on the relations and on such views, a view after those that it reads."""
+def dependent_views(connection: Connection, oids: Sequence[int], *, of: Literal["pg_class", "pg_proc"] = "pg_class") -> list[View]:
+    """All views on the relations, or functions, and on such views, a view after those that it reads."""
     with _bare_search_path(connection):
-        rows = connection.execute(_DEPENDENT, (list(oids),)).fetchall()
+        rows = connection.execute(_DEPENDENT, (of, list(oids))).fetchall()
         return [_saved(connection, oid, schema, name, kind) for oid, schema, name, kind, _ in rows]
 
 
