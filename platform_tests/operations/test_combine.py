@@ -57,10 +57,11 @@ def test_a_state_and_a_later_one_combine_to_the_later_one(contents, data):
         cut = data.draw(st.integers(1, len(versions)))
         whole = document(root, versions, "whole")
         both = [document(root, versions[:cut], "early"), whole]
-        combine_to_file(data.draw(st.permutations(both)), root / "joined.json")
+        combine_to_file(both[:: data.draw(st.sampled_from([1, -1]))], root / "joined.json")
         assert bag(root / "joined.json") == bag(whole)
         parts = [document(root, [version], version.version) for version in versions]
-        combine_to_file(data.draw(st.permutations(parts)), root / "parts.json")
+        order = data.draw(st.permutations(range(len(parts))))
+        combine_to_file([parts[n] for n in order], root / "parts.json")
         assert bag(root / "parts.json") == bag(whole)
 
 
