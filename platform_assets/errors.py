@@ -31,6 +31,10 @@ class DumpGone(PlatformError):
     """The catalog names a dump whose bytes are no longer there, or are other bytes."""
 
 
+class NotYetLoaded(PlatformError):
+    """Rows that were handed back wait for the version that they mend."""
+
+
 class UnreadableDump(PlatformError):
     """No row of the dump can be read: unknown format, empty file, broken container. Retrying cannot help."""
 

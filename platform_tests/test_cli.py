@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
+from commands import commands
 
 from platform_assets import cli
 from platform_assets.storage.home import Home
@@ -190,14 +190,14 @@ def test_the_rows_of_ingest_have_the_keys_documented(ingested):
 
 
 def test_every_listing_with_json_is_documented():
-    for name, command in typer.main.get_command(cli.app).commands.items():
+    for name, command in commands().items():
         takes_json = any("--json" in parameter.opts for parameter in command.params)
         assert takes_json == bool(re.search(rf"^## .*`{name}`", JSON_DOCUMENT, re.MULTILINE)), name
 
 
-@pytest.mark.parametrize("name", typer.main.get_command(cli.app).commands)
+@pytest.mark.parametrize("name", commands())
 def test_a_command_and_its_options_have_help(name):
-    command = typer.main.get_command(cli.app).commands[name]
+    command = commands()[name]
     assert command.help
     assert [parameter.name for parameter in command.params if not getattr(parameter, "help", "")] == []
 

@@ -12,20 +12,22 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, diffs, exports, history, listings, loading, services, topics
+from platform_assets.cli import backups, dictionary, diffs, exports, history, listings, loading, rejects, services, topics
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
-    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql, listings.rejects),
+    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql),
     *(diffs.diff, exports.export, exports.combine),
     *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
+app.add_typer(rejects.group, name="rejects")
+app.add_typer(dictionary.group, name="dictionary")
 
 __all__ = ["COMMANDS", "app", "entry", "err", "main", "out"]
 

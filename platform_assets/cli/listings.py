@@ -166,20 +166,3 @@ def drift(
         out.print("\nPossible renames; one is applied once the dictionary says renamedTo (docs/drift.md):")
         rows = [{**row, "because": ", ".join(f"{part} {shown(value)}" for part, value in row["parts"].items())} for row in found["renames"]]
         print_rows(rows, as_json=False, empty="", columns=["kind", "old", "new", "score", "because", "shared_rows", "version"])
-
-
-def rejects(
-    table: Annotated[str | None, typer.Argument(help="source.table; without it those of all tables.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows to show; 0 for all.", min=0)] = 50,
-    home: HomeOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Rejected and recovered rows, with all their reasons, their file and line."""
-    from platform_assets.operations import listings
-
-    rows = listings.rejects(catalog_of(existing(home)), table, limit=limit + 1 if limit else None)
-    shown_rows = rows[:limit] if limit else rows
-    columns = ("table", "version", "file", "line", "status", "reasons", "raw")
-    print_rows(shown_rows, as_json=json_, empty="No row was rejected.", columns=columns)
-    if not json_ and len(shown_rows) < len(rows):
-        out.print(f"the first {limit}; --limit 0 shows all")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from platform_assets.cli.output import Progress, out, print_json, print_rows, printable, shown
-from platform_assets.cli.program import HomeOption, JsonOption, SourceOption, catalog_of, existing, home_is_named, settings_of
+from platform_assets.cli.output import Progress, err, out, print_json, print_rows, printable, shown
+from platform_assets.cli.program import HomeOption, JsonOption, SourceOption, catalog_of, existing, fail, home_is_named, person, settings_of
 
 if TYPE_CHECKING:
     from platform_assets.operations.ingest import IngestReport
@@ -25,6 +25,11 @@ def ingest(
         list[Path] | None, typer.Argument(help="Files, or folders that are one dump each. None: what is new in dumps/.")
     ] = None,
     source: SourceOption = None,
+    fixes: Annotated[
+        Path | None,
+        typer.Option("--fixes", help="A file of `rejects export` with mended rows: hands them back.", dir_okay=False),
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who hands them back (default: the name of this account).")] = None,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -32,7 +37,21 @@ def ingest(
 
     Exit code: 0 all well, 1 something was rejected, recovered or partial, 2 something failed.
     """
+    if fixes is not None:
+        if paths:
+            fail("--fixes takes no other paths beside it.")
+        paths = _handed_back(existing(home), fixes, by)
     load_paths(settings_of(home) if paths else existing(home), paths or [], source, as_json=json_)
+
+
+def _handed_back(settings: Settings, file: Path, by: str | None) -> list[Path]:
+    from platform_assets.operations.fixes import take_fixes
+
+    if not file.expanduser().exists():
+        fail(f"{file} does not exist.")
+    done = take_fixes(settings, catalog_of(settings), file.expanduser(), by=person(by))
+    err.print(Text(f"{done.rows:,} rows handed back, {done.unchanged:,} left as they are because nothing in them was changed"))
+    return list(done.dumps)
 
 
 def load_paths(settings: Settings, paths: list[Path], source: str | None, *, as_json: bool) -> NoReturn:

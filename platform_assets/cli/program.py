@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 from rich.text import Text
 
 from platform_assets import __version__
@@ -23,6 +25,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A heap of table dumps becomes a PostgreSQL warehouse: every version, the latest state, proven backups, every reject.",
 )
+
+
+class DefaultGroup(typer.core.TyperGroup):
+    """A group whose first command is what it does when none of its commands is named: `rejects lms.users` lists."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        default = next(iter(self.commands))
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return list(super().parse_args(ctx, args if named else [default, *args]))
+
 
 ALL_WELL, SOMETHING_REJECTED, FAILED = 0, 1, 2
 STATE: dict[str, Path | None] = {"home": None}
@@ -65,6 +77,11 @@ def catalog_of(settings: Settings) -> Catalog:
     from platform_assets.storage.server.database import warehouse_url
 
     return Catalog(warehouse_url(Home(settings.home), settings.database_url)).ensure()
+
+
+def person(by: str | None) -> str:
+    """Who is at work: as they say, or the name of the account."""
+    return by or getpass.getuser()
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

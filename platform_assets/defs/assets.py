@@ -19,13 +19,15 @@ from platform_assets.errors import Conflict
 from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drift import changes_of, changes_with
 from platform_assets.operations.drill import drill
+from platform_assets.operations.judge_again import parse_or_judge
 from platform_assets.operations.latest import MergedTable, merge_table
 from platform_assets.operations.ordering import record_source_order, remedy
-from platform_assets.operations.parse import ParsedVersion, parse_version
+from platform_assets.operations.parse import ParsedVersion
 from platform_assets.operations.prune import prune
-from platform_assets.operations.publish import StoredVersion, publish_current, publish_version
+from platform_assets.operations.publish import publish_current, publish_version
 from platform_assets.operations.register import located
 from platform_assets.operations.retention import put_away_old
+from platform_assets.operations.stored_version import StoredVersion
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
 from platform_assets.versions.keys import table_key
 
@@ -104,7 +106,7 @@ def parsed_snapshot(
     def parse(key: str) -> ParsedVersion:
         version = platform.version(key)
         path = platform.home.root / raw_dump[key]["path"]
-        parsed = parse_version(platform.settings, version, path, progress=platform.progress(f"parse {key}"))
+        parsed = parse_or_judge(platform.settings, version, path, progress=platform.progress(f"parse {key}"))
         known = set(context.instance.get_dynamic_partitions(TABLES.name or ""))
         found = [table_key(version.source, snapshot.table.name) for snapshot in parsed.snapshots]
         context.instance.add_dynamic_partitions(TABLES.name or "", [name for name in found if name not in known])
@@ -136,6 +138,8 @@ def _parsed_metadata(platform: Platform, parsed: ParsedVersion) -> dict[str, Any
         "dagster/partition_row_count": accepted,
         "dagster/uri": folder.as_uri(),
         "rejected": sum(s.rejected for s in parsed.snapshots),
+        "dictionary": parsed.dictionary_version or "none: the dump's own definitions",
+        "judged": "again, from the stored rows" if parsed.judged_again else "while it was read",
         "completeness": parsed.completeness,
         "why": "; ".join(parsed.reasons) or "the format says so" if parsed.completeness != "complete" else "its end is there",
         "format": f"{parsed.format}: {parsed.format_reason}",
@@ -174,7 +178,9 @@ def version_table(context: dg.AssetExecutionContext, platform: PlatformParam, pa
         if old:
             put_away = [(one.table, one.version, one.outcome, one.why) for one in old]
             metadata["older versions"] = dg.MetadataValue.md(markdown(("table", "version", "outcome", "why"), put_away))
-        for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=True):
+        if not done and parsed_snapshot[key].snapshots:
+            metadata["held back"] = platform.version(key).error or "no table is left"
+        for snapshot, relation in zip(parsed_snapshot[key].snapshots, done, strict=False):  # a version that is held back has no tables
             if len(done) == 1:
                 metadata |= table_metadata(snapshot.table, rows=relation.accepted, relation=relation.relation, upstream="parsed_snapshot")
             if len(metadata) < 20:

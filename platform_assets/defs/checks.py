@@ -4,14 +4,12 @@ A check on a partitioned asset carries the partition and the materialization it 
 hide another's. A rule that crashes fails the run; it is never a failed check.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from json import loads
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from platform_assets.defs.assets import (
     PlatformParam,
@@ -23,12 +21,17 @@ from platform_assets.defs.assets import (
     version_order,
     version_table,
 )
+from platform_assets.defs.evaluations import Finding, evaluations
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
+from platform_assets.dictionary.contract import load_dictionary
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
 from platform_assets.operations.inheritance import version_keys
 from platform_assets.operations.ordering import remedy
-from platform_assets.operations.publish import StoredVersion, stored_version
+from platform_assets.operations.state_references import state_references
+from platform_assets.operations.stored_version import StoredVersion, stored_version
+from platform_assets.operations.thresholds import held_back
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.rows.latest_state import open_latest
 from platform_assets.storage.rows.snapshots import Snapshot
@@ -39,53 +42,15 @@ RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "unique_keys": (("primaryKey", "unique"), "Keys and unique columns name one row each."),
     "foreign_keys": (("foreignKey",), "Every reference names an accepted row of the same dump."),
     "ranges": (
-        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
+        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
         "Values and lengths lie within their bounds.",
     ),
-    "words": (("pattern", "enum"), "Values match their pattern and are of their list."),
+    "words": (("pattern", "format", "enum"), "Values match their pattern and are of their list."),
 }
 SAMPLE_ROWS = 20
 SAMPLE_FINDINGS = 100
 SCANNED_REJECTS = 5_000
 """Rejects looked at for samples; counts are exact, they come from the verdict."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found for one partition."""
-
-    passed: bool
-    metadata: Mapping[str, Any]
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-
-
-def evaluations(
-    context: dg.AssetCheckExecutionContext,
-    asset: dg.AssetKey,
-    keys: Iterator[str] | list[str],
-    find: Callable[[str, str], Finding],
-) -> Iterator[dg.AssetCheckEvaluation]:
-    """One evaluation per selected check and partition, tied to the partition's newest materialization."""
-    names = sorted(check.name for check in context.selected_asset_check_keys)
-    for key in keys:
-        records = context.instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[key]), limit=1).records
-        target = None
-        if records:
-            entry = records[0]
-            target = AssetCheckEvaluationTargetMaterializationData(
-                storage_id=entry.storage_id, run_id=entry.event_log_entry.run_id, timestamp=entry.timestamp
-            )
-        for name in names:
-            finding = find(name, key)
-            yield dg.AssetCheckEvaluation(
-                asset_key=asset,
-                check_name=name,
-                passed=finding.passed,
-                severity=finding.severity,
-                metadata=dict(finding.metadata),
-                partition=key,
-                target_materialization_data=target,
-            )
 
 
 @dg.multi_asset_check(
@@ -104,6 +69,18 @@ def evaluations(
             partitions_def=VERSIONS,
             description="The dump is not cut short and nothing was skipped.",
         ),
+        dg.AssetCheckSpec(
+            "schema_known",
+            asset=parsed_snapshot,
+            partitions_def=VERSIONS,
+            description="The dictionary, where there is one, knows every table and column of the dump, and the dump has all of them.",
+        ),
+        dg.AssetCheckSpec(
+            "within_thresholds",
+            asset=parsed_snapshot,
+            partitions_def=VERSIONS,
+            description="No table has more rejected rows than max_errors and max_error_ratio allow; else the version is held back.",
+        ),
     ],
 )
 def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
@@ -118,6 +95,11 @@ def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformPar
             return _accounted(version)
         if name == "dump_complete":
             return _complete(version)
+        if name == "schema_known":
+            return _known(version, load_dictionary(platform.home.dictionary, version.source))
+        if name == "within_thresholds":
+            beyond = held_back(version.snapshots)
+            return Finding(not beyond, {"held back": "; ".join(beyond) or "no", "rejected": sum(s.rejected for s in version.snapshots)})
         return _rules(version, RULE_KINDS[name][0])
 
     yield from evaluations(context, parsed_snapshot.key, context.partition_keys, find)
@@ -170,6 +152,30 @@ def _samples(snapshot: Snapshot, kinds: tuple[str, ...], wanted: int) -> Iterato
                         "message": violation["message"],
                     }
                 )
+
+
+def _known(version: StoredVersion, dictionary: Mapping[str, Table]) -> Finding:
+    """A warning: what the dictionary does not know is loaded all the same."""
+    if not dictionary:
+        return Finding(True, {"dictionary": "none: the dump's own definitions govern"})
+    told = []
+    for snapshot in version.snapshots:
+        stated = dictionary.get(snapshot.table.name)
+        if stated is None:
+            told.append(f"{snapshot.table.name}: not in the dictionary")
+            continue
+        known = {*stated.column_names, *dict(stated.renames)}
+        new = [name for name in snapshot.table.column_names if name not in known]
+        gone = [name for name in stated.column_names if name not in for_dump_names(snapshot.table.column_names, stated)]
+        told += [f"{snapshot.table.name}.{name}: not in the dictionary" for name in new]
+        told += [f"{snapshot.table.name}.{name}: not in the dump" for name in gone]
+    return Finding(not told, {"differs": "; ".join(told) or "nothing"}, dg.AssetCheckSeverity.WARN)
+
+
+def for_dump_names(columns: tuple[str, ...], stated: Table) -> set[str]:
+    """A dump's columns under the names that the dictionary gives them."""
+    today = dict(stated.renames)
+    return {today.get(name, name) for name in columns}
 
 
 def _accounted(version: StoredVersion) -> Finding:
@@ -271,6 +277,12 @@ def order_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
     can_subset=True,
     specs=[
         dg.AssetCheckSpec(
+            "references_hold",
+            asset=latest_state,
+            partitions_def=TABLES,
+            description="Every reference names a row of the latest state of its table, in the same instance.",
+        ),
+        dg.AssetCheckSpec(
             "deletes_guarded",
             asset=latest_state,
             partitions_def=TABLES,
@@ -281,12 +293,26 @@ def order_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam
 def state_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
     def find(name: str, key: str) -> Finding:
         source, table = platform.table_of(key)
+        if name == "references_hold":
+            return _references(platform, source, table)
         guarded = open_latest(platform.home.latest(source, table)).facts["guarded"]
         text = ", ".join(f"{instance}: {lost} keys" for instance, lost in guarded.items())
         confirm = f"if these rows are really gone, add the dump's label to sources.{source}.deletes_confirmed in platform.yaml"
         return Finding(not guarded, {"not deleted": text or "none", "to confirm": confirm if guarded else "nothing"})
 
     yield from evaluations(context, latest_state.key, context.partition_keys, find)
+
+
+def _references(platform: PlatformParam, source: str, table: str) -> Finding:
+    """A warning: which of the two tables is refreshed first is chance, and a newer dump may bring the parent."""
+    found = state_references(platform.settings, source, table)
+    rows = [
+        dg.TableRecord({"rule": one.rule, "orphans": -1 if one.orphans is None else one.orphans, "for example": ", ".join(one.samples)})
+        for one in found
+    ]
+    orphans = sum(one.orphans or 0 for one in found)
+    metadata: dict[str, Any] = {"orphans": orphans, "references": dg.MetadataValue.table(rows) if rows else "none"}
+    return Finding(orphans == 0, metadata, dg.AssetCheckSeverity.WARN)
 
 
 @dg.multi_asset_check(

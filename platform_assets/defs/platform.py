@@ -8,7 +8,7 @@ from functools import cached_property
 import dagster as dg
 import psutil
 
-from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PartialDump, PlatformError, StoreUnwritable
+from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, NotYetLoaded, PartialDump, PlatformError, StoreUnwritable
 from platform_assets.operations.backup import Snapshot, snapshot
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -24,7 +24,7 @@ PROCESS_TAG = "platform/process"
 
 ERROR = "error"
 """Metadata key of a Failure: the class of the error that it was made from."""
-MENDED_OUTSIDE = (DatabaseUnavailable, StoreUnwritable, FencedOut)
+MENDED_OUTSIDE = (DatabaseUnavailable, StoreUnwritable, FencedOut, NotYetLoaded)
 """Errors that say nothing about a dump: its version waits, and the next run takes it up again."""
 OTHERS_SECONDS = 3600.0
 """How long a run waits for another one that commits or publishes the same version or table."""

@@ -18,6 +18,7 @@ from platform_assets.errors import FencedOut
 from platform_assets.operations.ingest import Work
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.requests import version_basis
+from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.work_requests import record_requests
 
@@ -76,7 +77,8 @@ class Runner:
 
         catalog = self.platform.catalog
         if work.versions:
-            bases = {record.version: version_basis(record) for record in catalog.versions()}
+            judge = stale_verdicts(self.settings, catalog).versions
+            bases = {record.version: version_basis(record, judge.get(record.version, "")) for record in catalog.versions()}
             record_requests(catalog, {key: bases[key] for key in work.versions})
             self.run_versions(list(work.versions), done=done)
         if orders := stale_orders(self.settings, catalog):

@@ -19,6 +19,7 @@ from platform_assets.operations import ordering
 from platform_assets.operations.register import register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
+from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.catalog.work_requests import record_requests, requests
 
@@ -68,7 +69,10 @@ def _run_requests(
     job=INGEST_DUMPS,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Looks into dumps/: what is new and has come to rest is registered by its content and run. The catalog is the memory.",
+    description=(
+        "Looks into dumps/: what is new and has come to rest is registered by its content and run; so is what another dictionary "
+        "judged. The catalog is the memory."
+    ),
 )
 def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> dg.SensorResult | dg.SkipReason:
     catalog = platform.catalog
@@ -84,9 +88,13 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
         if time.monotonic() - started > SECONDS_PER_TICK:
             break
     problems += follow_dictionaries(platform.settings, catalog)
+    stale = stale_verdicts(platform.settings, catalog)
+    problems.extend(stale.problems)
     for problem in problems:
         context.log.warning(problem)
-    pending = {record.version: version_basis(record) for record in catalog.versions(states=("registered", "running", "parsed"))}
+    records = {record.version: record for record in catalog.versions()}
+    unfinished = [key for key, record in records.items() if record.state in ("registered", "running", "parsed")]
+    pending = {key: version_basis(records[key], stale.versions.get(key, "")) for key in [*unfinished, *stale.versions]}
     result = _run_requests(platform, context.instance, VERSIONS, pending) if pending else None
     if result:
         return result

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.limits import check_limit, typed_limit, typed_values
+from platform_assets.dictionary.limits import check_limit, typed_limit, typed_step, typed_values
 from platform_assets.dictionary.model import Rule, Table
 from platform_assets.dictionary.patterns import whole
+from platform_assets.dictionary.text_formats import TEXT_FORMATS
 from platform_assets.dictionary.types import STRING
 
 Check = Callable[[pa.Array], pa.BooleanArray]
@@ -28,6 +30,10 @@ def check_of(rule: Rule, table: Table) -> Check:
         return _length(pc.less if rule.kind == "minLength" else pc.greater, int(rule.limit))
     if rule.kind == "pattern":
         return _pattern(whole(rule.limit))
+    if rule.kind == "format":
+        return _pattern(whole(TEXT_FORMATS[rule.limit]))
+    if rule.kind == "multipleOf":
+        return _multiple(*typed_step(rule, table))
     if rule.kind == "enum":
         return _enum(typed_values(rule, table))
     raise ValueError(f"{rule.id} is no row-local rule")
@@ -48,6 +54,21 @@ def _pattern(pattern: str) -> Check:
 
 def _enum(values: pa.Array) -> Check:
     return lambda column: pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, values)))
+
+
+def _multiple(step: int | Decimal, exact: pa.DataType) -> Check:
+    """Arrow has no remainder: how often the step goes into the value, and whether that makes the value again. Exact, so in integers."""
+    scale = exact.scale if pa.types.is_decimal(exact) else 0
+    whole_step = int(step.scaleb(scale)) if isinstance(step, Decimal) else step
+
+    def broken(column: pa.Array) -> pa.BooleanArray:
+        if scale or pa.types.is_decimal(column.type):
+            scaled = pc.multiply(column, pa.scalar(Decimal(10) ** scale, pa.decimal128(scale + 1, 0)))
+            column = scaled.cast(pa.decimal128(38, 0)).cast(pa.int64(), safe=True)
+        column = column.cast(pa.int64())
+        return pc.not_equal(pc.multiply(pc.divide(column, whole_step), whole_step), column)
+
+    return broken
 
 
 def _text(column: pa.Array) -> pa.Array:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from platform_assets.dictionary.contract_columns import Stated, custom_properties, quality_rules, stated_column
 from platform_assets.dictionary.contract_renames import column_renames, new_table_name, table_renames
 from platform_assets.dictionary.limits import check_limit
-from platform_assets.dictionary.model import ForeignKey, Table
+from platform_assets.dictionary.model import ForeignKey, Measure, Rule, Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.dictionary.types import STRING, common_type
 from platform_assets.dictionary.yaml_lines import YamlFile, read_yaml
@@ -126,7 +126,7 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
     draft = _Draft(file, at, data, Table(name, (), description=data.get("description") or ""))
     if data.get("physicalName", name) != name:
         draft.refuse(("physicalName",), "tables go by `name`; give it the name that stands in the dumps.")
-    custom = custom_properties(data, {"rowVersion", "renamedTo"}, draft.refuse)
+    custom = custom_properties(data, {"rowVersion", "renamedTo", "deletes", "max_errors", "max_error_ratio"}, draft.refuse)
     if "renamedTo" in custom:
         return replace(draft, table=replace(draft.table, renamed_to=new_table_name(data, custom["renamedTo"], draft.refuse)))
     _refuse_twins(draft)
@@ -136,7 +136,9 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
         draft.refuse((), "it has no properties.")
     columns = tuple(item.column for item in stated)
     names = [column.name for column in columns]
-    checks = list(quality_rules(data.get("quality") or [], None, draft.refuse))
+    quality = list(quality_rules(data.get("quality") or [], None, draft.refuse))
+    checks = [rule for rule in quality if isinstance(rule, Rule)]
+    measures = (*(one for one in quality if isinstance(one, Measure)), *(one for item in stated for one in item.measures))
     unique = [*((item.column.name,) for item in stated if item.unique), *(rule.columns for rule in checks if rule.severity == "error")]
     table = replace(
         draft.table,
@@ -146,12 +148,16 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
         rules=(*(rule for item in stated for rule in item.rules), *(rule for rule in checks if rule.severity == "warning")),
         row_version=custom.get("rowVersion"),
         renames=tuple(renames.items()),
+        measures=measures,
+        deletes=_deletes(draft, custom),
+        max_errors=_bound(draft, custom, "max_errors"),
+        max_error_ratio=_bound(draft, custom, "max_error_ratio"),
     )
     draft = replace(draft, table=table)
     if table.row_version is not None and table.row_version not in names:
         draft.refuse(("customProperties",), f"the row-version column {table.row_version!r} is not among its columns.")
-    for rule in checks:
-        _check_columns(draft, rule.columns, ("quality",))
+    for named in (*(rule.columns for rule in checks), *(measure.columns for measure in measures)):
+        _check_columns(draft, named, ("quality",))
     return draft
 
 
@@ -160,6 +166,24 @@ def _refuse_twins(draft: _Draft) -> None:
     twin = next((i for i, name in enumerate(names) if name and name in names[:i]), None)
     if twin is not None:
         draft.refuse(("properties", twin), f"the column {names[twin]} stands there twice.")
+
+
+def _deletes(draft: _Draft, custom: Mapping[str, Any]) -> Any:
+    value = custom.get("deletes")
+    if value not in (None, "missing", "never"):
+        draft.refuse(("customProperties",), f"deletes is `missing` (a key that a whole dump lacks is gone) or `never`, not {value!r}.")
+    return value
+
+
+def _bound(draft: _Draft, custom: Mapping[str, Any], name: str) -> Any:
+    """A threshold of rejected rows: a number of them, or a share from 0 to 1."""
+    value = custom.get(name)
+    share = name == "max_error_ratio"
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float) if share else int) or not 0 <= value <= (1 if share else value):
+        draft.refuse(("customProperties",), f"{name} is {'a share from 0 to 1' if share else 'a number of rows'}, not {value!r}.")
+    return float(value) if share else value
 
 
 def _column(draft: _Draft, at: int, data: Mapping[str, Any]) -> Stated:

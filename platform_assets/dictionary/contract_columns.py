@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, get_args
+from typing import Any, get_args
 
 import pyarrow as pa
 
-from platform_assets.dictionary.model import Column, Rule, RuleKind
+from platform_assets.dictionary.contract_words import WORDS, Refuse, stated_words
+from platform_assets.dictionary.measures import stated_measure
+from platform_assets.dictionary.model import Column, Measure, Rule, RuleKind
 from platform_assets.dictionary.patterns import checked_pattern
+from platform_assets.dictionary.text_formats import TEXT_FORMATS
 from platform_assets.dictionary.timeformats import time_format
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP, decimal
 from platform_assets.errors import SettingsError
 
-
-class Refuse(Protocol):
-    """Raises SettingsError with file, line, table and column. The place is the keys below the table or property."""
-
-    def __call__(self, place: Sequence[str | int], message: str) -> NoReturn: ...
-
-
 _RANGE = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 OPTIONS: dict[str, set[str]] = {
-    "string": {"minLength", "maxLength", "pattern"},
-    "integer": {*_RANGE, "format"},
-    "number": {*_RANGE, "format"},
+    "string": {"minLength", "maxLength", "pattern", "format"},
+    "integer": {*_RANGE, "multipleOf", "format"},
+    "number": {*_RANGE, "multipleOf", "format"},
     "date": {*_RANGE, "format"},
     "timestamp": {*_RANGE, "format", "timezone", "defaultTimezone"},
     "time": {*_RANGE, "format"},
@@ -61,6 +57,7 @@ _JDK = {
     "xx": "%z",
     "xxx": "%z",
 }
+_METRICS = ("rowCount", "nullValues", "invalidValues", "duplicateValues")
 _UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"}
 
 
@@ -71,6 +68,7 @@ class Stated:
     column: Column
     rules: tuple[Rule, ...]
     unique: bool
+    measures: tuple[Measure, ...] = ()
 
 
 def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
@@ -92,11 +90,14 @@ def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
             known = ", ".join(sorted(OPTIONS[logical])) or "none"
             refuse(("logicalTypeOptions", key), f"the option {key} is not evaluated for {logical}; known are {known}.")
     arrow = _type(logical, data.get("physicalType") or "", options, refuse)
-    custom = custom_properties(data, {"formats", "enum"}, refuse)
-    rules = [*_option_rules(name, options, refuse), *_enums(name, data, custom, refuse)]
+    custom = custom_properties(data, {"formats", "enum", *WORDS}, refuse)
+    rules = [*_option_rules(name, options, refuse, logical), *_enums(name, data, custom, refuse)]
     required, unique = bool(data.get("required")), bool(data.get("unique"))
+    measures = []
     for rule in quality_rules(data.get("quality") or [], name, refuse):
-        if rule.severity == "error" and rule.kind in ("required", "unique"):
+        if isinstance(rule, Measure):
+            measures.append(rule)
+        elif rule.severity == "error" and rule.kind in ("required", "unique"):
             required, unique = required or rule.kind == "required", unique or rule.kind == "unique"
         else:
             rules.append(rule)
@@ -107,8 +108,9 @@ def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
         required=required,
         description=data.get("description") or "",
         formats=_formats(arrow, options, custom, refuse),
+        words=stated_words(arrow, custom, refuse),
     )
-    return Stated(column, tuple(rules), unique)
+    return Stated(column, tuple(rules), unique, tuple(measures))
 
 
 def custom_properties(data: Mapping[str, Any], known: set[str], refuse: Refuse) -> dict[str, Any]:
@@ -154,11 +156,13 @@ def _type(logical: str, physical: str, options: Mapping[str, Any], refuse: Refus
     return {"string": STRING, "boolean": BOOLEAN, "date": DATE, "time": TIME}[logical]
 
 
-def _option_rules(name: str, options: Mapping[str, Any], refuse: Refuse) -> Iterator[Rule]:
+def _option_rules(name: str, options: Mapping[str, Any], refuse: Refuse, logical: str) -> Iterator[Rule]:
     for kind in get_args(RuleKind):
-        if kind not in options:
+        if kind not in options or (kind == "format" and logical != "string"):
             continue
         limit = options[kind]
+        if kind == "format" and limit not in TEXT_FORMATS:
+            refuse(("logicalTypeOptions", "format"), f"the format {limit!r} is not evaluated; known are {', '.join(TEXT_FORMATS)}.")
         if kind == "pattern":
             limit = _pattern(limit, ("logicalTypeOptions", "pattern"), refuse)
         elif kind in ("minLength", "maxLength") and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
@@ -188,11 +192,13 @@ def _enum(name: str, values: Any, place: tuple[str | int, ...], refuse: Refuse) 
     return Rule(f"enum:{name}", "enum", (name,), tuple(values))
 
 
-def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Refuse) -> Iterator[Rule]:
-    """`quality` of kind library: nullValues, invalidValues (validValues, pattern), duplicateValues, each with `mustBe: 0`.
+def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Refuse) -> Iterator[Rule | Measure]:
+    """`quality` of kind library: nullValues, invalidValues (validValues, pattern), duplicateValues; with `mustBe: 0` a rule on each row,
+    with other bounds, as rowCount and kind sql, a measure of the table.
 
-    `name` is the column, None for the checks of a table. Kind text is for people; every other kind is refused.
+    `name` is the column, None for the checks of a table. Kind text is for people; kind custom belongs to another tool and is refused.
     """
+    taken: list[str] = []
     for at, check in enumerate(checks):
         place = ("quality", at)
         if check.get("type") == "text":
@@ -200,15 +206,24 @@ def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Ref
         metric = str(check.get("metric") or check.get("rule") or check.get("type"))
         severity = check.get("severity") or "error"
         wishes = {key: value for key, value in check.items() if key.startswith("must")}
-        if check.get("type", "library") != "library" or metric not in ("nullValues", "invalidValues", "duplicateValues"):
-            refuse(
-                place, f"the check {metric or check.get('type')} is not evaluated; known are nullValues, invalidValues, duplicateValues."
-            )
-        if wishes != {"mustBe": 0} or isinstance(wishes["mustBe"], bool):
-            refuse(place, f"{metric} is evaluated per row: it takes `mustBe: 0` and nothing else.")
+        kind = check.get("type", "library")
+        if kind not in ("library", "sql") or (kind == "library" and metric not in _METRICS):
+            refuse(place, f"the check {metric} is not evaluated; known are {', '.join(_METRICS)}, and checks of type sql.")
         if severity not in ("error", "warning"):
             refuse((*place, "severity"), f"severity {severity!r} is neither error nor warning.")
-        yield from _library(metric, check.get("arguments") or {}, name, severity, place, refuse)
+        rules: list[Rule] = []
+        if kind == "library" and metric != "rowCount":
+            rules = list(_library(metric, check.get("arguments") or {}, name, severity, place, refuse))
+        if rules and wishes == {"mustBe": 0} and not isinstance(wishes["mustBe"], bool):
+            yield from rules
+            continue
+        if len(rules) > 1:
+            refuse(place, "with a bound above zero state validValues and pattern in a check each.")
+        columns = rules[0].columns if rules else (name,) if name else ()
+        looked_for = rules[0] if metric == "invalidValues" else None
+        measure = stated_measure(check, columns, looked_for, place, refuse, taken)
+        taken.append(measure.id)
+        yield measure
 
 
 def _library(

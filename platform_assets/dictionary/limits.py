@@ -29,7 +29,9 @@ from platform_assets.dictionary.types import (
 from platform_assets.errors import SettingsError
 
 RANGE_KINDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
-TEXT_KINDS = frozenset({"minLength", "maxLength", "pattern"})
+TEXT_KINDS = frozenset({"minLength", "maxLength", "pattern", "format"})
+MULTIPLE_DIGITS = 18
+"""Digits of a column's type up to which multiples are told exactly: in 64-bit integers."""
 _INWARD = {"minimum": ROUND_CEILING, "exclusiveMaximum": ROUND_CEILING, "maximum": ROUND_FLOOR, "exclusiveMinimum": ROUND_FLOOR}
 """How a limit between two values of an exact type is moved to one of them without changing what it admits."""
 
@@ -40,6 +42,8 @@ def check_limit(rule: Rule, table: Table) -> None:
         typed_limit(rule, table)
     elif rule.kind == "enum":
         typed_values(rule, table)
+    elif rule.kind == "multipleOf":
+        typed_step(rule, table)
     elif rule.kind in TEXT_KINDS and table.column(rule.columns[0]).type not in (STRING, INT32, INT64):
         _refuse(rule, table, "only text has a length or a pattern")
 
@@ -58,6 +62,20 @@ def typed_limit(rule: Rule, table: Table) -> pa.Scalar:
         return pa.scalar(moved, pa.decimal128(MAX_PRECISION, scale)) if pa.types.is_decimal(arrow) else pa.scalar(int(moved), INT64)
     except (ValueError, TypeError, InvalidOperation, OverflowError, pa.ArrowException):
         _refuse(rule, table, f"{rule.limit!r} is no limit for it")
+
+
+def typed_step(rule: Rule, table: Table) -> tuple[int | Decimal, pa.DataType]:
+    """The step of a multipleOf and the exact type in which it is reckoned: a whole number, or a decimal of the column's scale."""
+    arrow = table.column(rule.columns[0]).type
+    number = isinstance(rule.limit, (int, float)) and not isinstance(rule.limit, bool)
+    step = Decimal(str(rule.limit)) if number else Decimal(0)
+    if not step.is_finite() or step <= 0:
+        _refuse(rule, table, f"{rule.limit!r} is no step: a number above 0 is")
+    if arrow in (INT32, INT64) and step == step.to_integral_value():
+        return int(step), INT64
+    if pa.types.is_decimal(arrow) and arrow.precision <= MULTIPLE_DIGITS and step == round(step, arrow.scale):
+        return round(step, arrow.scale), arrow
+    return _refuse(rule, table, "multiples are told of whole numbers, and of decimals of at most 18 digits whose scale holds the step")
 
 
 def typed_values(rule: Rule, table: Table) -> pa.Array:

@@ -6,7 +6,7 @@ Where they come from is elsewhere: a dump's own DDL (formats), a contract file (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -28,7 +28,9 @@ RuleKind = Literal[
     "exclusiveMaximum",
     "minLength",
     "maxLength",
+    "multipleOf",
     "pattern",
+    "format",
     "enum",
 ]
 CODES: dict[str, str] = {
@@ -42,6 +44,18 @@ CODES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
+class Words:
+    """How a column's text is to be read where it is not as in the rest of its source; empty: as there."""
+
+    null: tuple[str, ...] = ()
+    """Texts that mean NULL."""
+    true: tuple[str, ...] = ()
+    false: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    """Numbers have a comma where others have a point; a point is then no part of a number."""
+
+
+@dataclass(frozen=True)
 class Column:
     """One column. `native` is the type as the dump wrote it, `formats` the strptime patterns its text may have."""
 
@@ -51,6 +65,7 @@ class Column:
     required: bool = False
     description: str = ""
     formats: tuple[str, ...] = ()
+    words: Words = Words()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,11 +75,13 @@ class Column:
             "required": self.required,
             "description": self.description,
             "formats": list(self.formats),
-        }
+        } | ({"words": asdict(self.words)} if self.words != Words() else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Column:
-        return cls(data["name"], type_named(data["type"]), data["native"], data["required"], data["description"], tuple(data["formats"]))
+        words = {name: _frozen(value) for name, value in data.get("words", {}).items()}
+        arrow, formats = type_named(data["type"]), tuple(data["formats"])
+        return cls(data["name"], arrow, data["native"], data["required"], data["description"], formats, Words(**words))
 
 
 @dataclass(frozen=True)
@@ -93,6 +110,34 @@ class Rule:
     @property
     def code(self) -> str:
         return CODES.get(self.kind, "constraint-error")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A check of a table as a whole, over its accepted rows: a number that must be within bounds.
+
+    `metric` is rowCount, nullValues, invalidValues, duplicateValues or sql; `rule` is what breaks an invalid value, `query` the text
+    of sql. `bounds`: pairs of the standard's word (mustBeLessThan, ...) and its limit. In percent of the rows when `percent`.
+    """
+
+    id: str
+    metric: str
+    columns: tuple[str, ...] = ()
+    rule: Rule | None = None
+    query: str = ""
+    bounds: tuple[tuple[str, Any], ...] = ()
+    percent: bool = False
+    severity: Literal["error", "warning"] = "error"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Measure:
+        rule = data["rule"]
+        bounds = tuple((word, _frozen(limit)) for word, limit in data["bounds"])
+        named = Rule(**{name: _frozen(value) for name, value in rule.items()}) if rule else None
+        return cls(**{**data, "columns": tuple(data["columns"]), "rule": named, "bounds": bounds})
 
 
 @dataclass(frozen=True)
@@ -126,6 +171,13 @@ class Table:
     """Of a contract's table, never stored: old column names, each with the one of today."""
     renamed_to: str | None = None
     """Of a contract's table, never stored: what the table is called today, when this is an old name of it."""
+    max_errors: int | None = None
+    """How many rejected rows a version may have; beyond it, it is held back whole. None: any number."""
+    max_error_ratio: float | None = None
+    """The same as a share of the rows read, 0 to 1."""
+    measures: tuple[Measure, ...] = ()
+    deletes: Literal["missing", "never"] | None = None
+    """Whether a key that a whole dump lacks is gone; None: as its source says."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -159,6 +211,10 @@ class Table:
             ],
             "row_version": self.row_version,
             "description": self.description,
+            "max_errors": self.max_errors,
+            "max_error_ratio": self.max_error_ratio,
+            "measures": [measure.to_json() for measure in self.measures],
+            "deletes": self.deletes,
         }
 
     @classmethod
@@ -172,6 +228,10 @@ class Table:
             rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), _frozen(r["limit"]), r["severity"]) for r in data["rules"]),
             row_version=data["row_version"],
             description=data["description"],
+            max_errors=data.get("max_errors"),
+            max_error_ratio=data.get("max_error_ratio"),
+            measures=tuple(Measure.from_json(measure) for measure in data.get("measures", ())),
+            deletes=data.get("deletes"),
         )
 
 

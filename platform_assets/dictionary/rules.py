@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from platform_assets.dictionary.limits import check_limit, typed_limit, typed_values
+from platform_assets.dictionary.limits import check_limit, typed_limit, typed_step, typed_values
 from platform_assets.dictionary.model import Rule, Table
 from platform_assets.dictionary.patterns import whole
+from platform_assets.dictionary.text_formats import TEXT_FORMATS
 from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP, common_type, type_name
 
 SET_KINDS = frozenset({"primaryKey", "unique", "foreignKey"})
@@ -52,6 +53,8 @@ def explain(rule: Rule, value: str | None, *, first: int | None = None) -> str:
         case "required":
             return f"{names} is required and has no value."
         case "primaryKey" | "unique":
+            if first is not None and first < 1:
+                return f"{shown} is taken by a row that was accepted before; that row stands."
             return f"{shown} stands in row {first} already; the first row stands."
         case "foreignKey":
             return f"{shown} names no accepted row of {rule.limit[0]} ({', '.join(rule.limit[1:])}) in this dump."
@@ -63,6 +66,10 @@ def explain(rule: Rule, value: str | None, *, first: int | None = None) -> str:
             return f"{shown} is {'shorter' if rule.kind == 'minLength' else 'longer'} than {rule.limit} characters."
         case "pattern":
             return f"{shown} does not match {rule.limit} as a whole."
+        case "multipleOf":
+            return f"{shown} is no multiple of {rule.limit}."
+        case "format":
+            return f"{shown} is no {rule.limit}."
         case "enum":
             return f"{shown} is none of the {len(rule.limit)} allowed values."
 
@@ -115,7 +122,7 @@ def row_rules_sql(rules: Iterable[Rule], table: Table, relation: str, *, row: st
         if rule.kind in SET_KINDS or rule.kind == "type":
             continue
         column = quoted(rule.columns[0])
-        broken = f"{column} IS NULL" if rule.kind == "required" else f"{column} IS NOT NULL AND ({_broken(rule, table, column)})"
+        broken = f"{column} IS NULL" if rule.kind == "required" else f"{column} IS NOT NULL AND ({broken_sql(rule, table, column)})"
         parts.append(
             f'SELECT {quoted(row)} AS "row", {text_literal(rule.id)} AS rule, CAST({column} AS STRING) AS value FROM {quoted(relation)}'
             f" WHERE {broken}"
@@ -123,12 +130,18 @@ def row_rules_sql(rules: Iterable[Rule], table: Table, relation: str, *, row: st
     return "\nUNION ALL\n".join(parts) or f"{_NO_ROWS} WHERE 1 = 0"
 
 
-def _broken(rule: Rule, table: Table, column: str) -> str:
+def broken_sql(rule: Rule, table: Table, column: str) -> str:
+    """When a value breaks a row-local rule other than required; `column` is its quoted name. NULL or false for NULL."""
     arrow = table.column(rule.columns[0]).type
     if rule.kind in ("minLength", "maxLength"):
         return f"length({_as_text(rule, table, column)}) {'<' if rule.kind == 'minLength' else '>'} {int(rule.limit)}"
     if rule.kind == "pattern":
         return f"NOT regexp_like({_as_text(rule, table, column)}, {text_literal(whole(rule.limit))})"
+    if rule.kind == "format":
+        return f"NOT regexp_like({_as_text(rule, table, column)}, {text_literal(whole(TEXT_FORMATS[rule.limit]))})"
+    if rule.kind == "multipleOf":
+        step, exact = typed_step(rule, table)
+        return f"CAST({column} AS {sql_type(exact)}) % {_literal(step, exact)} <> 0"
     if rule.kind == "enum":
         literals = ", ".join(_literal(value, arrow) for value in typed_values(rule, table).to_pylist())
         return f"{column} NOT IN ({literals})" if literals else "1 = 1"

@@ -89,3 +89,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, (date, time)) else value
+
+
+def to_yaml(data: Any) -> str:
+    """Plain values as the text of a document, keys in their order."""
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=140)
+    return text

@@ -28,6 +28,8 @@ The session's zone is UTC, since an instant meets a plain timestamp in it."""
 
 Engine = duckdb.DuckDBPyConnection
 """What the operations get: they know its SQL, not whose it is."""
+SqlError = duckdb.Error
+"""What an engine raises for a statement that it cannot run."""
 _LIMIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?)B", re.IGNORECASE)
 _LEAST_PART = 64 << 20
 

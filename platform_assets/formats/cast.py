@@ -82,6 +82,8 @@ def cast_column(
     if they are UTF-8. Raises pyarrow.ArrowInvalid when an array that is neither text nor of the type would lose by the cast.
     """
     array = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+    if column.words.null and _is_text(array.type):
+        array = _without_tokens(array, column.words.null)
     if array.type == column.type:
         return array, None
     if pa.types.is_null(array.type) or not _is_text(array.type):
@@ -90,10 +92,22 @@ def cast_column(
         words = _decoded(array)
     else:
         words = array if array.type == STRING else array.cast(STRING)
-    values = _typed(words, column, true, false)
+    said = column.words
+    values = _typed(_with_points(words) if said.decimal_comma else words, column, said.true or true, said.false or false)
     if values.null_count == array.null_count:
         return values, None
     return values, pc.and_(pc.is_valid(array), pc.is_null(values))
+
+
+def _without_tokens(text: pa.Array, tokens: Sequence[str]) -> pa.Array:
+    """NULL where the column's declared tokens stand."""
+    found = pc.is_in(text, pa.array(tokens, STRING).cast(text.type))
+    return pc.if_else(found, pa.scalar(None, text.type), text)
+
+
+def _with_points(text: pa.StringArray) -> pa.StringArray:
+    """Numbers with a decimal comma as Arrow reads them; a point has no place in one, so it stays wrong."""
+    return pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
 
 
 def _is_text(arrow: pa.DataType) -> bool:

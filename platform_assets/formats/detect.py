@@ -10,6 +10,7 @@ from platform_assets.formats.columnar.reader import Arrow, Parquet
 from platform_assets.formats.containers.opening import head
 from platform_assets.formats.delimited.reader import Delimited, look
 from platform_assets.formats.excel.reader import Excel
+from platform_assets.formats.fixes import Fixes
 from platform_assets.formats.json_records.reader import Json, JsonLines
 from platform_assets.formats.mssql.reader import MsSqlScript
 from platform_assets.formats.mydumper.reader import MyDumper
@@ -24,6 +25,7 @@ from platform_assets.formats.table_archive import TableArchive
 
 FORMATS: tuple[Format, ...] = (
     Pull(),
+    Fixes(),
     TableArchive(),
     Excel(),
     Parquet(),

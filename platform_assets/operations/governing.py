@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
+from platform_assets import __version__
 from platform_assets.dictionary.model import META_COLUMNS, Table
 from platform_assets.dictionary.renames import for_dump
+from platform_assets.dictionary.source import SourceSettings
+from platform_assets.dictionary.types import type_name
+
+
+def reading_version(source: SourceSettings, dictionary: Mapping[str, Table]) -> str:
+    """Twelve digits of the hash of all that decides how a dump's bytes become rows, beside the bytes: while it stays the same, another
+    dictionary changes the verdict alone, and a stored snapshot can be judged again."""
+    columns = {
+        name: [(column.name, type_name(column.type), column.native, column.formats, column.words) for column in table.columns]
+        for name, table in sorted(dictionary.items())
+    }
+    said = (__version__, source.format, source.encoding, source.delimited, source.mysql_tab, source.types, source.partial, columns)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 
 def governed(table: Table, contract: Table | None) -> Table:
@@ -35,6 +51,7 @@ def governed(table: Table, contract: Table | None) -> Table:
                 required=stated[column.name].required,
                 description=stated[column.name].description or column.description,
                 formats=stated[column.name].formats or column.formats,
+                words=stated[column.name].words,
             )
             if column.name in stated
             else column

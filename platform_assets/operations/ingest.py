@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +13,11 @@ from platform_assets.errors import Conflict, PlatformError, UnsettledDump
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.operations.renaming import follow_dictionaries
+from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.quarantine import fixing_versions
 from platform_assets.storage.catalog.records import DumpListing
 from platform_assets.storage.home import Home
 from platform_assets.storage.warehouse.protocol import session_lock
@@ -104,12 +106,16 @@ def anything_to_do(
             copies.append(f"{dump.path} holds the same bytes as version {record.version}: nothing to load.")
     refused += follow_dictionaries(settings, catalog)
     pending = {record.version for record in catalog.versions(states=("registered", "running", "parsed"))}
+    stale = stale_verdicts(settings, catalog)
+    refused.extend(stale.problems)
+    if stale.versions:
+        say(f"the dictionary changed: {len(stale.versions)} version(s) are judged again")
     standing = {file.path: file.version for file in catalog.known_files().values() if (home.root / file.path).exists()}
     failed = {record.version: record for record in catalog.versions(states=("failed",)) if record.version in standing.values()}
     again = {version for path, version in standing.items() if path in asked and version in failed}
     earlier = [f"{version} ({record.path}): {record.error}" for version, record in failed.items() if version not in again]
     return Work(
-        versions=tuple(sorted(pending | again)),
+        versions=_in_turn(catalog, pending | again | set(stale.versions)),
         orders=tuple(stale_orders(settings, catalog)),
         tables=tuple(table.table_key for table in catalog.stale_tables()),
         refused=tuple(refused),
@@ -118,6 +124,12 @@ def anything_to_do(
         copies=tuple(copies),
         earlier_failures=tuple(earlier),
     )
+
+
+def _in_turn(catalog: Catalog, versions: Collection[str]) -> tuple[str, ...]:
+    """By name; rows that were handed back come behind the versions that they mend."""
+    mends = set(fixing_versions(catalog))
+    return tuple(sorted(versions, key=lambda version: (version in mends, version)))
 
 
 def _look(settings: Settings, catalog: Catalog, home: Home, asked: set[str]) -> Scan:
@@ -166,6 +178,9 @@ def report_of(catalog: Catalog, work: Work, errors: Mapping[str, str]) -> Ingest
         )
         if listed.rejected or listed.recovered or listed.completeness == "partial":
             worst = max(worst, 1)
+        if listed.state == "held" and listed.version not in errors:
+            worst = 2
+            lines.append(f"held back: {listed.version}: {listed.error}. Nothing of it is in the warehouse: platform-assets rejects")
         if listed.recovered:
             lines.append(f"{listed.version}: {listed.recovered} row(s) of {listed.table_name} recovered; see: platform-assets rejects")
         partial = f"{listed.version} is partial: {'; '.join(listed.reasons)}"

@@ -7,8 +7,8 @@ nothing but row numbers and key columns; broken rules are kept there too, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from platform_assets.dictionary.checks import Check, check_of
 from platform_assets.dictionary.model import Rule, Table, Violation
-from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, type_rule
+from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, sql_type, type_rule
+from platform_assets.dictionary.types import BINARY, TIME
 from platform_assets.engines.duckdb import Engine
 from platform_assets.operations.broken_rules import BrokenRules, load
 from platform_assets.operations.reference_order import reference_groups
@@ -67,17 +68,35 @@ class _Docket:
     began: Table | None = None
     """The definition by which the rows were judged so far; None before the first row."""
     strict: bool = False
+    lent: bool = False
+    """Not of the version: it only lends its rows to the references of others."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Rows of a table that were accepted before: `rows` gives them in batches that have the named columns (NULL where it lacks one).
+
+    `taken`: their keys are taken, so a row with one of them comes second. Otherwise they only answer references.
+    """
+
+    table: Table
+    rows: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+    taken: bool = False
 
 
 class VersionJudge:
     """The verdict on all tables of one version, on a DuckDB connection of its own or shared; its tables there bear a prefix of its own.
 
     `table` for every table that the version holds, `add` for its batches in any order of tables, at the end `verdicts`.
-    Tables of `known` only lend their references: which of their parents' columns must be kept.
+    Tables of `known` only lend their references: which of their parents' columns must be kept. `standing` are accepted rows of before,
+    by the name under which references know their table.
     """
 
-    def __init__(self, connection: Engine, known: Mapping[str, Table] | None = None) -> None:
+    def __init__(
+        self, connection: Engine, known: Mapping[str, Table] | None = None, standing: Mapping[str, Standing] | None = None
+    ) -> None:
         self._connection = connection
+        self._standing = standing or {}
         self._dockets: dict[str, _Docket] = {}
         self._referring: dict[str, dict[str, tuple[str, ...]]] = {}
         """Table -> tables that refer to it -> the columns of it that they name."""
@@ -161,13 +180,16 @@ class VersionJudge:
             raise ValueError(
                 f"The rules of {', '.join(sorted(late))} came after their rows: restart these tables and add their rows again."
             )
+        for name, standing in self._standing.items():
+            if name not in self._dockets and name in self._referring:
+                self._dockets[name] = _Docket(next(self._next), replace(standing.table, name=name), lent=True)
         for docket in self._dockets.values():
             self._evaluate(docket, [rule for rule in docket.rules if rule.kind in ("primaryKey", "unique")], {})
         there = self._dockets.keys()
         references = {name: {rule.limit[0] for rule in _references(docket)} & there for name, docket in self._dockets.items()}
         for group in reference_groups(references):
             self._settle(group)
-        return {name: self._verdict(docket) for name, docket in self._dockets.items()}
+        return {name: self._verdict(docket) for name, docket in self._dockets.items() if not docket.lent}
 
     def violations(self, name: str, severity: str) -> Iterator[tuple[int, tuple[Violation, ...]]]:
         """Per row of a table, ascending, the broken rules of a severity in the order of the rules. Streamed from a cursor of its own."""
@@ -186,6 +208,20 @@ class VersionJudge:
         if docket.kept:
             fields = [pa.field("_row", pa.int64()), *(pa.field(f"k{i}", table.column(name).type) for i, name in enumerate(docket.kept))]
             load(self._connection, f'CREATE TABLE "{self._keys(docket)}" AS SELECT * FROM', pa.schema(fields).empty_table())
+            standing = self._standing.get(table.name)
+            if standing is not None and standing.taken:
+                self._stand(docket, standing, self._keys(docket))
+
+    def _stand(self, docket: _Docket, standing: Standing, into: str) -> None:
+        """Puts rows of before into a table, under numbers below 1. Values that the type of today cannot hold are left out."""
+        number = 0
+        for batch in standing.rows(docket.kept):
+            numbers = pa.array(range(number, number - batch.num_rows, -1), pa.int64())
+            number -= batch.num_rows
+            names = [f"k{i}" for i in range(len(docket.kept))]
+            casts = (f"{_try_cast(f'k{i}', docket.table.column(name).type)} AS k{i}" for i, name in enumerate(docket.kept))
+            arriving = pa.Table.from_arrays([numbers, *batch.columns], names=["_row", *names])
+            load(self._connection, f'INSERT INTO "{into}" SELECT _row, {", ".join(casts)} FROM', arriving)
 
     def _needed(self, docket: _Docket) -> tuple[str, ...]:
         """Columns of the table's own set rules, and those that others refer to."""
@@ -229,6 +265,8 @@ class VersionJudge:
             dockets = [docket, *(self._dockets[name] for name in parents)]
             names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
             sql = key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
+            if docket.table.name in self._standing:
+                sql = f'SELECT * FROM ({sql}) AS own WHERE "row" > 0'
             self._broken.note_found(docket.number, rule, sql)
 
     def _evaluable(self, docket: _Docket, rule: Rule) -> bool:
@@ -268,6 +306,13 @@ class VersionJudge:
             f'CREATE TABLE "{name}" AS SELECT {columns} FROM {source} AS k'
             f' WHERE NOT EXISTS (SELECT 1 FROM ({self._broken.rejected_sql(docket.number)}) AS b WHERE b."row" = k._row)'
         )
+        standing = self._standing.get(docket.table.name)
+        if docket.kept and standing is not None and not standing.taken:
+            lent = f"{self._prefix}lent_{docket.number}"
+            self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{self._keys(docket)}" WHERE 1 = 0')
+            self._stand(docket, standing, lent)
+            self._connection.execute(f'INSERT INTO "{name}" SELECT {columns} FROM "{lent}"')
+            self._connection.execute(f'DROP TABLE "{lent}"')
         return name
 
     def _all_rules(self, docket: _Docket) -> tuple[Rule, ...]:
@@ -285,6 +330,11 @@ class VersionJudge:
             if rule.severity == "warning":
                 warnings[rule.id] = counts[rule.id]
         return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
+
+
+def _try_cast(column: str, arrow: pa.DataType) -> str:
+    """A key of another version as the type of this one; text and what has no name in SQL goes as it is."""
+    return f"TRY_CAST({column} AS {sql_type(arrow)})" if arrow not in (BINARY, TIME) else column
 
 
 def _row_rules(docket: _Docket) -> tuple[Rule, ...]:

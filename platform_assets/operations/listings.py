@@ -7,7 +7,8 @@ from typing import Any
 
 from platform_assets.errors import NoSuchTable
 from platform_assets.storage.catalog.access import Catalog
-from platform_assets.storage.catalog.records import BackupRecord
+from platform_assets.storage.catalog.quarantine import by_ids
+from platform_assets.storage.catalog.records import BackupRecord, RejectRow
 
 Row = dict[str, Any]
 
@@ -60,32 +61,40 @@ def tables(catalog: Catalog) -> list[Row]:
     ]
 
 
-def rejects(catalog: Catalog, table: str | None, *, limit: int | None) -> list[Row]:
-    """One row per rejected or recovered row, with all its reasons."""
+def rejects(catalog: Catalog, table: str | None, *, limit: int | None, every: bool = False) -> list[Row]:
+    """One row per rejected or recovered row, with all its reasons; with `every` also those that were replayed or discarded."""
     record = catalog.table(table) if table else None
-    found = [
-        (reject, [dict(one) for one in reject.violations if not isinstance(one, str)]) for reject in catalog.rejects(record, limit=limit)
-    ]
-    return [
-        {
-            "id": reject.id,
-            "table": f"{reject.source}.{reject.table_name}" if reject.table_name else None,
-            "version": reject.version,
-            "instance": reject.instance,
-            "file": reject.file,
-            "line": reject.line,
-            "row": reject.row_number,
-            "offset": reject.byte_offset,
-            "status": reject.status,
-            "reasons": "; ".join(str(violation["message"]) for violation in violations),
-            "violations": violations,
-            "raw": reject.raw,
-            "dictionary_version": reject.dictionary_version,
-            "first_seen": reject.first_seen,
-            "last_seen": reject.last_seen,
-        }
-        for reject, violations in found
-    ]
+    statuses = None if every else ("open", "waiting", "recovered")
+    return [_reject_row(reject) for reject in catalog.rejects(record, statuses=statuses, limit=limit)]
+
+
+def reject(catalog: Catalog, id_: int) -> Row | None:
+    """The one that has this id."""
+    return next((_reject_row(found) for found in by_ids(catalog, [id_])), None)
+
+
+def _reject_row(reject: RejectRow) -> Row:
+    violations = [dict(one) for one in reject.violations if not isinstance(one, str)]
+    return {
+        "id": reject.id,
+        "table": f"{reject.source}.{reject.table_name}" if reject.table_name else None,
+        "version": reject.version,
+        "instance": reject.instance,
+        "file": reject.file,
+        "line": reject.line,
+        "row": reject.row_number,
+        "offset": reject.byte_offset,
+        "status": reject.status,
+        "reasons": "; ".join(str(violation["message"]) for violation in violations),
+        "violations": violations,
+        "raw": reject.raw,
+        "dictionary_version": reject.dictionary_version,
+        "changed_by": reject.changed_by,
+        "changed_at": reject.changed_at,
+        "why": reject.why,
+        "first_seen": reject.first_seen,
+        "last_seen": reject.last_seen,
+    }
 
 
 def newest_backups(catalog: Catalog, keys: Sequence[str]) -> list[Row]:

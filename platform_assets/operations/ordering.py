@@ -24,6 +24,7 @@ from platform_assets.storage.server.sessions import connected
 from platform_assets.versions.declared import Known, declare
 from platform_assets.versions.evidence import KeySet, VersionFacts, gtid_set, log_position, naive
 from platform_assets.versions.findings import Finding
+from platform_assets.versions.fixes import Fix, with_fixes
 from platform_assets.versions.order import Ordered, Place, settle
 
 _SEQUENCE = re.compile(r"(?P<name>.+?)=(?P<value>-?\d+)(?:, |$)")
@@ -51,12 +52,13 @@ def judged_order(settings: Settings, catalog: Catalog, source: str) -> Ordered:
     said, file = settings.source(source), override_file(settings.home, source)
     times = order_log.times(catalog, source)
     known = [Known(one.version, one.label, PurePosixPath(one.path).name) for one in times]
-    published = [one for one in times if one.published]
+    published = [one for one in times if one.published and "replays" not in one.dump]
+    fixes = [Fix(one.version, one.dump["replays"], one.dump["handed_back_at"]) for one in times if one.published and "replays" in one.dump]
     facts, declarations = declare([_facts(one, said) for one in published], known, said, file)
     declarations += _stray_files(settings, order_log.sources(catalog), source)
     facts = _with_keys(facts, order_log.evidence(catalog, source, sketches=any(one.moment is None for one in facts)))
     ordered = settle(facts)
-    return Ordered(_against(ordered.places, declarations), (*declarations, *ordered.findings))
+    return Ordered(with_fixes(_against(ordered.places, declarations), fixes), (*declarations, *ordered.findings))
 
 
 def _stray_files(settings: Settings, known: Sequence[str], source: str) -> list[Finding]:

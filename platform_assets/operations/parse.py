@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,14 @@ from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.errors import PartialDump
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
+from platform_assets.formats.fixes import replayed_version
+from platform_assets.operations.governing import reading_version
+from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.measuring import measured
 from platform_assets.operations.memory import share_freed_memory
-from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, TableReading, opened, silent
+from platform_assets.operations.mended import standing_rows
+from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, opened, silent
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.records import VersionRecord
@@ -50,6 +55,10 @@ class ParsedVersion:
     notice_counts: Mapping[str, int]
     facts: Mapping[str, str]
     """What else the dump tells of itself, by the names of formats.base.Finished: counters, log position, encoding."""
+    dictionary_version: str = ""
+    reading: str = ""
+    judged_again: bool = False
+    """The dump was not read: only the dictionary's rules had changed since it was."""
 
 
 def parse_version(settings: Settings, version: VersionRecord, path: Path, *, progress: Progress = silent) -> ParsedVersion:
@@ -60,15 +69,20 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
     share_freed_memory()
     home, source = Home(settings.home), settings.source(version.source)
     work = home.store / "work"
-    found = opened(path, source, load_dictionary(home.dictionary, version.source), work=work)
+    dictionary_version = contract_version(home, version.source)
+    dictionary = load_dictionary(home.dictionary, version.source)
+    reading_now = reading_version(source, dictionary)
+    found = opened(path, source, dictionary, work=work)
+    standing = standing_rows(home, version.source, replayed_version(path))
     sink = _Snapshots(home, version)
     with open_engine(work, memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine:
-        reading = DumpReading(found, VersionJudge(engine, found.dictionary), sink, place=version.path, progress=progress)
+        reading = DumpReading(found, VersionJudge(engine, found.dictionary, standing), sink, place=version.path, progress=progress)
         try:
             finished = reading.read()
             refuse_partial(finished, source, version.path)
             verdicts = reading.judged()
-            snapshots = sink.finish(reading, verdicts, finished, found, contract_version(home, version.source))
+            snapshots = sink.finish(reading, verdicts, finished, found, dictionary_version)
+            snapshots = tuple(replace(one, facts={**one.facts, "measures": measured(engine, one)}) for one in snapshots)
         except BaseException:
             sink.discard()
             raise
@@ -87,6 +101,8 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
         notices=tuple(reading.notices),
         notice_counts=dict(reading.notice_counts),
         facts=dict(finished.facts),
+        dictionary_version=dictionary_version,
+        reading=reading_now,
     )
 
 
@@ -153,17 +169,20 @@ class _Snapshots:
             row_version = {
                 "row_version": find_row_version(table.table),
                 "row_version_max": table.row_version_max.isoformat() if table.row_version_max else None,
+                "declared": table.declared.to_json() if table.declared != table.table else None,
+                "strict": table.strict,
             }
             snapshots.append(
                 self._writers[name].finish(
                     table.table,
                     rejected_rows=verdicts[name].rejected_rows,
                     dictionary_version=dictionary_version,
+                    member=table.member or "",
                     unreadable=table.unreadable,
                     recovered=table.recovered,
                     raw_counts=dict(table.raw_counts),
                     rule_counts=verdicts[name].rule_counts,
-                    facts=facts | row_version | _high_water(table),
+                    facts=facts | row_version | high_water_facts(table.high_water, table.table.key),
                 )
             )
         return tuple(snapshots)
@@ -173,11 +192,11 @@ class _Snapshots:
             writer.discard()
 
 
-def _high_water(table: TableReading) -> dict[str, Any]:
+def high_water_facts(high_water: HighWater, key: tuple[str, ...]) -> dict[str, Any]:
     """How far the keys have grown, as snapshots store it."""
-    keys = table.high_water.keys()
+    keys = high_water.keys()
     return {
-        "marks": table.high_water.marks(table.table.key),
+        "marks": high_water.marks(key),
         "keys": {"count": keys[0], "sketch": keys[1]} if keys else None,
     }
 
@@ -214,4 +233,6 @@ def describe(parsed: ParsedVersion) -> dict[str, Any]:
         ],
         "notice_counts": dict(parsed.notice_counts),
         "facts": dict(parsed.facts),
+        "dictionary_version": parsed.dictionary_version,
+        "reading": parsed.reading,
     }

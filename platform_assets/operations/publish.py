@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 
 from platform_assets.dictionary.renames import Renames
-from platform_assets.errors import FencedOut, PlatformError, SettingsError, StoredFileError
+from platform_assets.errors import FencedOut, PlatformError, SettingsError
 from platform_assets.operations.drift import record_drift
+from platform_assets.operations.stored_version import StoredVersion, stored_version
+from platform_assets.operations.thresholds import held_back
 from platform_assets.operations.timeline import confirmed_renames, timeline_of
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.history_log import forget_history
+from platform_assets.storage.catalog.quarantine import mark_replayed
 from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
-from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
-from platform_assets.storage.rows.snapshots import Snapshot, open_snapshot
+from platform_assets.storage.rows.snapshots import Snapshot
 from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse import history_relations, latest_tables, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
@@ -33,17 +34,8 @@ from platform_assets.versions.keys import table_key
 
 INDEXED_ROWS = 100_000
 """Versions with more rows of a table have their keys read while their copy in Arrow's form is there."""
-
-
-@dataclass(frozen=True)
-class StoredVersion:
-    """A committed version as it lies in the store: version.json and a handle per table."""
-
-    version: str
-    source: str
-    instance: str
-    facts: dict[str, Any]
-    snapshots: tuple[Snapshot, ...]
+_TOLD = ("tool", "notices", "notice_counts", "dictionary_version", "reading")
+"""What the catalog keeps of version.json among a version's facts."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +63,6 @@ class PublishedCurrent:
     deleted: int
 
 
-def stored_version(home: Home, source: str, version: str) -> StoredVersion:
-    """Opens a committed version. Raises StoredFileError when it was never parsed or its store is damaged."""
-    folder = home.version(source, version)
-    path = folder / "version.json"
-    if not path.exists():
-        raise StoredFileError(
-            f"{path} is missing: version {version} was never parsed. Materialize parsed_snapshot for it first.", path=str(path)
-        )
-    facts = read_json(path)
-    snapshots = tuple(open_snapshot(folder / name) for name in facts["tables"].values())
-    return StoredVersion(version, source, facts["instance"], facts, snapshots)
-
-
 def publish_version(
     settings: Settings,
     catalog: Catalog,
@@ -92,13 +71,17 @@ def publish_version(
     run_id: str,
     progress: Callable[[str, int], None] = lambda table, rows: None,
 ) -> tuple[PublishedTable, ...]:
-    """All tables of one version, its rejects and its catalog rows, in one transaction. Raises FencedOut when a newer run took over."""
+    """All tables of one version, its rejects and its catalog rows, in one transaction. Raises FencedOut when a newer run took over.
+
+    Of a version that is held back (thresholds) only the rejects and the verdict are kept; tables of it that stood before go.
+    """
     stored = stored_version(Home(settings.home), record.source, record.version)
     renames = confirmed_renames(settings, record.source)
     today = _called_today(stored, renames)
     mine = claim(catalog.url, f"version_table/{record.version}", run_id)
     published, records = [], []
-    kept = {snapshot.table.name for snapshot in today}
+    held = held_back(stored.snapshots)
+    kept = {snapshot.table.name for snapshot in today} if not held else set()
     before = catalog.snapshots(version=record.version)
     # All tables are locked first and in one order: two versions that met halfway would wait for each other.
     locks = [table_lock(record.source, name) for name in kept | {old.table_name for old in before}]
@@ -106,7 +89,7 @@ def publish_version(
         for old in before:
             if old.table_name not in kept:
                 version_tables.drop_version(tx.connection, source=record.source, table=old.table_name, version=record.version)
-        for snapshot, as_stored in zip(today, stored.snapshots, strict=True):
+        for snapshot, as_stored in () if held else zip(today, stored.snapshots, strict=True):
             table = snapshot.table
             done = version_tables.publish_version(
                 tx.connection,
@@ -139,7 +122,8 @@ def publish_version(
         catalog.record_snapshots(tx.connection, record.version, records, load_id)
         order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in today))
         catalog.record_rule_results(tx.connection, record.version, _rule_results(record, today))
-        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today))
+        judge = f"dictionary {stored.facts.get('dictionary_version') or 'of the dump itself'}"
+        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today), judge)
         catalog.update_version(
             record.version,
             connection=tx.connection,
@@ -149,17 +133,13 @@ def publish_version(
             format_reason=stored.facts["format_reason"],
             dump_time=_moment(stored.facts["dump_time"]),
             row_version_max=stored.facts["row_version_max"],
-            facts={
-                "tool": stored.facts["tool"],
-                "notices": stored.facts["notices"],
-                "notice_counts": stored.facts["notice_counts"],
-                "dump": stored.facts.get("facts", {}),
-            },
+            facts={name: stored.facts[name] for name in _TOLD if name in stored.facts} | {"dump": stored.facts.get("facts", {})},
         )
-        catalog.set_state(record.version, "published", connection=tx.connection)
+        catalog.set_state(record.version, "held" if held else "published", error="; ".join(held) or None, connection=tx.connection)
+        mark_replayed(tx.connection, record.version)
         _retire(catalog, tx.connection, record.source, {old.table_name for old in before} & renames.tables.keys())
     for snapshot in today:
-        if snapshot.accepted >= INDEXED_ROWS:
+        if snapshot.accepted >= INDEXED_ROWS and not held:
             index_version(settings, catalog, record.source, record.version, snapshot.table.name)
         snapshot.cool()
     record_drift(settings, catalog, record.source)
@@ -228,6 +208,17 @@ def _rule_results(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Itera
                 checked=checked,
                 failed=failed,
                 severity=severities.get(rule, "error"),
+            )
+        for one in snapshot.facts.get("measures", ()):
+            yield RuleResult(
+                source=record.source,
+                table_name=snapshot.table.name,
+                version=record.version,
+                rule=one["id"],
+                kind=one["id"].partition(":")[0],
+                checked=1,
+                failed=0 if one["passed"] else 1,
+                severity=one["severity"],
             )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -87,6 +87,11 @@ class TableReading:
     """One table while it is read. `raw_counts`: column -> cells that its type cannot hold."""
 
     table: Table
+    declared: Table
+    """As the dump says, before the dictionary's word."""
+    member: str | None = None
+    """The file that all its rows stand in; "" when there are several."""
+    strict: bool = False
     restarts: int = 0
     rows: int = 0
     unreadable: int = 0
@@ -160,14 +165,14 @@ class DumpReading:
         else:
             self._finished = event
 
-    def _table(self, table: Table) -> None:
-        table = governed(table, self._opened.dictionary.get(table.name))
+    def _table(self, declared: Table) -> None:
+        table = governed(declared, self._opened.dictionary.get(declared.name))
         reading = self.tables.get(table.name)
         if reading is None:
-            self.tables[table.name] = TableReading(table)
+            self.tables[table.name] = TableReading(table, declared)
             self._sink.begin(table)
         else:
-            reading.table = table
+            reading.table, reading.declared = table, declared
         self._judge.table(table)
         for notice in self._early.pop(table.name, ()):
             self._recovered(notice)
@@ -176,21 +181,14 @@ class DumpReading:
         reading = self.tables[event.table]
         cast = self._cast(event)
         reading.rows += event.batch.num_rows
+        reading.member = event.member if reading.member in (None, event.member) else ""
+        reading.strict = reading.strict or event.strict
         reading.raw_counts.update(cast.failures)
         self._judge.add(event.table, cast.batch, event.rows, cast.raw, strict=event.strict)
         self._sink.rows(event, cast)
-        self._row_version(reading, cast.batch)
         reading.high_water.add(cast.batch, reading.table.key)
+        reading.row_version_max = newer(reading.row_version_max, row_version_of(reading.table, cast.batch))
         self._progress(event.table, event.batch.num_rows)
-
-    def _row_version(self, reading: TableReading, batch: pa.RecordBatch) -> None:
-        name = find_row_version(reading.table)
-        if name is None or not pa.types.is_timestamp(reading.table.column(name).type):
-            return
-        highest = pc.max(batch.column(batch.schema.get_field_index(name))).as_py()
-        if highest is not None:
-            highest = highest.replace(tzinfo=None)
-            reading.row_version_max = max(highest, reading.row_version_max or highest)
 
     def _unreadable(self, event: Unreadable) -> None:
         if event.table is None or event.table not in self.tables:
@@ -211,7 +209,7 @@ class DumpReading:
             reading = self.tables[notice.table]
             self._sink.restart(notice.table)
             self._judge.restart(notice.table)
-            self.tables[notice.table] = TableReading(reading.table, restarts=reading.restarts + 1)
+            self.tables[notice.table] = TableReading(reading.table, reading.declared, restarts=reading.restarts + 1)
 
     def _recovered(self, notice: Notice) -> None:
         name = notice.table or ""
@@ -265,14 +263,37 @@ class DumpReading:
             row, violations = next(reasons)
             if row != event.rows[index].as_py():
                 raise AssertionError(f"{event.table}: verdict on row {row} met row {event.rows[index]}")
-            told = json.dumps([violation.to_json() for violation in violations], ensure_ascii=False)
-            raw = json.dumps(cells, ensure_ascii=False, default=_cell_text)
-            self._sink.reject(event.table, RejectRecord(row, event.member, event.lines[index].as_py(), None, raw, told))
+            record = RejectRecord(row, event.member, event.lines[index].as_py(), None, cells_text(cells))
+            self._sink.reject(event.table, reject_of(record, violations))
         return len(hits)
+
+
+def row_version_of(table: Table, batch: pa.RecordBatch) -> datetime | None:
+    """The highest value of the table's row-version column in a batch that has it; None where that is no time."""
+    name = find_row_version(table)
+    if name is None or not pa.types.is_timestamp(table.column(name).type):
+        return None
+    highest: datetime | None = pc.max(batch.column(batch.schema.get_field_index(name))).as_py()
+    return highest.replace(tzinfo=None) if highest else None
+
+
+def newer(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two times, of which either may not be known."""
+    return max(one, other) if one and other else one or other
 
 
 def _told(code: str, message: str) -> str:
     return json.dumps([Violation(code, code, (), None, message).to_json()], ensure_ascii=False)
+
+
+def reject_of(record: RejectRecord, violations: Sequence[Violation]) -> RejectRecord:
+    """The record of a row with all that is wrong with it."""
+    return replace(record, violations=json.dumps([violation.to_json() for violation in violations], ensure_ascii=False))
+
+
+def cells_text(cells: Mapping[str, object]) -> str:
+    """A readable row as a reject shows it: a JSON object."""
+    return json.dumps(cells, ensure_ascii=False, default=_cell_text)
 
 
 def _cell_text(value: object) -> str:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from platform_assets.errors import DumpGone, PlatformError, UnknownSource, UnreadableDump, UnsettledDump
+from platform_assets.formats.fixes import handed_back, heading_of, moment
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.quarantine import Replayed, record_fixes
 from platform_assets.storage.catalog.records import FileRecord, VersionRecord
 from platform_assets.storage.files import fsync_file, fsync_folder, room_in, sha256_of, temporary_sibling
 from platform_assets.storage.home import Home
@@ -196,7 +198,11 @@ def register(settings: Settings, catalog: Catalog, found: FoundDump) -> tuple[Ve
     """
     home = Home(settings.home)
     path = home.root / found.path
-    instance, label = name_parts(path.name, settings.source(found.source).pattern)
+    fixes = heading_of(path)
+    if fixes:
+        instance, label = fixes["instance"], fixes["label"]
+    else:
+        instance, label = name_parts(path.name, settings.source(found.source).pattern)
     try:
         sha256 = content_hash(path)
     except FileNotFoundError as error:
@@ -220,6 +226,9 @@ def register(settings: Settings, catalog: Catalog, found: FoundDump) -> tuple[Ve
     new = catalog.register(record)
     standing = record if new else catalog.version_of(found.source, sha256)
     assert standing is not None  # register says no only to a content that stands there
+    if fixes:
+        places = (Replayed(table, *place) for table, place in handed_back(path))
+        record_fixes(catalog, standing.version, fixes["replays"], places, by=fixes["by"], at=moment(fixes))
     catalog.record_files([FileRecord(found.path, found.bytes, found.mtime_ns, standing.version)])
     return standing, new
 

@@ -15,9 +15,11 @@ GRACE_SECONDS = 15.0
 """A request this young may still be on its way to becoming a run."""
 
 
-def version_basis(record: VersionRecord) -> str:
-    """What a request for a version rests on: its content, and when it was last published, so that attempts count anew after a success."""
-    return f"{record.sha256} {record.published_at.isoformat() if record.published_at else 'never published'}"
+def version_basis(record: VersionRecord, dictionary: str = "") -> str:
+    """What a request for a version rests on: its content, when it was last published, so that attempts count anew after a success, and
+    the dictionary that it is to be judged by again."""
+    published = record.published_at.isoformat() if record.published_at else "never published"
+    return f"{record.sha256} {published}" + (f" {dictionary}" if dictionary else "")
 
 
 def due(subjects: Mapping[str, str], requests: Mapping[str, Request], active: Collection[str], *, now: float) -> list[Request]:

@@ -140,7 +140,10 @@ def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -
         record = records[found.version]
         completeness = record.completeness or "unknown"
         confirmed = bool({record.version, record.label} & set(rules.deletes_confirmed))
-        full = (rules.dumps == "full" or snapshot.facts.get("full", False)) and completeness == "complete"
+        mends = "replays" in record.facts.get("dump", {})
+        by_source = rules.dumps == "full" or snapshot.facts.get("full", False)
+        states_all = snapshot.table.deletes == "missing" if snapshot.table.deletes else by_source
+        full = states_all and completeness == "complete" and not mends
         versions.append(TableVersion(snapshot, places[found.version], completeness, full, confirmed))
     if not versions:
         raise PlatformError(f"No published version of {source} has a table {table!r}.", source=source, table=table)

@@ -83,6 +83,8 @@ def test_a_bad_version_fails_kind_by_kind_with_counts_and_samples(platform, inst
         "rows_accounted": True,
         "dump_complete": True,
         "unique_across_versions": True,
+        "within_thresholds": True,
+        "schema_known": True,
     }
     ranges = found[key, "ranges"]
     assert ranges.severity == dg.AssetCheckSeverity.ERROR
@@ -149,6 +151,7 @@ def test_tables_and_their_backups_are_checked_from_merge_to_drill(platform, inst
     state = run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
     assert {name: check.passed for (_, name), check in state.items()} == {
         "deletes_guarded": True,
+        "references_hold": True,
         "rows_match": True,
         "as_of_equals_snapshot": True,
         "history_matches_latest": True,

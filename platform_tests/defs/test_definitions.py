@@ -62,7 +62,7 @@ def test_an_asset_has_a_description_a_group_an_owner_and_a_kind(definitions):
 
 def test_a_check_has_a_description_and_is_kept_per_partition():
     found = [spec for check in (*CHECKS, history_checks) for spec in check.check_specs]
-    assert len(found) == len({spec.name for spec in found}) == 16
+    assert len(found) == len({spec.name for spec in found}) == 19
     assert [spec.name for spec in found if not spec.description or spec.partitions_def is None or spec.blocking] == []
 
 

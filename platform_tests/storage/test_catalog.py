@@ -259,13 +259,15 @@ def test_a_table_is_stale_until_its_latest_state_was_made_from_all_its_snapshots
     merge(catalog, "users")
     assert stale() == ["courses"]
     assert not catalog.table("users").stale
-    record(catalog, V2, [snapshot_record(V2)])
+    record(catalog, V2, [snapshot_record(V2), snapshot_record(V2, table="courses")])
     assert stale() == ["courses", "users"]
     merge(catalog, "users")
     merge(catalog, "courses")
     assert stale() == []
     record(catalog, V1, [snapshot_record()])
     assert stale() == ["courses", "users"], "a version that no longer has a table changes it as well"
+    record(catalog, V2, [snapshot_record(V2)])
+    assert stale() == ["users"], "a table that no version has any more cannot be made anew"
 
 
 def test_a_version_with_an_older_log_row_that_commits_later_is_not_passed_over(catalog: Catalog) -> None:
@@ -349,9 +351,10 @@ def test_a_row_that_is_rejected_again_keeps_its_id_its_first_day_and_a_person_s_
     before = {r.line: r for r in catalog.rejects()}
     replace_rejects(catalog, [row(2), row(3), row(4)])
     after = {r.line: r for r in catalog.rejects()}
-    assert sorted(after) == [2, 3, 4]
+    assert sorted(after) == [1, 2, 3, 4]
+    assert (after[1].status, after[1].id, after[1].why) == ("replayed", before[1].id, "judged again: not rejected any more")
     assert {line: after[line].id for line in (2, 3)} == {line: before[line].id for line in (2, 3)}
-    assert {line: r.status for line, r in after.items()} == {2: "discarded", 3: "open", 4: "open"}
+    assert {line: r.status for line, r in after.items()} == {1: "replayed", 2: "discarded", 3: "open", 4: "open"}
     first = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     assert [after[line].first_seen == first for line in (2, 3, 4)] == [True, True, False]
     last_seen = after[2].last_seen

@@ -212,9 +212,13 @@ class Catalog:
         raise NoSuchTable(f"{says}. {'Say which' if found else 'Known'}: {', '.join(known) or 'none yet'}.", name=name, candidates=known)
 
     def stale_tables(self) -> list[TableRecord]:
-        """Tables whose snapshots changed since their latest state or their history was made."""
+        """Tables whose snapshots changed since their latest state or their history was made.
+
+        One that no version has any more stands as it was: it cannot be made anew.
+        """
         query = """SELECT t.* FROM catalog.tables t LEFT JOIN catalog.histories h USING (source, table_name)
-                   WHERE changed_load_id > least(coalesce(published_load_id, 0), coalesce(h.load_id, 0)) ORDER BY source, table_name"""
+                   WHERE changed_load_id > least(coalesce(published_load_id, 0), coalesce(h.load_id, 0)) AND versions > 0
+                   ORDER BY source, table_name"""
         return self._records(TableRecord, query)
 
     def record_table(self, record: TableRecord, *, connection: Connection | None = None) -> None:
@@ -231,9 +235,11 @@ class Catalog:
 
     # rejects, rules, order, backups, log
 
-    def replace_rejects(self, connection: Connection, version: str, source: str, rows: Iterable[RejectRow]) -> int:
+    def replace_rejects(
+        self, connection: Connection, version: str, source: str, rows: Iterable[RejectRow], judge: str = "dictionary"
+    ) -> int:
         """See reject_log.replace_rejects."""
-        return reject_log.replace_rejects(connection, version, source, rows)
+        return reject_log.replace_rejects(connection, version, source, rows, judge)
 
     def rejects(
         self,

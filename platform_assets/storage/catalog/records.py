@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-VersionState = Literal["registered", "running", "parsed", "published", "failed"]
-RejectStatus = Literal["open", "replayed", "discarded", "recovered"]
+VersionState = Literal["registered", "running", "parsed", "published", "held", "failed"]
+RejectStatus = Literal["open", "waiting", "replayed", "discarded", "recovered"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,9 @@ class RejectRow:
     table_name: str | None = None
     version: str = ""
     id: int | None = None
+    changed_by: str | None = None
+    changed_at: datetime | None = None
+    why: str | None = None
     first_seen: datetime | None = None
     last_seen: datetime | None = None
 

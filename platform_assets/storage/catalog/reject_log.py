@@ -33,25 +33,41 @@ _PLACE = """coalesce(table_name, '') AS at_table, coalesce(file, '') AS at_file,
   coalesce(row_number, -1) AS at_row, coalesce(byte_offset, -1) AS at_byte, status = 'recovered' AS at_recovered"""
 _KEY = "at_table, at_file, at_line, at_row, at_byte, at_recovered"
 
+_CARRIED = tuple(name for name, _ in _COLUMNS if name != "status")
 _MERGE = f"""
-WITH gone AS (DELETE FROM catalog.rejects WHERE version = %(version)s RETURNING id, status, first_seen, {_PLACE}),
+WITH gone AS (DELETE FROM catalog.rejects WHERE version = %(version)s RETURNING *, {_PLACE}),
   known AS (SELECT *, row_number() OVER (PARTITION BY {_KEY} ORDER BY id) AS nth FROM gone),
   placed AS (SELECT *, {_PLACE} FROM incoming_rejects),
-  arrived AS (SELECT *, row_number() OVER (PARTITION BY {_KEY} ORDER BY place) AS nth FROM placed)
-INSERT INTO catalog.rejects (id, {_NAMES}, first_seen, last_seen) OVERRIDING SYSTEM VALUE
-SELECT coalesce(known.id, nextval(pg_get_serial_sequence('catalog.rejects', 'id'))),
-  {", ".join(f"arrived.{name}" for name, _ in _COLUMNS if name != "status")},
-  CASE WHEN known.status = 'discarded' THEN known.status ELSE arrived.status END, coalesce(known.first_seen, now()), now()
-FROM arrived LEFT JOIN known USING (nth, {_KEY})
-ORDER BY arrived.place
+  arrived AS (SELECT *, row_number() OVER (PARTITION BY {_KEY} ORDER BY place) AS nth FROM placed),
+  rejected AS (
+    SELECT coalesce(known.id, nextval(pg_get_serial_sequence('catalog.rejects', 'id'))) AS id, arrived.place,
+      {", ".join(f"arrived.{name}" for name in _CARRIED)},
+      CASE WHEN known.status = 'discarded' THEN known.status ELSE arrived.status END AS status,
+      coalesce(known.first_seen, now()) AS first_seen, now() AS last_seen,
+      CASE WHEN known.status = 'discarded' THEN known.changed_by END AS changed_by,
+      CASE WHEN known.status = 'discarded' THEN known.changed_at END AS changed_at,
+      CASE WHEN known.status = 'discarded' THEN known.why END AS why
+    FROM arrived LEFT JOIN known USING (nth, {_KEY})
+  ),
+  accepted AS (
+    SELECT known.id, NULL::bigint AS place, {", ".join(f"known.{name}" for name in _CARRIED)},
+      CASE WHEN known.status = 'discarded' THEN known.status ELSE 'replayed' END AS status, known.first_seen, known.last_seen,
+      coalesce(known.changed_by, %(judge)s) AS changed_by, coalesce(known.changed_at, now()) AS changed_at,
+      coalesce(known.why, 'judged again: not rejected any more') AS why
+    FROM known LEFT JOIN arrived USING (nth, {_KEY}) WHERE arrived.place IS NULL AND known.status <> 'recovered'
+  )
+INSERT INTO catalog.rejects (id, {_NAMES}, first_seen, last_seen, changed_by, changed_at, why) OVERRIDING SYSTEM VALUE
+SELECT id, {_NAMES}, first_seen, last_seen, changed_by, changed_at, why
+FROM (SELECT * FROM rejected UNION ALL SELECT * FROM accepted) AS standing ORDER BY place NULLS LAST, id
 """
 
 
-def replace_rejects(connection: Connection, version: str, source: str, rows: Iterable[RejectRow]) -> int:
-    """Replaces all rejects of a version, inside its publication; returns how many there are now.
+def replace_rejects(connection: Connection, version: str, source: str, rows: Iterable[RejectRow], judge: str = "dictionary") -> int:
+    """Replaces all rejects of a version, inside its publication; returns how many of `rows` there are.
 
     `rows` are of any of its tables, streamed. A row that was known at the same place keeps its id, its first_seen and a person's
-    `discarded`. A NUL or a lone surrogate, which PostgreSQL text cannot hold, is written as an escape; the snapshot keeps the original.
+    `discarded`; one that is not among them any more is `replayed`, by `judge`.
+    A NUL or a lone surrogate, which PostgreSQL text cannot hold, is written as an escape; the snapshot keeps the original.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS)
     connection.execute(f"CREATE TEMP TABLE incoming_rejects (place bigint, {columns}) ON COMMIT DROP")
@@ -62,7 +78,7 @@ def replace_rejects(connection: Connection, version: str, source: str, rows: Ite
             copy.write_row((count, *_cells(row, version, source)))
     # a guess of one known row would make the server compare every row with every other
     connection.execute("SET LOCAL enable_nestloop = off")
-    connection.execute(_MERGE, {"version": version})
+    connection.execute(_MERGE, {"version": version, "judge": judge})
     connection.execute("SET LOCAL enable_nestloop TO DEFAULT")
     connection.execute("DROP TABLE incoming_rejects")
     return count

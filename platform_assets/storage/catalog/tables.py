@@ -71,7 +71,7 @@ versions = Table(
     _long("bytes", nullable=False),
     _text("kind", nullable=False, comment="file or folder"),
     _now("registered_at"),
-    _text("state", nullable=False, comment="registered, running, parsed, published or failed"),
+    _text("state", nullable=False, comment="registered, running, parsed, published, held or failed"),
     _text("error"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     _text("completeness", comment="complete, partial or unknown"),
@@ -266,11 +266,30 @@ rejects = Table(
     _text("raw", comment="the row as it came; a NUL is written \\x00"),
     _json("violations", "[]"),
     _text("dictionary_version"),
-    _text("status", nullable=False, comment="open, replayed, discarded or recovered"),
+    _text("status", nullable=False, comment="open, waiting, replayed, discarded or recovered"),
+    _text("changed_by", comment="who or what replayed or discarded it"),
+    _moment("changed_at"),
+    _text("why", comment="of a discarded row what the person said, of a replayed one where it went"),
     _now("first_seen"),
     _now("last_seen"),
     Index("rejects_place", "version", "table_name", "line"),
     Index("rejects_table", "source", "table_name"),
+)
+
+reject_fixes = Table(
+    "reject_fixes",
+    metadata,
+    _text("version", nullable=False, comment="the version that holds the rows as they were handed back"),
+    _text("replays", nullable=False, comment="the version that they stood in when they were rejected"),
+    _text("table_name", nullable=False),
+    _text("file"),
+    _long("line"),
+    _long("row_number"),
+    _long("byte_offset"),
+    _text("handed_back_by", nullable=False),
+    _moment("handed_back_at", nullable=False),
+    Index("reject_fixes_version", "version"),
+    Index("reject_fixes_replays", "replays"),
 )
 
 claims = Table(

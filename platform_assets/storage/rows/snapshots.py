@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -272,6 +273,52 @@ def _raw_renamed(batch: pa.RecordBatch, names: Mapping[str, str]) -> pa.RecordBa
             cells = {names.get(name, name): cell for name, cell in json.loads(text).items()}
             texts[row] = json.dumps(cells, ensure_ascii=False)
     return batch.set_column(place, batch.schema.field(place), pa.array(texts, raw.type))
+
+
+class VerdictWriter:
+    """Another verdict on the rows of a committed snapshot: the same parts, by links, with other rejects. The snapshot stays as it is."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._folder = temporary_sibling(snapshot.folder)
+        self._rejects = RejectsWriter(self._folder)
+
+    def reject(self, record: RejectRecord) -> None:
+        self._rejects.add(record)
+
+    def discard(self) -> None:
+        self._rejects.discard()
+        remove_folder(self._folder)
+
+    def finish(
+        self,
+        table: Table,
+        *,
+        rejected_rows: np.ndarray | Sequence[int],
+        rule_counts: Mapping[str, tuple[int, int]],
+        dictionary_version: str,
+        facts: Mapping[str, Any],
+    ) -> Snapshot:
+        """Pending until its commit. Raises ValueError when the table has other columns than the rows."""
+        before = self._snapshot
+        if not table.arrow_schema().equals(before.table.arrow_schema()):
+            raise ValueError(f"Table {table.name} has the columns {table.arrow_schema()}; the rows are of {before.table.arrow_schema()}.")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for part in before.parts:
+            os.link(before.folder / part.name, self._folder / part.name)
+        numbers = np.unique(np.asarray(rejected_rows, dtype=np.int64))
+        return replace(
+            before,
+            stored=replace(before.stored, table=table),
+            rejected_parts=_write_numbers(self._folder, numbers),
+            reject_parts=self._rejects.finish(),
+            rejected_readable=len(numbers),
+            rule_counts={rule: (int(checked), int(failed)) for rule, (checked, failed) in rule_counts.items()},
+            dictionary_version=dictionary_version,
+            facts=dict(facts),
+            pending=self._folder,
+            hot=None,
+        )
 
 
 def _write_numbers(folder: Path, numbers: np.ndarray) -> tuple[Part, ...]:
