@@ -143,10 +143,11 @@ def _is_source(catalog: Any, name: str) -> bool:
 
 def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path | None, backup_id: str | None, options: Any) -> list[Any]:
     from platform_assets.operations.backup import find_backup, newest_set
-    from platform_assets.operations.foreign_avro import restore_file
     from platform_assets.operations.restore import restore as restored
 
     if file is not None:
+        from platform_assets.operations.foreign_avro import restore_file  # brings the engine, which no other restore needs
+
         return [restore_file(settings, catalog, file, table, target, **options)]
     records = [record for record in catalog.tables(source=table) if record.relation]
     if not records:

@@ -98,7 +98,8 @@ class PartSink(Protocol):
 
 
 class RowWriter:
-    """Batches in, parts out. At most about two blocks are held; encoding runs in two threads beside the caller.
+    """Batches in, parts out. At most about two blocks are held; encoding runs in two threads beside the caller, and so does the wait
+    for the disk at the end of a part: one part may be on its way there while the next one is made.
 
     Where blocks and parts are cut depends on the rows alone, never on how they came in batches: equal rows give equal files.
     The folder must be a temporary one; nobody reads it before its manifest stands.
@@ -125,6 +126,7 @@ class RowWriter:
         self._coming: deque[tuple[Future[Block], bool]] = deque()
         self._pool: ThreadPoolExecutor | None = None
         self._file: PartSink | None = None
+        self._closing: Future[Part] | None = None
         self._parts: list[Part] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -166,6 +168,7 @@ class RowWriter:
             self._send_block()
         self._drain(0)
         self._end_part()
+        self._take_closed()
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
@@ -180,8 +183,9 @@ class RowWriter:
         while self._coming:
             self._coming.popleft()[0].cancel()
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)  # a part that is being closed is closed then
             self._pool = None
+        self._closing = None
         if self._file is not None:
             self._file.abandon()
             self._file = None
@@ -193,8 +197,7 @@ class RowWriter:
         if last:
             self._part_held = 0
         self._held, self._held_rows, self._held_bytes = [], 0, 0
-        self._pool = self._pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-write")
-        self._coming.append((self._pool.submit(encode_block, rows, self.fields, self._codec), last))
+        self._coming.append((self._threads().submit(encode_block, rows, self.fields, self._codec), last))
         self._drain(_WORKERS)
 
     def _drain(self, leave: int) -> None:
@@ -203,7 +206,7 @@ class RowWriter:
             block = future.result()
             if self._file is None:
                 assert self._header is not None
-                self._file = self._open_part(self._folder / self._part_name(len(self._parts)), self._header)
+                self._file = self._open_part(self._folder / self._part_name(len(self._parts) + (self._closing is not None)), self._header)
             self._file.append(block)
             if last:
                 self._end_part()
@@ -211,8 +214,19 @@ class RowWriter:
     def _end_part(self) -> None:
         self._part_held = 0
         if self._file is not None:
+            self._take_closed()
             file, self._file = self._file, None
-            self._parts.append(file.close())
+            self._closing = self._threads().submit(file.close)
+
+    def _take_closed(self) -> None:
+        """An error of the disk comes here, at the end of the next part or of all."""
+        if self._closing is not None:
+            closing, self._closing = self._closing, None
+            self._parts.append(closing.result())
+
+    def _threads(self) -> ThreadPoolExecutor:
+        self._pool = self._pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-write")
+        return self._pool
 
 
 def row_sizes(batch: pa.RecordBatch) -> np.ndarray:
