@@ -19,6 +19,7 @@ from platform_assets import __version__
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INSTANT, INT64, STRING
 from platform_assets.errors import Conflict, DamagedBackup, NoSuchTable, PlatformError
+from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -81,6 +82,7 @@ def back_up_table(
     if at is None:
         with snapshot(catalog) as own:
             return back_up_table(settings, catalog, record, at=own, progress=progress)
+    share_freed_memory()
     folder = Home(settings.home).backups(record.source, record.table_name)
     known = list_backups(folder)
     # rolled back, a part of a transaction gives its locks back: who changes the table's columns need not wait for the other tables

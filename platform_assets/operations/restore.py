@@ -15,6 +15,7 @@ from typing import Any
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import Conflict, DamagedBackup
 from platform_assets.operations.backup import STORED_META, Progress, reported, silent, warehouse_columns
+from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.prune import backups_in_use
 from platform_assets.operations.reference_order import reference_groups
 from platform_assets.operations.restore_plan import Plan, plan
@@ -101,6 +102,7 @@ def restore(
     Raises DamagedBackup before anything is touched, Conflict when a name is taken or a table's columns do not fit, DatabaseUnavailable;
     nothing is changed then, and the space is given back. With `dry_run` nothing is loaded.
     """
+    share_freed_memory()
     ordered = in_reference_order(backups)
     with _unpruned(catalog, ordered):
         for backup in ordered:

@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pyarrow as pa
@@ -202,6 +203,25 @@ def test_rows_come_in_the_order_asked_for_whatever_the_server_s_language(connect
         read_rows(connection, ("public", "t"), columns, order=["a", "n"], fields=["first", "second"], batch_rows=2)
     )
     assert back.column("first").to_pylist() == ["B", "Z", "a", "b", "ä", None]
+
+
+@pytest.mark.parametrize("locale", ["builtin LOCALE 'C.UTF-8'", "libc LOCALE 'C'", "icu ICU_LOCALE 'de'"])
+def test_text_is_sorted_by_its_bytes_in_a_database_of_any_language(locale: str, server: ServerAddress) -> None:
+    name, texts = f"order_{uuid4().hex[:12]}", ["b", "B", "a", "ä", "Z", "\uffff", "\U0001f600", "a b", "a-b"]
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        provider = locale.partition(" ")[0]
+        try:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER {locale}")
+        except psycopg.errors.FeatureNotSupported as error:
+            pytest.skip(f"this server knows no {provider}: {error}")
+        try:
+            with psycopg.connect(server.url(name)) as connection:
+                connection.execute("CREATE TABLE t (s text PRIMARY KEY)")
+                copy_rows(connection, ("public", "t"), [("s", STRING)], [pa.record_batch({"s": pa.array(texts)})])
+                back = pa.Table.from_batches(read_rows(connection, ("public", "t"), [("s", STRING)], order=["s"]))
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert back.column("s").to_pylist() == sorted(texts, key=str.encode)
 
 
 def test_a_year_that_no_calendar_type_holds_is_an_error_and_not_another_year(connection: psycopg.Connection[Any]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +18,10 @@ from stored_cases import edge_table, exact_rows, table_of
 
 from platform_assets.dictionary.types import INT32, INT64, STRING
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.rows.avro import Part
+from platform_assets.formats.avro.container import Block
+from platform_assets.storage import files
+from platform_assets.storage.rows import row_store
+from platform_assets.storage.rows.avro import Part, encode_block
 from platform_assets.storage.rows.row_store import RowWriter, StoredRows, numbered, prove_files, read_parts, read_rows, row_sizes
 
 SCHEMA = pa.schema([("n", INT64), ("text", STRING)])
@@ -104,6 +111,40 @@ def test_an_abandoned_writer_leaves_no_thread_and_no_open_file(tmp_path: Path) -
     writer.abandon()
     assert threading.active_count() == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_abandoned_while_a_part_waits_to_be_closed_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = itertools.count(), threading.Event()
+
+    def slow(*arguments: Any) -> Block:
+        if next(begun):
+            go_on.wait(60)
+        return encode_block(*arguments)
+
+    monkeypatch.setattr(row_store, "encode_block", slow)
+    before = threading.active_count()
+    writer = RowWriter(tmp_path, part_name=numbered("part"), block_rows=10, part_bytes=1)
+    for number in range(3):  # the third block lets the first one out, whose part is closed when one of the two slow ones is done
+        writer.add(rows(1, number))
+    assert len(list(tmp_path.iterdir())) == 1
+    threading.Timer(0.1, go_on.set).start()
+    writer.abandon()
+    assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == before
+
+
+def test_a_disk_that_is_full_when_a_part_ends_stops_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = threading.active_count()
+    monkeypatch.setattr(files, "fsync_folder", full)
+    writer = RowWriter(tmp_path, part_name=numbered("part"), block_bytes=500, part_bytes=2_000)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        writer.add(rows(2_000))
+        writer.finish()
+    writer.abandon()
+    assert threading.active_count() == before
 
 
 def test_a_reader_that_stops_early_leaves_no_thread(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ class _Part:
             digest.update(data)
         part = Part(self._path.name, self._rows, sum(map(len, self._data)), digest.hexdigest())
         if not self._linked(part):
-            with atomic_file(self._path) as file:
+            with atomic_file(self._path, settled=False) as file:  # finish() settles all names at once
                 file.writelines(self._data)
         self.abandon()
         return part

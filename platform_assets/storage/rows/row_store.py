@@ -126,7 +126,7 @@ class RowWriter:
         self._coming: deque[tuple[Future[Block], bool]] = deque()
         self._pool: ThreadPoolExecutor | None = None
         self._file: PartSink | None = None
-        self._closing: Future[Part] | None = None
+        self._closing: tuple[PartSink, Future[Part]] | None = None
         self._parts: list[Part] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -183,8 +183,10 @@ class RowWriter:
         while self._coming:
             self._coming.popleft()[0].cancel()
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)  # a part that is being closed is closed then
+            self._pool.shutdown(cancel_futures=True)
             self._pool = None
+        if self._closing is not None and self._closing[1].cancelled():
+            self._closing[0].abandon()
         self._closing = None
         if self._file is not None:
             self._file.abandon()
@@ -216,13 +218,13 @@ class RowWriter:
         if self._file is not None:
             self._take_closed()
             file, self._file = self._file, None
-            self._closing = self._threads().submit(file.close)
+            self._closing = file, self._threads().submit(file.close)
 
     def _take_closed(self) -> None:
         """An error of the disk comes here, at the end of the next part or of all."""
         if self._closing is not None:
-            closing, self._closing = self._closing, None
-            self._parts.append(closing.result())
+            (_, closed), self._closing = self._closing, None
+            self._parts.append(closed.result())
 
     def _threads(self) -> ThreadPoolExecutor:
         self._pool = self._pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-write")

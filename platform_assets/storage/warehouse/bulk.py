@@ -27,7 +27,7 @@ from platform_assets.storage.warehouse.names import pg_type, qualified, quoted
 COPY_ROWS = 32_768
 """Rows per encoded block: about 8 MB at 20 columns, small enough to stay in the processor's cache, and to keep memory flat."""
 COPY_BYTES = 64 << 20
-READ_BYTES = 4 << 20
+READ_BYTES = 2 << 20
 _SORT_MEMORY = "64MB"
 """What the server may hold while it sorts, before it uses its disk."""
 
