@@ -205,15 +205,14 @@ def test_rows_come_in_the_order_asked_for_whatever_the_server_s_language(connect
     assert back.column("first").to_pylist() == ["B", "Z", "a", "b", "ä", None]
 
 
-@pytest.mark.parametrize("locale", ["builtin LOCALE 'C.UTF-8'", "libc LOCALE 'C'", "icu ICU_LOCALE 'de'"])
+@pytest.mark.parametrize("locale", ["builtin LOCALE 'C.UTF-8'", "libc LOCALE 'C'", "libc LOCALE 'C.UTF-8'", "icu ICU_LOCALE 'de'"])
 def test_text_is_sorted_by_its_bytes_in_a_database_of_any_language(locale: str, server: ServerAddress) -> None:
     name, texts = f"order_{uuid4().hex[:12]}", ["b", "B", "a", "ä", "Z", "\uffff", "\U0001f600", "a b", "a-b"]
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        provider = locale.partition(" ")[0]
         try:
             admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER {locale}")
-        except psycopg.errors.FeatureNotSupported as error:
-            pytest.skip(f"this server knows no {provider}: {error}")
+        except (psycopg.errors.FeatureNotSupported, psycopg.errors.WrongObjectType) as error:
+            pytest.skip(f"this server does not know {locale}: {error}")
         try:
             with psycopg.connect(server.url(name)) as connection:
                 connection.execute("CREATE TABLE t (s text PRIMARY KEY)")

@@ -188,9 +188,10 @@ def read_rows(
 
 
 def _by_bytes(connection: psycopg.Connection[Any]) -> str:
-    """The collation that sorts text by its bytes: the database's own where it does so, since a key's index then gives the order for nothing."""
+    """The collation that sorts text by its bytes: the database's own where it does so, since then the key's index gives the order."""
     row = connection.execute(
-        """SELECT CASE coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') WHEN 'b' THEN true WHEN 'c' THEN datcollate IN ('C', 'POSIX') END
+        """SELECT CASE coalesce(to_jsonb(d) ->> 'datlocprovider', 'c')
+                  WHEN 'b' THEN true WHEN 'c' THEN datcollate IN ('C', 'POSIX') END
            FROM pg_database AS d WHERE datname = current_database()"""
     ).fetchone()
     return '"default"' if row is not None and row[0] else '"C"'
