@@ -230,6 +230,13 @@ def _check_pattern(body: Mapping[str, Any], place: str) -> None:
         )
 
 
+def named_secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The value of an environment variable that a user named. Raises SettingsError when it is not set."""
+    if not environment.get(name):
+        raise SettingsError(f"The environment variable {name} is not set.", name=name)
+    return environment[name]
+
+
 def override_file(home: Path, source: str) -> Declared | None:
     """What `order/<source>.yaml` declares; None when there is none. Raises SettingsError naming file and key."""
     path = home / "order" / f"{checked_source(source)}.yaml"

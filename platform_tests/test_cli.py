@@ -34,6 +34,8 @@ WITHOUT_DAGSTER = [
     ["verify"],
     ["status"],
     ["url"],
+    ["save", "/dev/null"],
+    ["copy", "hr.jobs", "--to", "sqlite://"],
     ["ingest"],
 ]
 FINDING_KEYS = {"kind", "open", "instance", "versions", "text"}
@@ -187,6 +189,18 @@ def test_the_rows_of_ingest_have_the_keys_documented(ingested):
     rows = json.loads(ingested.joinpath("ingest.json").read_text())["tables"]
     line = next(line for line in JSON_DOCUMENT.splitlines() if line.startswith("| `tables` | an array"))
     assert set(rows[0]) == set(re.findall(r"`(\w+)`", line)) - {"tables"}
+
+
+def test_a_table_is_copied_and_the_password_of_the_other_database_is_not_shown(ingested, tmp_path, call, monkeypatch):
+    to = ("--home", ingested, "--to", f"sqlite:///{tmp_path / 'there.db'}")
+    code, out, _ = call("copy", "hr", *to, "--json")
+    rows = json.loads(out)
+    assert (code, [row["outcome"] for row in rows], set(rows[0])) == (0, ["copied"] * 3, documented("copy"))
+    assert "hr.jobs: 8 rows stood there already, the same (jobs)" in call("copy", "hr.jobs", *to)[1]
+    monkeypatch.setenv("THERE", "geheim")
+    code, out, err = call("copy", "hr.jobs", "--home", ingested, "--to", "mysql://u@127.0.0.1:1/d", "--password-env", "THERE")
+    assert (code, out, "127.0.0.1" in err, "geheim" in err) == (2, "", True, False)
+    assert "variable NOWHERE is not set" in call("copy", "hr.jobs", *to, "--password-env", "NOWHERE")[2]
 
 
 def test_every_listing_with_json_is_documented():

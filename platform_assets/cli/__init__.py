@@ -1,6 +1,6 @@
 """The command line. It parses words, calls operations and prints; no SQL, and Dagster only in the commands that run assets.
 
-Here are its entry points; the commands stand in loading, listings, backups and services.
+Here are its entry points; the commands stand in the other modules beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,20 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, dictionary, diffs, exports, history, listings, loading, rejects, services, topics
+from platform_assets.cli import (
+    backups,
+    copying,
+    dictionary,
+    diffs,
+    exports,
+    history,
+    homes,
+    listings,
+    loading,
+    rejects,
+    services,
+    topics,
+)
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
@@ -21,7 +34,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
     *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql),
     *(diffs.diff, exports.export, exports.combine),
-    *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
+    *(backups.backup, backups.verify, backups.prune, backups.restore, copying.copy, homes.save, homes.load, homes.rebuild),
+    *(services.up, services.down, services.status, services.url),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:

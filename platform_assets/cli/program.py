@@ -13,6 +13,7 @@ from rich.text import Text
 from platform_assets import __version__
 from platform_assets.cli.output import err, out
 from platform_assets.settings import Settings
+from platform_assets.storage.home import Home
 
 if TYPE_CHECKING:
     from platform_assets.storage.catalog.access import Catalog
@@ -55,7 +56,16 @@ def root(home: HomeOption = None, version: Annotated[bool, typer.Option("--versi
 
 
 def settings_of(home: Path | None) -> Settings:
-    return Settings.load(home or STATE["home"])
+    settings = Settings.load(home or STATE["home"])
+    if Home(settings.home).loading.exists():
+        fail(f"{settings.home} is not loaded to its end. Run this again: platform-assets load FILE")
+    return settings
+
+
+def root_of(home: Path | None) -> tuple[Path, str | None]:
+    """Where a home is to be, and the database it is to have."""
+    settings = Settings.load(home or STATE["home"])
+    return settings.home, settings.database_url
 
 
 def home_is_named(home: Path | None) -> bool:
@@ -73,7 +83,6 @@ def existing(home: Path | None) -> Settings:
 def catalog_of(settings: Settings) -> Catalog:
     """The catalog of a home, for commands that run no assets: the server is started if it is not running."""
     from platform_assets.storage.catalog.access import Catalog
-    from platform_assets.storage.home import Home
     from platform_assets.storage.server.database import warehouse_url
 
     return Catalog(warehouse_url(Home(settings.home), settings.database_url)).ensure()

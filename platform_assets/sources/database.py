@@ -23,9 +23,9 @@ from platform_assets.errors import SettingsError
 from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import SourceError
+from platform_assets.storage.targets.urls import driver_named, reason
 
 _ISOLATION = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ", "mariadb": "REPEATABLE READ", "mssql": "SNAPSHOT"}
-_DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql", "mssql": "mssql+pymssql"}
 
 
 @contextmanager
@@ -41,11 +41,9 @@ def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database
             f"{topic.path}: `from` of a database topic is url (or credentials.url_env), table and schema.", topic=topic.name
         )
     try:
-        url = sa.make_url(str(text))
+        url = driver_named(sa.make_url(str(text)))
     except SQLAlchemyError:
         raise SettingsError(f"{topic.path}: the database's URL is none that SQLAlchemy understands.", topic=topic.name) from None
-    if "+" not in url.drivername:
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if secrets.get("password"):
         url = url.set(password=secrets["password"])
     shown = url.render_as_string(hide_password=True)
@@ -55,7 +53,7 @@ def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database
             url, poolclass=sa.NullPool, connect_args={"check_same_thread": False} if url.drivername.startswith("sqlite") else {}
         )
     except (SQLAlchemyError, ImportError) as error:
-        raise SettingsError(f"{topic.path}: {shown}: {_reason(error)}. Install the driver it names.", topic=topic.name) from None
+        raise SettingsError(f"{topic.path}: {shown}: {reason(error)}. Install the driver it names.", topic=topic.name) from None
     try:
         isolation = _ISOLATION.get(engine.dialect.name)
         with engine.connect() as connection:
@@ -64,14 +62,9 @@ def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database
             with connection.begin():
                 yield Database(topic, connection, shown)
     except SQLAlchemyError as error:
-        raise SourceError(f"{shown}: {_reason(error)}. Look at the topic {topic.name}; what was committed stands.", url=shown) from None
+        raise SourceError(f"{shown}: {reason(error)}. Look at the topic {topic.name}; what was committed stands.", url=shown) from None
     finally:
         engine.dispose()
-
-
-def _reason(error: Exception) -> str:
-    """What the driver said, without SQLAlchemy's statement and parameters."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]
 
 
 class Database:

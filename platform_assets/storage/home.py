@@ -27,6 +27,11 @@ class Home:
         return self.root / "topics"
 
     @property
+    def not_derived(self) -> tuple[Path, ...]:
+        """What a person put there, the truth; all else can be made from it."""
+        return (self.root / "platform.yaml", self.dictionary, self.topics, self.root / "order", self.root / "metrics", self.dumps)
+
+    @property
     def store(self) -> Path:
         return self.root / "store"
 
@@ -56,6 +61,16 @@ class Home:
 
     def backups(self, source: str, table: str) -> Path:
         return self.store / "backups" / folder_name(source) / folder_name(table)
+
+    @property
+    def loading(self) -> Path:
+        """The catalog's lines of a saved home, there only until they are in the database."""
+        return self.store / "loading"
+
+    @property
+    def derived(self) -> tuple[Path, ...]:
+        """The folders that are made again from dumps/. Backups, unfinished pulls and Dagster's records are none of them."""
+        return tuple(self.store / name for name in ("raw", "snapshots", "latest", "history", "work"))
 
     def pull(self, topic: str) -> Path:
         """The unfinished pull of a topic."""

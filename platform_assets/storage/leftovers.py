@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platform_assets.errors import Conflict
 from platform_assets.storage.files import TEMPORARY, recover_folder
 from platform_assets.storage.home import Home
 
@@ -39,6 +40,19 @@ def working(home: Home) -> Iterator[tuple[Path, ...]]:
             swept = tuple(_sweep(home))
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield swept
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone(home: Home) -> Iterator[None]:
+    """Makes this process the only one that works on the home. Raises Conflict when another does."""
+    home.store.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(home.store / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _alone(descriptor):
+            raise Conflict(f"Another process works on {home.root}. Wait for it, or stop the platform: platform-assets down")
+        yield
     finally:
         os.close(descriptor)
 

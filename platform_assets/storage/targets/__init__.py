@@ -1,0 +1,1 @@
+"""Other people's databases that tables are copied into: PostgreSQL, MySQL, MariaDB, SQLite, SQL Server."""

@@ -1,0 +1,221 @@
+"""One database that tables are copied into: its tables made, filled in bulk, read back, given their keys and their names.
+
+PostgreSQL takes rows by binary COPY, the others by inserts of many rows at once. A table is filled under a name of its own and bears the
+final one only when the caller has compared it. Not here: what is copied and when it is equal (operations.copy).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from platform_assets.errors import Conflict, DatabaseUnavailable
+from platform_assets.storage.targets.cells import batch_of, rows_of
+from platform_assets.storage.targets.types import DIALECTS, KEY_LENGTHS, Held, held
+from platform_assets.storage.targets.urls import driver_named, reason
+from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
+
+_ROWS = 10_000
+_MSSQL_ROWS = 1_000
+"""The most rows that SQL Server takes in one VALUES."""
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """A table as it is to be over there. `lengths` are those of the longest values of text and binary columns in its keys."""
+
+    name: str
+    columns: tuple[tuple[str, pa.DataType], ...]
+    key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
+    lengths: Mapping[str, int] | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema(list(self.columns))
+
+    @property
+    def staged(self) -> str:
+        """What it is called until it has been compared."""
+        return f"copying_{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+
+
+@contextmanager
+def open_target(url: str, *, password: str | None = None, schema: str | None = None) -> Iterator[TargetDatabase]:
+    """The database of a URL, its connection open. Raises Conflict for a URL that is none or of a database that we do not know,
+    DatabaseUnavailable when it cannot be reached or gives up on the way; no message shows a password."""
+    try:
+        place = driver_named(sa.make_url(url))
+    except SQLAlchemyError:
+        raise Conflict("--to is no URL that SQLAlchemy understands. Write it as mysql://user:password@host:3306/database.") from None
+    place = place.set(password=password) if password else place
+    shown = place.render_as_string(hide_password=True)
+    dialect = {"mariadb": "mysql"}.get(place.get_backend_name(), place.get_backend_name())
+    if dialect not in DIALECTS:
+        raise Conflict(f"{shown}: tables can be copied into {', '.join(DIALECTS)}, not into {dialect}.", url=shown)
+    try:
+        engine = sa.create_engine(place, poolclass=sa.NullPool)
+    except ImportError as error:
+        raise Conflict(f"{shown}: {reason(error)}. Install it: pip install 'platform-assets[{dialect}]'.", url=shown) from None
+    try:
+        with engine.connect() as connection:
+            yield TargetDatabase(connection, dialect, shown, schema)
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable(f"{shown}: {reason(error)}. Tables that were finished stand; run it again.", url=shown) from None
+    finally:
+        engine.dispose()
+
+
+class TargetDatabase:
+    """Every method is a transaction of its own."""
+
+    def __init__(self, connection: sa.Connection, dialect: str, shown: str, schema: str | None) -> None:
+        self._connection, self.dialect, self.shown, self._schema = connection, dialect, shown, schema
+        self._nopad = bool(getattr(connection.dialect, "is_mariadb", False))
+
+    def held(self, table: TargetTable) -> dict[str, Held]:
+        """Per column its type over there."""
+        lengths = {name: self._fitting((table.lengths or {}).get(name), kind) for name, kind in table.columns}
+        return {name: held(self.dialect, kind, longest=lengths[name], nopad=self._nopad) for name, kind in table.columns}
+
+    def _fitting(self, length: int | None, kind: pa.DataType) -> int | None:
+        most = KEY_LENGTHS.get(self.dialect)
+        return length if length is not None and most and length <= most[kind == pa.binary()] else None
+
+    def indexable(self, table: TargetTable, columns: Sequence[str]) -> bool:
+        """Whether the values of these columns are short enough for a key."""
+        kinds, lengths = dict(table.columns), table.lengths or {}
+        texts = [name for name in columns if kinds[name] in (pa.string(), pa.binary())]
+        return self.dialect not in KEY_LENGTHS or all(self._fitting(lengths.get(name, 1 << 31), kinds[name]) is not None for name in texts)
+
+    def columns_of(self, name: str) -> tuple[str, ...] | None:
+        """The columns of a table that stands there, None when there is none."""
+        with self._connection.begin():
+            if not sa.inspect(self._connection).has_table(name, self._schema):
+                return None
+            # not reflected: SQLAlchemy reads a backtick in a name of MySQL's as two
+            return tuple(self._connection.exec_driver_sql(f"SELECT * FROM {self._qualified(name)} WHERE 1 = 0").keys())
+
+    def fill(self, table: TargetTable, batches: Iterable[pa.RecordBatch]) -> int:
+        """Makes the table under its staged name, in place of what an earlier try left, and fills it. Gives the number of rows."""
+        with self._connection.begin():
+            staged = self._defined(table, table.staged)
+            if self._schema and self.dialect == "postgresql":
+                self._connection.execute(sa.schema.CreateSchema(self._schema, if_not_exists=True))
+            staged.drop(self._connection, checkfirst=True)
+            staged.create(self._connection)
+        with self._connection.begin():
+            if self.dialect == "postgresql":
+                return copy_rows(self._psycopg(), (self._schema or self._default_schema(), table.staged), table.columns, batches)
+            return self._insert(table, batches)
+
+    def _insert(self, table: TargetTable, batches: Iterable[pa.RecordBatch]) -> int:
+        mark = "?" if self.dialect == "sqlite" else "%s"
+        names = ", ".join(map(self._quoted, table.schema.names))
+        row = f"({', '.join([mark] * len(table.columns))})"
+        head = f"INSERT INTO {self._qualified(table.staged)} ({names}) VALUES "
+        count = 0
+        for batch in batches:
+            for start in range(0, len(batch), _ROWS):
+                rows = rows_of(batch.slice(start, _ROWS), self.dialect)
+                self._send(head, row, rows)
+                count += len(rows)
+        return count
+
+    def _send(self, head: str, row: str, rows: list[tuple[Any, ...]]) -> None:
+        if self.dialect != "mssql":
+            self._connection.exec_driver_sql(head + row, rows)  # PyMySQL makes statements of many rows of it
+            return
+        for start in range(0, len(rows), _MSSQL_ROWS):
+            part = rows[start : start + _MSSQL_ROWS]
+            self._connection.exec_driver_sql(head + ", ".join([row] * len(part)), tuple(value for each in part for value in each))
+
+    def read(self, table: TargetTable, name: str) -> Iterator[pa.RecordBatch]:
+        """The rows of the table called `name` as they stand there, under the types of `table`. Raises Conflict when they are of others."""
+        with self._connection.begin():
+            if self.dialect == "postgresql":
+                yield from read_rows(self._psycopg(), (self._schema or self._default_schema(), name), table.columns)
+                return
+            query = f"SELECT {', '.join(map(self._quoted, table.schema.names))} FROM {self._qualified(name)}"
+            streaming = self._connection.execution_options(stream_results=True, yield_per=_ROWS)
+            with streaming.exec_driver_sql(query) as found:
+                for rows in found.partitions(_ROWS):
+                    try:
+                        yield batch_of(rows, table.schema, self.dialect)
+                    except (ValueError, TypeError, ArithmeticError, pa.ArrowException) as error:
+                        raise Conflict(f"{self.shown}: {name} has values of other types: {reason(error)}.", table=name) from error
+
+    def add_keys(self, table: TargetTable) -> tuple[str, ...]:
+        """Primary key and unique indexes of the filled table; gives what could not be made, each with its reason."""
+        undone = []
+        for columns in dict.fromkeys([*([table.key] if table.key else []), *table.unique]):
+            primary = columns == table.key
+            what = f"{'primary key' if primary else 'unique index'} on {', '.join(columns)}"
+            if not self.indexable(table, columns):
+                undone.append(f"{what}: its values are too long for an index of {self.dialect}")
+            elif not (primary and self.dialect == "sqlite"):  # made with the table, which takes none later
+                try:
+                    with self._connection.begin():
+                        self._connection.exec_driver_sql(self._key(table, columns, primary=primary))
+                except SQLAlchemyError as error:
+                    undone.append(f"{what}: {reason(error)}")
+        return tuple(undone)
+
+    def _key(self, table: TargetTable, columns: Sequence[str], *, primary: bool) -> str:
+        names = ", ".join(map(self._quoted, columns))
+        if primary:
+            return f"ALTER TABLE {self._qualified(table.staged)} ADD PRIMARY KEY ({names})"
+        index = self._quoted(f"unique_{secrets.token_hex(6)}")  # some databases have them beside the tables, where the old one's stands
+        return f"CREATE UNIQUE INDEX {index} ON {self._qualified(table.staged)} ({names})"
+
+    def rename(self, table: TargetTable) -> None:
+        """The filled table gets its name; one that stands there under it goes, in the same transaction where the database has that."""
+        old = f"{table.staged}_old"
+        with self._connection.begin():
+            stands = sa.inspect(self._connection).has_table(table.name, self._schema)
+            staged, name = self._qualified(table.staged), self._qualified(table.name)
+            if self.dialect == "mysql":
+                self._sql(f"DROP TABLE IF EXISTS {self._qualified(old)}")
+                self._sql(f"RENAME TABLE {f'{name} TO {self._qualified(old)}, ' if stands else ''}{staged} TO {name}")
+                self._sql(f"DROP TABLE IF EXISTS {self._qualified(old)}")
+                return
+            if self.dialect == "sqlite":
+                self._sql("BEGIN")  # its driver begins none before a DROP
+            if stands:
+                self._sql(f"DROP TABLE {name}")
+            if self.dialect == "mssql":
+                self._connection.execute(sa.text("EXEC sp_rename :staged, :name"), {"staged": staged, "name": table.name})
+            else:
+                self._sql(f"ALTER TABLE {staged} RENAME TO {self._quoted(table.name)}")
+
+    def _defined(self, table: TargetTable, name: str) -> sa.Table:
+        types, inline = self.held(table), table.key if self.dialect == "sqlite" else ()
+        columns = [
+            sa.Column(column, types[column].type, primary_key=column in inline, nullable=column not in table.key, autoincrement=False)
+            for column in table.schema.names
+        ]
+        return sa.Table(name, sa.MetaData(), *columns, schema=self._schema)
+
+    def _psycopg(self) -> Any:
+        return self._connection.connection.driver_connection
+
+    def _default_schema(self) -> str:
+        return str(self._connection.dialect.default_schema_name or "public")
+
+    def _sql(self, text: str) -> None:
+        self._connection.exec_driver_sql(text)
+
+    def _quoted(self, name: str) -> str:
+        quote = self._connection.dialect.identifier_preparer
+        return quote.quote_identifier(name)
+
+    def _qualified(self, name: str) -> str:
+        return f"{self._quoted(self._schema)}.{self._quoted(name)}" if self._schema else self._quoted(name)
