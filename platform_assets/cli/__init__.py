@@ -1,6 +1,6 @@
 """The command line. It parses words, calls operations and prints; no SQL, and Dagster only in the commands that run assets.
 
-Here are its entry points; the commands stand in loading, listings, backups and services.
+Here are its entry points; the commands stand in loading, listings, backups, services and service.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from platform_assets.cli import backups, dictionary, diffs, exports, history, listings, loading, rejects, services, topics
+from platform_assets.cli import backups, dictionary, diffs, exports, history, listings, loading, rejects, service, services, topics
 from platform_assets.cli.output import err, out
 from platform_assets.cli.program import ALL_WELL, FAILED, app
 from platform_assets.errors import PlatformError
@@ -22,6 +22,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql),
     *(diffs.diff, exports.export, exports.combine),
     *(backups.backup, backups.verify, backups.prune, backups.restore, services.up, services.down, services.status, services.url),
+    *(service.serve, service.keys),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:
