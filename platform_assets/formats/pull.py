@@ -78,7 +78,7 @@ class Pull:
             finished,
             dump_time=datetime.fromisoformat(manifest["moment"]) if manifest.get("moment") else None,
             tool=f"topic {manifest['topic']}" if manifest["topic"] else "rows posted over HTTP",
-            facts={**finished.facts, "full": "yes"} if manifest["full"] else finished.facts,
+            facts={**finished.facts, "full": "yes" if manifest["full"] else "no"},
         )
 
     def _rows(self, members: Sequence[Member], stated: Table, source: SourceSettings, verdict: Verdict) -> Generator[Event, None, int]:
