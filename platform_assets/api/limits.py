@@ -62,7 +62,9 @@ class Bounded:
             try:
                 message = await asyncio.wait_for(receive(), self._limits.silent_seconds)
             except TimeoutError:
-                raise problems.Problem(408, f"Nothing of the body came for {self._limits.silent_seconds:.0f} seconds.", headers=_END) from None
+                raise problems.Problem(
+                    408, f"Nothing of the body came for {self._limits.silent_seconds:.0f} seconds.", headers=_END
+                ) from None
             complete = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > allowed:

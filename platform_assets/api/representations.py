@@ -123,8 +123,8 @@ def accepted(header: str | None) -> str:
             wanted.append((-float(quality), place, name.lower()))
         except ValueError:
             raise Problem(406, "The Accept header cannot be understood.") from None
-    for quality, _, name in sorted(wanted):
+    for rank, _, name in sorted(wanted):
         found = next((form for form in FORMS if name in (form, "*/*", f"{form.partition('/')[0]}/*")), None)
-        if found and quality < 0:
+        if found and rank < 0:
             return found
     raise Problem(406, f"Rows are given as {', '.join(FORMS)}.")

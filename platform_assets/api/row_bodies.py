@@ -34,7 +34,7 @@ _scan = json.JSONDecoder(
 
 
 def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int) -> PostedRows:
-    """Raises a Problem: 415 for another kind of body, 400 for one that cannot be understood, 413 for more than `most` rows, 422 for none."""
+    """Raises a Problem: 415 for another kind of body, 400 for one that is none of its kind, 413 for more than `most` rows, 422 for none."""
     message = Message()
     message["content-type"] = content_type
     kind, charset = message.get_content_type() if content_type else "", str(message.get_param("charset", "utf-8")).lower()
@@ -58,7 +58,8 @@ def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int)
             lines.append(raw)
             places.append(index)
         else:
-            refused.append(Refused(index, *wrong, raw.replace("\0", "\\x00")))
+            code, told = wrong
+            refused.append(Refused(index, code, told, raw.replace("\0", "\\x00")))
     if not lines and not refused:
         raise Problem(422, "There is no row in the body; send 1 or more.")
     return PostedRows(tuple(lines), tuple(places), tuple(refused))
@@ -75,7 +76,7 @@ def _wrong(row: Any, columns: Collection[str]) -> tuple[str, str] | None:
         return "extra-cell", "a column stands in it twice"
     for name, value in row:
         if name not in columns:
-            return "extra-cell", f"the table has no column {ascii(name[:63])}"
+            return "extra-cell", f"the table has no column {name[:63]!a}"
         if isinstance(value, list):
             return "type-error", f"{name} holds a list or an object; a value is a text, a number, true, false or null"
         if isinstance(value, str) and (told := _no_text(value)):

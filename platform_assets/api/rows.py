@@ -40,7 +40,9 @@ async def post(
     asker: Asker,
     mode: Annotated[Literal["partial", "atomic"], Query(description="atomic: one wrong row, and nothing is kept.")] = "partial",
     dry_run: Annotated[bool, Query(description="Judge only.")] = False,
-    instance: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")] = None,
+    instance: Annotated[
+        str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")
+    ] = None,
     idempotency_key: Annotated[str | None, Header(max_length=_KEY_MAX, description="The same key again gets the same answer.")] = None,
 ) -> JSONResponse:
     """1 to 1,000 rows. Those that are accepted are in the latest state when the answer comes; the others are kept with their reasons."""
@@ -68,7 +70,7 @@ def _table(asker: Caller, source: str, name: str) -> Table:
             raise NoSuchTable("A name has no NUL.")
         return posted_table(asker.service.settings, asker.service.catalog, source, name)
     except (NoSuchTable, UnknownSource):
-        raise Problem(404, f"There is no table {ascii(name[:100])} in this source.") from None
+        raise Problem(404, f"There is no table {name[:100]!a} in this source.") from None
 
 
 def _once(asker: Caller, key: str, asked: str, work: Any) -> Answer:

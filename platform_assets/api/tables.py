@@ -66,7 +66,8 @@ def rows(
     asker: Asker,
     select: Annotated[list[str] | None, Query(description="Columns; repeat it for several.")] = None,
     filters: Annotated[
-        list[str] | None, Query(alias="filter", description="column:operator:value, operators eq ne lt le gt ge null notnull; all must hold.")
+        list[str] | None,
+        Query(alias="filter", description="column:operator:value, operators eq ne lt le gt ge null notnull; all must hold."),
     ] = None,
     order: Annotated[list[str] | None, Query(description="Columns, `-` before one for descending. The key makes it whole.")] = None,
     limit: Annotated[int, Query(ge=0, le=PAGE_ROWS, description="Rows of the page; 0: all rows in one stream.")] = 1_000,

@@ -23,7 +23,9 @@ class Action(StrEnum):
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on; other machines reach it only if you name one of theirs.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; other machines reach it only if you name one of theirs.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
     home: HomeOption = None,
 ) -> None:

@@ -2,7 +2,8 @@
 
 The manifest states table, columns, key and row-version column, so that a column that is NULL in every row is there nevertheless; a
 contract stands over it. Batches of rows that were posted land in the same form: their manifest states the whole table as `definition`,
-and in `refused` what came in the place of rows and could not be one. Complete is a pull whose chunks are all there with the rows that the manifest counts.
+and in `refused` what came in the place of rows and could not be one.
+Complete is a pull whose chunks are all there with the rows that the manifest counts.
 """
 
 from __future__ import annotations

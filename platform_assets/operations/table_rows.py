@@ -89,17 +89,23 @@ def _read_cursor(text: str, length: int) -> tuple[str | None, ...]:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, list) or len(found) != length or not all(one is None or (isinstance(one, str) and "\0" not in one) for one in found):
+    if (
+        not isinstance(found, list)
+        or len(found) != length
+        or not all(one is None or (isinstance(one, str) and "\0" not in one) for one in found)
+    ):
         raise RefusedQuery("`after` is no place of this order: take it from `next` of the page before, with the same order.")
     return tuple(found)
 
 
 @contextmanager
-def rows_as_of(settings: Settings, catalog: Catalog, record: TableRecord, at: str, *, select: Sequence[str], limit: int | None) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+def rows_as_of(
+    settings: Settings, catalog: Catalog, record: TableRecord, at: str, *, select: Sequence[str], limit: int | None
+) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """The state at a version or a time under the schema of that day, readable inside the block: its schema and rows, in the order in
     which the versions brought them. Raises what state_at raises; RefusedQuery for what was no column then."""
     with state_at(settings, catalog, record.source, record.table_name, at) as found:
-        names = {name: None for name in (*found.state.table.column_names, *_META)}
+        names = dict.fromkeys((*found.state.table.column_names, *_META))
         columns = [_known(name, names) for name in select] or [*found.state.table.column_names, *_SHOWN]
         yield found.state.schema(columns), _first(found.state.batches(columns), limit)
 

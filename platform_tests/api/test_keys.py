@@ -79,7 +79,9 @@ def test_a_source_that_the_key_does_not_open_is_403_whether_it_is_there_or_not(o
     assert open_client(["shop:read"]).get(f"/v1/tables/{name}").status_code == 403
 
 
-@pytest.mark.parametrize("name", ["catalog.api_keys", "pg_catalog.pg_authid", "information_schema.tables", "shop", "shop.", ".", "a.b.c", "%00.x"])
+@pytest.mark.parametrize(
+    "name", ["catalog.api_keys", "pg_catalog.pg_authid", "information_schema.tables", "shop", "shop.", ".", "a.b.c", "%00.x"]
+)
 def test_tables_of_the_system_are_not_there(client, name):
     assert client.get(f"/v1/tables/{name}/rows").status_code == 404
 

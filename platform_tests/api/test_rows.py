@@ -103,68 +103,67 @@ def test_each_kind_of_body_gives_the_same_row(client, kind, body):
     assert rows(client) == [GOOD]
 
 
-@pytest.mark.parametrize(
-    ("row", "code"),
-    [
-        ('{"id": 2147483648, "name": "x"}', "type-error"),
-        ('{"id": 1e400, "name": "x"}', "type-error"),
-        ('{"id": 1.5, "name": "x"}', "type-error"),
-        ('{"id": true, "name": "x"}', "type-error"),
-        ('{"id": 2, "name": "x", "big": 9223372036854775808}', "type-error"),
-        ('{"id": 2, "name": "x", "big": %s}' % ("9" * 5000), "type-error"),
-        ('{"id": 2, "name": "x", "price": 123456789.10}', "type-error"),
-        ('{"id": 2, "name": "x", "ratio": 1e999}', "type-error"),
-        ('{"id": 2, "name": "x", "at": "now"}', "type-error"),
-        ('{"id": 2, "name": "x\\u0000y"}', "type-error"),
-        ('{"id": 2, "name": "x\\ud800y"}', "type-error"),
-        ('{"id": 2, "name": {"a": 1}}', "type-error"),
-        ('{"id": 2, "name": %s1%s}' % ("[" * 500, "]" * 500), "type-error"),
-        ('{"id": 2, "id": 3, "name": "x"}', "extra-cell"),
-        ('{"id": 2, "name": "x", "colour": "red"}', "extra-cell"),
-        ('{"id": 2, "name": "x", "_version": "y"}', "extra-cell"),
-        ("{}", "missing-cell"),
-        ("[1]", "type-error"),
-        ("7", "type-error"),
-        ("null", "type-error"),
-    ],
-)
-def test_a_row_that_cannot_be_held_is_rejected_alone(client, row, code):
-    answer = post(client, f'[{row}, {{"id": 1, "name": "hammer"}}]')
+BAD = [
+    ('{"id": 2147483648, "name": "x"}', "type-error"),
+    ('{"id": 1e400, "name": "x"}', "type-error"),
+    ('{"id": 1.5, "name": "x"}', "type-error"),
+    ('{"id": true, "name": "x"}', "type-error"),
+    ('{"id": 2, "name": "x", "big": 9223372036854775808}', "type-error"),
+    ('{"id": 2, "name": "x", "big": ' + "9" * 5000 + "}", "type-error"),
+    ('{"id": 2, "name": "x", "price": 123456789.10}', "type-error"),
+    ('{"id": 2, "name": "x", "ratio": 1e999}', "type-error"),
+    ('{"id": 2, "name": "x", "at": "now"}', "type-error"),
+    ('{"id": 2, "name": "x\\u0000y"}', "type-error"),
+    ('{"id": 2, "name": "x\\ud800y"}', "type-error"),
+    ('{"id": 2, "name": {"a": 1}}', "type-error"),
+    ('{"id": 2, "name": ' + "[" * 500 + "1" + "]" * 500 + "}", "type-error"),
+    ('{"id": 2, "id": 3, "name": "x"}', "extra-cell"),
+    ('{"id": 2, "name": "x", "colour": "red"}', "extra-cell"),
+    ('{"id": 2, "name": "x", "_version": "y"}', "extra-cell"),
+    ("{}", "missing-cell"),
+    ("[1]", "type-error"),
+    ("7", "type-error"),
+    ("null", "type-error"),
+]
+
+
+def test_a_row_that_cannot_be_held_is_rejected_alone(client):
+    answer = post(client, f'[{", ".join(row for row, _ in BAD)}, {{"id": 1, "name": "hammer"}}]')
     assert answer.status_code == 207, answer.text
     told = answer.json()
-    assert (told["accepted"], told["rejected"]) == (1, 1)
-    assert [one["status"] for one in told["results"]] == ["rejected", "accepted"]
-    assert code in {error["code"] for error in told["results"][0]["errors"]}
+    assert (told["accepted"], told["rejected"]) == (1, len(BAD))
+    missed = [bad for bad, one in zip(BAD, told["results"], strict=False) if bad[1] not in {error["code"] for error in one["errors"]}]
+    assert missed == []
     assert rows(client) == [GOOD]
-    assert len(client.get("/v1/tables/shop.items/rejects").json()) == 1
+    assert len(client.get("/v1/tables/shop.items/rejects").json()) == len(BAD)
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "status"),
-    [
-        (b'[{"id": NaN}]', "application/json", 400),
-        (b'[{"id": Infinity}]', "application/json", 400),
-        (b'[{"id": 1}', "application/json", 400),
-        (b'[{"id": 1},]', "application/json", 400),
-        (b'[{"id": 1}] x', "application/json", 400),
-        (b"[" * 200_000, "application/json", 400),
-        (b'{"a":' * 200_000, "application/json", 400),
-        (b"", "application/json", 400),
-        (b"[]", "application/json", 422),
-        (b"\n\n", "application/x-ndjson", 422),
-        (b"id,name\n", "text/csv", 422),
-        (b"id,colour\n1,x\n", "text/csv", 422),
-        (b"id,id\n1,1\n", "text/csv", 422),
-        (b'id,name\n1,"x\n', "text/csv", 400),
-        (b'[{"id": 1, "name": "\xff"}]', "application/json", 400),
-        (b'[{"id": 1}]', "application/json; charset=latin-1", 415),
-        (b'[{"id": 1}]', "application/x-www-form-urlencoded", 415),
-        (b'[{"id": 1}]', "", 415),
-    ],
-)
-def test_a_body_that_cannot_be_understood_is_refused_whole(client, home, body, kind, status):
-    answer = post(client, body, kind=kind)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+MALFORMED = [
+    (b'[{"id": NaN}]', "application/json", 400),
+    (b'[{"id": Infinity}]', "application/json", 400),
+    (b'[{"id": 1}', "application/json", 400),
+    (b'[{"id": 1},]', "application/json", 400),
+    (b'[{"id": 1}] x', "application/json", 400),
+    (b"[" * 200_000, "application/json", 400),
+    (b'{"a":' * 200_000, "application/json", 400),
+    (b"", "application/json", 400),
+    (b"[]", "application/json", 422),
+    (b"\n\n", "application/x-ndjson", 422),
+    (b"id,name\n", "text/csv", 422),
+    (b"id,colour\n1,x\n", "text/csv", 422),
+    (b"id,id\n1,1\n", "text/csv", 422),
+    (b'id,name\n1,"x\n', "text/csv", 400),
+    (b'[{"id": 1, "name": "\xff"}]', "application/json", 400),
+    (b'[{"id": 1}]', "application/json; charset=latin-1", 415),
+    (b'[{"id": 1}]', "application/x-www-form-urlencoded", 415),
+    (b'[{"id": 1}]', "", 415),
+]
+
+
+def test_a_body_that_cannot_be_understood_is_refused_whole(client, home):
+    for body, kind, status in MALFORMED:
+        answer = post(client, body, kind=kind)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), (body[:40], answer.text)
     assert not list(home.dumps.glob("shop/*"))
 
 
@@ -207,13 +206,12 @@ def test_a_crash_after_the_rows_landed_is_mended_by_the_same_request(client, hom
     from platform_assets.operations import row_batches
 
     def crash(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise RuntimeError("the process is gone")
 
     key = {"Idempotency-Key": "k-1"}
     with monkeypatch.context() as patch:
         patch.setattr(row_batches, step, crash)
-        with pytest.raises(KeyboardInterrupt):
-            post(client, [GOOD], headers=key)
+        assert post(client, [GOOD], headers=key).status_code == 500
     assert len(list(home.dumps.glob("shop/*"))) == 1
     answer = post(client, [GOOD], headers=key)
     assert answer.status_code == 201, answer.text
