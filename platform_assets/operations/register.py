@@ -205,6 +205,11 @@ def name_parts(name: str, pattern: str | None) -> tuple[str, str]:
     return groups.get("instance") or "default", groups.get("label") or label
 
 
+def is_posted(record: VersionRecord) -> bool:
+    """Whether a version is a batch of posted rows, which whoever posts it loads at once."""
+    return _POSTED.fullmatch(Path(record.path).name) is not None
+
+
 def register(settings: Settings, catalog: Catalog, found: FoundDump) -> tuple[VersionRecord, bool]:
     """Hashes a found dump and records it. Gives the version and whether it is new.
 
