@@ -14,19 +14,20 @@ from platform_assets.operations.latest import merge_table
 from platform_assets.operations.ordering import record_source_order
 from platform_assets.operations.parse import commit_version, parse_version
 from platform_assets.operations.publish import StoredVersion, publish_current, publish_version, stored_version
+from platform_assets.operations.publish_history import refresh_history
 from platform_assets.operations.register import located
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.home import Home
-from platform_assets.storage.warehouse.protocol import latest_subject, session_lock, version_subject
+from platform_assets.storage.warehouse.protocol import history_subject, latest_subject, session_lock, version_subject
 
 TURN_SECONDS = 60.0
 """How long another one's work on the same version or table is waited for."""
 
 
 def load_version(settings: Settings, catalog: Catalog, record: VersionRecord, *, run_id: str) -> StoredVersion:
-    """Parses and publishes a version unless that was done, then orders its source and brings its tables' latest state up to date.
+    """Parses and publishes a version unless that was done, then orders its source and refreshes latest state and history of its tables.
 
     Raises FencedOut when another one is at work on it for longer than a minute, and what the steps raise.
     """
@@ -41,6 +42,8 @@ def load_version(settings: Settings, catalog: Catalog, record: VersionRecord, *,
             if catalog.table(f"{record.source}.{snapshot.table_name}").stale:
                 state = merge_table(settings, catalog, record.source, snapshot.table_name).state.commit()
                 publish_current(settings, catalog, state, run_id=run_id)
+        with turn(catalog, history_subject(record.source, snapshot.table_name)):
+            refresh_history(settings, catalog, record.source, snapshot.table_name, run_id=run_id)
     return stored_version(home, record.source, record.version)
 
 

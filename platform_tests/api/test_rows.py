@@ -77,6 +77,25 @@ def test_a_later_batch_stands_over_an_earlier_one_and_the_past_can_be_seen(clien
     assert rows(client, as_of=first["version"]) == [GOOD, {"id": 2, "name": "nail"}]
 
 
+def test_the_life_of_a_row_and_what_changed_between_two_batches_can_be_read(client):
+    first = post(client, [GOOD, {"id": 2, "name": "nail"}]).json()["version"]
+    second = post(client, [{"id": 1, "name": "mallet"}, {"id": 3, "name": "saw"}]).json()["version"]
+    states = client.get("/v1/tables/shop.items/history/1").json()
+    assert [(one["operation"], one["version"], one["values"]["name"]) for one in states] == [
+        ("insert", first, "hammer"),
+        ("update", second, "mallet"),
+    ]
+    assert client.get("/v1/tables/shop.items/history", params={"key": "1"}).json() == states
+    assert [one["inserts"] for one in client.get("/v1/tables/shop.items/history").json()] == [2, 1]
+    assert client.get("/v1/tables/shop.items/history/99").status_code == 404
+    assert client.get("/v1/tables/shop.items/history/x").status_code == 422
+    told = client.get("/v1/tables/shop.items/diff", params={"a": first}).json()
+    assert (told["counts"]["before"], told["counts"]["after"]) == (2, 3)
+    assert [one["operation"] for one in told["rows"]] == ["update_preimage", "update_postimage", "insert"]
+    assert len(client.get("/v1/tables/shop.items/diff", params={"a": first, "limit": 1}).json()["rows"]) == 2
+    assert client.get("/v1/tables/shop.items/diff", params={"a": "never"}).status_code == 422
+
+
 def test_a_batch_deletes_nothing_where_the_dumps_of_the_source_are_full(client, settings):
     from dataclasses import replace
 
