@@ -18,6 +18,7 @@ from platform_assets.errors import (
     DatabaseUnavailable,
     FencedOut,
     NoSuchTable,
+    NothingThen,
     PlatformError,
     RefusedQuery,
     StoreUnwritable,
@@ -29,6 +30,7 @@ MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("platform_assets.api")
 _STATUS: dict[type[PlatformError], int] = {
     NoSuchTable: 404,
+    NothingThen: 422,
     UnknownSource: 422,
     RefusedQuery: 422,
     UnsettledDump: 409,
