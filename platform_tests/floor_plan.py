@@ -50,7 +50,7 @@ LAYERS: dict[str, Layer] = {
     "definitions": _layer(f"defs {_EVERYTHING}", "dagster", future_annotations=False),
     "api": _layer("errors settings dictionary versions storage operations", "fastapi starlette pydantic uvicorn"),
     # Importing Dagster costs seconds: the command line pays it only in the commands that run assets.
-    "cli": _layer("errors settings dictionary versions storage operations", "typer click rich", "dagster defs definitions"),
+    "cli": _layer("errors settings dictionary versions storage operations", "typer click rich", "dagster defs definitions api"),
 }
 """Layer to what it may import; itself always. "" is the package's own __init__."""
 

@@ -23,6 +23,7 @@ from platform_assets.cli import (
     listings,
     loading,
     rejects,
+    service,
     services,
     topics,
 )
@@ -36,6 +37,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(diffs.diff, exports.export, exports.combine),
     *(backups.backup, backups.verify, backups.prune, backups.restore, copying.copy, homes.save, homes.load, homes.rebuild),
     *(services.up, services.down, services.status, services.url),
+    *(service.serve, service.keys),
 )
 """In the order in which `--help` lists them."""
 for _command in COMMANDS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,23 +48,11 @@ def diff(
             _print_grids(found, limit)
 
 
-def _summary(found: Diff) -> dict[str, Any]:
-    counts = asdict(found.counts) | {"unchanged": found.counts.unchanged}
-    return {
-        "a": found.a,
-        "b": found.b,
-        "key": list(found.key),
-        "notes": list(found.notes),
-        "schema": [asdict(change) for change in found.schema],
-        "counts": counts,
-    }
-
-
 def _print_json(found: Diff) -> None:
     """One object; its rows are streamed."""
     from platform_assets.operations.diff import feed_lines
 
-    head = json.dumps(_summary(found), ensure_ascii=False, indent=1)
+    head = json.dumps(found.summary(), ensure_ascii=False, indent=1)
     sys.stdout.write(head[: head.rindex("\n}")] + ',\n "rows": [')
     first = True
     for batch in found.batches:

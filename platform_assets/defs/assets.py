@@ -14,7 +14,7 @@ import dagster as dg
 
 from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
-from platform_assets.defs.platform import PROCESS_TAG, Platform, latest_subject, process_mark, version_subject
+from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
 from platform_assets.errors import Conflict
 from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drift import changes_of, changes_with
@@ -29,6 +29,7 @@ from platform_assets.operations.register import located
 from platform_assets.operations.retention import put_away_old
 from platform_assets.operations.stored_version import StoredVersion
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
+from platform_assets.storage.warehouse.protocol import latest_subject, version_subject
 from platform_assets.versions.keys import table_key
 
 PlatformParam = dg.ResourceParam[Platform]

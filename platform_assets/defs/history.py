@@ -11,13 +11,13 @@ from platform_assets.defs.charts import DOWN, LINE, MIDDLE, UP, bars_and_line
 from platform_assets.defs.checks import Finding, evaluations
 from platform_assets.defs.metadata import markdown
 from platform_assets.defs.partitions import TABLES
-from platform_assets.defs.platform import history_subject
 from platform_assets.operations.history_checks import Comparison, compare_with_latest, compare_with_snapshots
 from platform_assets.operations.publish_history import refresh_history
 from platform_assets.operations.timeline import Timeline, timeline_of
 from platform_assets.storage.catalog.history_log import HistoryVersionRecord
 from platform_assets.storage.rows.latest_state import open_latest
 from platform_assets.storage.rows.stored_history import StoredHistory, open_history
+from platform_assets.storage.warehouse.protocol import history_subject
 
 CHARTED = 60
 LISTED = 30

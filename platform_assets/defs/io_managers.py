@@ -9,12 +9,13 @@ from typing import Any
 
 import dagster as dg
 
-from platform_assets.defs.platform import Platform, latest_subject, version_subject
+from platform_assets.defs.platform import Platform
 from platform_assets.operations.latest import MergedTable
 from platform_assets.operations.parse import ParsedVersion, commit_version
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.storage.files import read_json, write_json
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
+from platform_assets.storage.warehouse.protocol import latest_subject, version_subject
 
 
 class RawDumpJson(dg.IOManager):

@@ -30,21 +30,6 @@ OTHERS_SECONDS = 3600.0
 """How long a run waits for another one that commits or publishes the same version or table."""
 
 
-def version_subject(key: str) -> str:
-    """What a run that commits or publishes a version has its turn on."""
-    return f"version/{key}"
-
-
-def latest_subject(source: str, table: str) -> str:
-    """The same for the latest state of a table."""
-    return f"latest/{source}.{table}"
-
-
-def history_subject(source: str, table: str) -> str:
-    """The same for the history of a table."""
-    return f"history/{source}.{table}"
-
-
 class Platform:
     """One home, connected on first use. Passed to Dagster as a resource; holds no secret that Dagster could show."""
 

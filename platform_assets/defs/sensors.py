@@ -16,12 +16,13 @@ from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, S
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations import ordering
-from platform_assets.operations.register import register, scan
+from platform_assets.operations.register import is_posted, register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
 from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.catalog.work_requests import record_requests, requests
+from platform_assets.storage.warehouse.protocol import held, version_subject
 
 REGISTERED_PER_TICK = 500
 SECONDS_PER_TICK = 20
@@ -93,7 +94,11 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
     for problem in problems:
         context.log.warning(problem)
     records = {record.version: record for record in catalog.versions()}
-    unfinished = [key for key, record in records.items() if record.state in ("registered", "running", "parsed")]
+    unfinished = [
+        key
+        for key, record in records.items()
+        if record.state in ("registered", "running", "parsed") and not (is_posted(record) and held(catalog.url, version_subject(key)))
+    ]
     pending = {key: version_basis(records[key], stale.versions.get(key, "")) for key in [*unfinished, *stale.versions]}
     result = _run_requests(platform, context.instance, VERSIONS, pending) if pending else None
     if result:

@@ -1,7 +1,9 @@
 """The format `pull`: what an import topic fetched, as it lands among the dumps: JSON lines, and `pull.json`, which says what they are.
 
 The manifest states table, columns, key and row-version column, so that a column that is NULL in every row is there nevertheless; a
-contract stands over it. Complete is a pull whose chunks are all there with the rows that the manifest counts.
+contract stands over it. Batches of rows that were posted land in the same form: their manifest states the whole table as `definition`,
+and in `refused` what came in the place of rows and could not be one.
+Complete is a pull whose chunks are all there with the rows that the manifest counts.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import BINARY, type_named
 from platform_assets.errors import UnreadableDump
-from platform_assets.formats.base import Dump, Event, Finished, Member, Rows, TableFound
+from platform_assets.formats.base import Dump, Event, Finished, Member, Rows, TableFound, Unreadable
 from platform_assets.formats.containers.opening import ignored_notices
 from platform_assets.formats.delimited.member import Verdict
 from platform_assets.formats.json_records.reader import JsonLines
@@ -67,6 +69,8 @@ class Pull:
         if stated.columns:
             yield verdict.watch(TableFound(stated, MANIFEST))
         rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
+        for one in manifest.get("refused", ()):
+            yield Unreadable(table.name, MANIFEST, one["index"] + 1, None, one["raw"], one["code"], one["message"])
         if rows != manifest["rows"]:
             message = f"{rows:,} rows were read where pull.json counts {manifest['rows']:,}."
             yield verdict.watch(lost(Member(MANIFEST, 0, io.BytesIO), "rows-missing", message, table.name))
@@ -74,8 +78,8 @@ class Pull:
         yield replace(
             finished,
             dump_time=datetime.fromisoformat(manifest["moment"]) if manifest.get("moment") else None,
-            tool=f"topic {manifest['topic']}",
-            facts={**finished.facts, "full": "yes"} if manifest["full"] else finished.facts,
+            tool=f"topic {manifest['topic']}" if manifest["topic"] else "rows posted over HTTP",
+            facts={**finished.facts, "full": "yes" if manifest["full"] else "no"},
         )
 
     def _rows(self, members: Sequence[Member], stated: Table, source: SourceSettings, verdict: Verdict) -> Generator[Event, None, int]:
@@ -138,8 +142,11 @@ def _described(dump: Dump) -> tuple[dict[str, Any], Table]:
             manifest = json.loads(stream.read(_LARGEST_MANIFEST))
         if manifest["format_version"] != 1 or manifest["kind"] != KIND:
             raise ValueError(f"format_version {manifest['format_version']!r} is not known; this program reads 1")
-        columns = [Column(c["name"], type_named(c["type"]), c["native"]) for c in manifest["columns"]]
-        table = Table(manifest["table"], tuple(columns), key=tuple(manifest["key"]), row_version=manifest["row_version"])
+        if "definition" in manifest:
+            table = Table.from_json(manifest["definition"])
+        else:
+            columns = [Column(c["name"], type_named(c["type"]), c["native"]) for c in manifest["columns"]]
+            table = Table(manifest["table"], tuple(columns), key=tuple(manifest["key"]), row_version=manifest["row_version"])
         [manifest[name] for name in ("topic", "rows", "chunks", "full")]
     except (ValueError, KeyError, TypeError, EOFError, OSError, pa.ArrowException) as error:
         raise UnreadableDump(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +74,17 @@ class Diff:
     def columns(self) -> tuple[str, ...]:
         """Those of the batches."""
         return (*FEED, *self.table.column_names, *META)
+
+    def summary(self) -> dict[str, Any]:
+        """All but the rows, of JSON's types (docs/json.md)."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "key": list(self.key),
+            "notes": list(self.notes),
+            "schema": [asdict(change) for change in self.schema],
+            "counts": asdict(self.counts) | {"unchanged": self.counts.unchanged},
+        }
 
 
 @contextmanager

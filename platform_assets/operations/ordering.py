@@ -100,7 +100,7 @@ def _facts(one: TimeRecord, said: SourceSettings) -> VersionFacts:
         log=log_position(one.dump.get("log_position")),
         gtid=gtid_set(one.dump.get("gtid")),
         counters=counters,
-        whole=one.completeness != "partial" and said.dumps != "partial",
+        whole=one.completeness != "partial" and said.dumps != "partial" and one.dump.get("full") != "no",
     )
 
 

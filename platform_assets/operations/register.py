@@ -33,6 +33,10 @@ _ENDINGS = "sql txt csv tsv dat json jsonl ndjson avro parquet arrow feather xls
 _SUFFIXES = re.compile(rf"(\.({'|'.join(_ENDINGS.split())}))+$", re.IGNORECASE)
 
 
+_POSTED = re.compile(r"(api-\d{20}-[0-9a-f]{12})@([A-Za-z0-9_.-]{1,40})")
+"""A batch of posted rows: its id and its instance (operations.row_batches). The source's pattern is for other people's names."""
+
+
 @dataclass(frozen=True)
 class FoundDump:
     """One child of `dumps/<source>/`: a file, or a folder taken as one dump. `path` is relative to the home, with slashes."""
@@ -148,6 +152,14 @@ def _measure(home: Home, source: str, entry: Path) -> FoundDump | None:
     return FoundDump(source, entry.relative_to(home.root).as_posix(), "folder" if entry.is_dir() else "file", size, changed)
 
 
+def found_at(settings: Settings, source: str, path: Path) -> FoundDump:
+    """One child of `dumps/<source>/` as a look would find it. Raises UnsettledDump when nothing is there."""
+    found = _measure(Home(settings.home), source, path)
+    if found is None:
+        raise UnsettledDump(f"{path.name} went away while it was taken in; send it again.", path=str(path))
+    return found
+
+
 def _growing(entry: Path, found: FoundDump, now: float, settle_seconds: float) -> bool:
     age = now - found.mtime_ns / 1e9
     if 0 <= age < settle_seconds:
@@ -178,6 +190,8 @@ def content_hash(path: Path) -> str:
 
 def name_parts(name: str, pattern: str | None) -> tuple[str, str]:
     """(instance, label) of a dump's name. Raises UnknownSource when the source has a pattern and the name does not fit it."""
+    if posted := _POSTED.fullmatch(name):
+        return posted[2], posted[1]
     label = _SUFFIXES.sub("", name) or name
     if not pattern:
         return "default", label
@@ -189,6 +203,11 @@ def name_parts(name: str, pattern: str | None) -> tuple[str, str]:
         )
     groups = found.groupdict()
     return groups.get("instance") or "default", groups.get("label") or label
+
+
+def is_posted(record: VersionRecord) -> bool:
+    """Whether a version is a batch of posted rows, which whoever posts it loads at once."""
+    return _POSTED.fullmatch(Path(record.path).name) is not None
 
 
 def register(settings: Settings, catalog: Catalog, found: FoundDump) -> tuple[VersionRecord, bool]:

@@ -33,7 +33,8 @@ from platform_assets.versions.order import Place
 class TableVersion:
     """One version of the table, with its place among the versions of its instance.
 
-    `full`: a complete dump of which its source's settings, or it itself, say that it holds every row: a key that it lacks is gone.
+    `full`: a complete dump of which its source's settings, or for a pull and posted rows it itself, say that it holds every row: a key
+    that it lacks is gone.
     """
 
     snapshot: Snapshot
@@ -143,7 +144,9 @@ def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -
         mends = "replays" in record.facts.get("dump", {})
         by_source = rules.dumps == "full" or snapshot.facts.get("full", False)
         states_all = snapshot.table.deletes == "missing" if snapshot.table.deletes else by_source
-        full = states_all and completeness == "complete" and not mends
+        # a pull, and posted rows, hold what was asked for, whatever the source's files hold: only they can say that it is everything
+        itself = snapshot.facts.get("format") != "pull" or snapshot.facts.get("full", False)
+        full = states_all and itself and completeness == "complete" and not mends
         versions.append(TableVersion(snapshot, places[found.version], completeness, full, confirmed))
     if not versions:
         raise PlatformError(f"No published version of {source} has a table {table!r}.", source=source, table=table)

@@ -16,6 +16,7 @@ from platform_assets.operations.requests import MAX_ATTEMPTS
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.sessions import connected
+from platform_assets.storage.warehouse.protocol import session_lock, version_subject
 
 
 @pytest.fixture
@@ -70,6 +71,17 @@ def test_a_few_new_dumps_run_alone(platform, instance):
     result = tick(dump_files, platform, instance)
     assert tags_of(result) == [{PARTITION: key} for key in keys(platform)]
     assert list(instance.get_dynamic_partitions("versions")) == keys(platform)
+
+
+def test_a_posted_batch_that_its_poster_is_loading_is_left_to_it_and_taken_up_when_that_is_gone(platform, instance):
+    drop(platform, "api-20240531120000000000-0123456789ab@default")
+    tick(dump_files, platform, instance)  # registered now, as whoever posts it registers it
+    with connected(platform.catalog.url) as connection:
+        connection.execute("DELETE FROM catalog.work_requests")
+    (key,) = keys(platform)
+    with session_lock(platform.catalog.url, version_subject(key)):
+        assert isinstance(tick(dump_files, platform, instance), dg.SkipReason)
+    assert tags_of(tick(dump_files, platform, instance)) == [{PARTITION: key}]
 
 
 def test_many_new_dumps_run_in_batches_of_25(platform, instance):

@@ -73,6 +73,7 @@ class Catalog:
         return self
 
     def _create(self) -> int:
+        from platform_assets.storage.catalog import service_tables  # noqa: F401  they join the metadata that create_all creates
         from platform_assets.storage.catalog.tables import create_all
 
         return create_all(with_driver(self.url, "psycopg"), lock_number("catalog"), _definition_mark())
@@ -333,7 +334,7 @@ class Catalog:
 @cache
 def _definition_mark() -> str:
     """The hash of the tables' definition as a text: a catalog that bears another one may lack something. Costs no import of SQLAlchemy."""
-    definition = Path(__file__).with_name("tables.py").read_bytes()
+    definition = b"".join(Path(__file__).with_name(name).read_bytes() for name in ("tables.py", "service_tables.py"))
     return f"tables {hashlib.sha256(definition).hexdigest()[:16]}"
 
 

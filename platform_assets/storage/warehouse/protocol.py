@@ -38,6 +38,21 @@ def table_lock(source: str, table: str) -> str:
     return f"table:{source}.{table}"
 
 
+def version_subject(key: str) -> str:
+    """What a run that commits or publishes a version has its turn on (session_lock)."""
+    return f"version/{key}"
+
+
+def latest_subject(source: str, table: str) -> str:
+    """The same for the latest state of a table."""
+    return f"latest/{source}.{table}"
+
+
+def history_subject(source: str, table: str) -> str:
+    """The same for the history of a table."""
+    return f"history/{source}.{table}"
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to publish `subject` until somebody claims it again."""

@@ -1,0 +1,24 @@
+"""The service as a process: uvicorn on one address until it is told to stop."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from platform_assets.api.app import application
+from platform_assets.settings import Settings
+
+STOP_SECONDS = 10
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Blocks until SIGINT or SIGTERM; requests that are at work then have ten seconds to end. The service logs to standard error."""
+    uvicorn.run(
+        application(settings),
+        host=host,
+        port=port,
+        log_level="info",
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )

@@ -1,0 +1,71 @@
+"""A registered dump into the warehouse in this process, without Dagster: what the assets do, step by step, under the same turns.
+
+For dumps that are small and waited for. Each step can be repeated, so whoever finds a version half-way (this one killed, a sensor's run
+beside it) carries it to the same end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PlatformError, StoreUnwritable
+from platform_assets.operations.latest import merge_table
+from platform_assets.operations.ordering import record_source_order
+from platform_assets.operations.parse import commit_version, parse_version
+from platform_assets.operations.publish import StoredVersion, publish_current, publish_version, stored_version
+from platform_assets.operations.publish_history import refresh_history
+from platform_assets.operations.register import located
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import VersionRecord
+from platform_assets.storage.home import Home
+from platform_assets.storage.warehouse.protocol import history_subject, latest_subject, session_lock, version_subject
+
+TURN_SECONDS = 60.0
+"""How long another one's work on the same version or table is waited for."""
+
+
+def load_version(settings: Settings, catalog: Catalog, record: VersionRecord, *, run_id: str) -> StoredVersion:
+    """Parses and publishes a version unless that was done, then orders its source and refreshes latest state and history of its tables.
+
+    Raises FencedOut when another one is at work on it for longer than a minute, and what the steps raise.
+    """
+    home = Home(settings.home)
+    with turn(catalog, version_subject(record.version)):
+        standing = catalog.version(record.version)
+        if standing is None or standing.state != "published":
+            _publish(settings, catalog, record, run_id)
+    record_source_order(settings, catalog, record.source)
+    for snapshot in catalog.snapshots(version=record.version):
+        with turn(catalog, latest_subject(record.source, snapshot.table_name)):
+            if catalog.table(f"{record.source}.{snapshot.table_name}").stale:
+                state = merge_table(settings, catalog, record.source, snapshot.table_name).state.commit()
+                publish_current(settings, catalog, state, run_id=run_id)
+        with turn(catalog, history_subject(record.source, snapshot.table_name)):
+            refresh_history(settings, catalog, record.source, snapshot.table_name, run_id=run_id)
+    return stored_version(home, record.source, record.version)
+
+
+def _publish(settings: Settings, catalog: Catalog, record: VersionRecord, run_id: str) -> None:
+    try:
+        path = located(settings, catalog, record)
+        catalog.set_state(record.version, "running")
+        commit_version(Home(settings.home), parse_version(settings, record, path))
+        publish_version(settings, catalog, record, run_id=run_id)
+    except (DatabaseUnavailable, StoreUnwritable, FencedOut):
+        raise  # they say nothing of the dump: it waits for the next who takes it up
+    except PlatformError as error:
+        catalog.set_state(record.version, "failed", error=error.message)
+        raise
+
+
+@contextmanager
+def turn(catalog: Catalog, subject: str) -> Iterator[None]:
+    """The time in which nobody else works on the subject. Raises FencedOut when another one takes too long."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(session_lock(catalog.url, subject, wait_seconds=TURN_SECONDS))
+        except Conflict as error:
+            raise FencedOut(error.message, **error.facts) from error
+        yield
