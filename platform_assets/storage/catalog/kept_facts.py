@@ -27,7 +27,9 @@ KEPT: Mapping[str, str] = {
     "rejects": "status NOT IN ('open', 'recovered')",
     "reject_fixes": "true",
     "import_log": "true",
-    "backups": "false",  # they stay in the home that they were made in
+    "backups": "false",  # they stay in the home that they were made in, and so do keys and what was asked with them
+    "api_keys": "false",
+    "api_requests": "false",
 }
 """Table to the rows of it that are carried to another machine."""
 NEITHER = ("schema_version",)
