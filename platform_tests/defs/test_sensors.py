@@ -199,7 +199,7 @@ def stale(platform: Platform, *tables: str) -> None:
     with psycopg.connect(platform.settings.database_url) as connection:
         for table in tables:
             connection.execute(
-                """INSERT INTO catalog.tables (source, table_name, table_key, changed_load_id) VALUES ('shop', %s, %s, 1)
+                """INSERT INTO catalog.tables (source, table_name, table_key, changed_load_id, versions) VALUES ('shop', %s, %s, 1, 1)
                    ON CONFLICT (source, table_name) DO UPDATE SET changed_load_id = catalog.tables.changed_load_id + 1""",
                 (table, f"shop.{table}"),
             )
