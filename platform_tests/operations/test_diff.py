@@ -20,7 +20,7 @@ from platform_assets.engines.duckdb import open_engine
 from platform_assets.operations.backup import STORED_META
 from platform_assets.operations.diff import Diff, compared, feed_lines
 from platform_assets.operations.sides import BackupPiece, Side, SnapshotPiece
-from platform_assets.storage.rows.backups import write_backup
+from platform_assets.storage.rows.backup_writer import write_backup
 from platform_tests.operations.timelines import snapshot_of, version_of
 
 KEYED = Table("t", (Column("id", INT32), Column("part", STRING), Column("x", FLOAT64), Column("note", STRING)), key=("id", "part"))

@@ -18,12 +18,12 @@ from platform_assets.storage.warehouse.history_as_of import as_of_relations
 from platform_assets.storage.warehouse.names import qualified, relation_name
 from platform_assets.storage.warehouse.queries import read_only
 from platform_assets.storage.warehouse.relations import create_table
-from platform_tests.operations.test_publish_history import CONTRACT, DUMPS, catalog, drop, ingest, query, settings  # noqa: F401
+from platform_tests.operations.test_publish_history import CONTRACT, DUMPS, drop, ingest, query, settings  # noqa: F401
 
 NAMES = ("id", "name", "_version", "_row")
 
 
-def called(catalog: Catalog, call: str) -> list[tuple[Any, ...]]:  # noqa: F811
+def called(catalog: Catalog, call: str) -> list[tuple[Any, ...]]:
     return sorted(query(catalog, f"SELECT {', '.join(NAMES)} FROM crm_history.{call}"))
 
 
@@ -110,7 +110,7 @@ def test_somebody_elses_function_is_not_touched(settings, catalog):  # noqa: F81
     assert query(catalog, "SELECT crm_history.people_as_of(NULL)") == [(1,)]
 
 
-def test_long_and_odd_names_and_many_columns_have_functions_of_their_own(catalog):  # noqa: F811
+def test_long_and_odd_names_and_many_columns_have_functions_of_their_own(catalog):
     tables = [Table(f"{'x' * 60}{n}$$'\\\"", (Column("moment", INT32), *(Column(f"c{n}", INT32) for n in range(150)))) for n in range(2)]
     with psycopg.connect(catalog.url) as connection:
         connection.execute("CREATE SCHEMA crm_history")
