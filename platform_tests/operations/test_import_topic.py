@@ -196,12 +196,11 @@ def test_append_keeps_every_row_that_ever_came(home, settings, catalog, site):
     assert names == [("other",), ("pet 0",)]
 
 
+EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "3"))
 change = st.sampled_from(["insert", "late", "many", "change", "delete", "replace", "pull", "pull", "fail"])
 
 
-@examples(
-    max_examples=int(os.environ.get("PLATFORM_EXAMPLES", "3")), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(change, min_size=4, max_size=14), st.randoms(use_true_random=False))
 def test_after_any_sequence_of_pulls_the_table_is_the_servers(tmp_path_factory, server, changes, random):
     """With a sweep at every pull, and an overlap that covers the late rows."""
