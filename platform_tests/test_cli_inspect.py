@@ -134,7 +134,5 @@ def test_it_imports_neither_dagster_nor_a_database_client_and_writes_nothing(who
 def test_help_lists_the_commands_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", MEASURE, "--help"], capture_output=True, text=True, timeout=60)
     assert done.stderr.endswith("heavy: ")
-    assert re.findall(r"^  (\w+) ", done.stdout.partition("Commands:")[2], re.MULTILINE) == [
-        *("ingest", "inspect", "dumps", "tables", "show", "sql", "rejects", "backup", "verify", "restore"),
-        *("up", "down", "status", "url"),
-    ]
+    listed = re.findall(r"^  (\w+) ", done.stdout.partition("Commands:")[2], re.MULTILINE)
+    assert listed == [*(command.__name__.rstrip("_") for command in cli.COMMANDS), "rejects", "dictionary"]

@@ -134,7 +134,8 @@ def test_three_instances_stand_side_by_side(settings, realdata, platform_databas
     assert rows(platform_database, "SELECT count(*) FROM lms_versions.user_assigned_courses") == [(27,)]
     children = rows(
         platform_database,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'lms_versions' AND table_name LIKE 'user_assigned%'",
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'lms_versions' AND table_name LIKE 'user_assigned%'"
+        " AND table_type = 'BASE TABLE'",
     )
     assert len(children) == 3, "the mother and two children: the version without the table has none"
     assert rows(platform_database, "SELECT count(*), count(DISTINCT _instance) FROM lms.courses") == [(13, 3)]
