@@ -242,5 +242,5 @@ def test_plain_dagster_dev_loads_what_is_dropped_and_its_buttons_work(clone, por
         assert secret not in shown
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-    until(lambda: not EmbeddedServer(Home(clone / "data")).status().running, 20)
+        process.wait(timeout=120)
+    until(lambda: not EmbeddedServer(Home(clone / "data")).status().running, 60)
