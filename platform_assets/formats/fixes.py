@@ -40,6 +40,7 @@ class Fixes:
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
         """Yields every table, then the rows in their order. Raises UnreadableDump for a file that is not as it was written."""
         member = dump.members[0]
+        _check(member)
         with member.open() as stream:
             heading = _heading(stream, member.name)
             tables = {name: Table.from_json(data) for name, data in heading["tables"].items()}
@@ -58,6 +59,30 @@ class Fixes:
         if end != rows:
             raise UnreadableDump(f"{member.name} says that it holds {end} rows, and holds {rows}: hand the rows back again.")
         yield Finished("complete", tool="platform-assets", facts={"replays": heading["replays"], "handed_back_at": heading["at"]})
+
+
+def _check(member: Member) -> None:
+    """A file that is not as it was written is refused before anything of it is given out: it is short, so it is read twice."""
+    try:
+        with member.open() as stream:
+            heading = _heading(stream, member.name)
+            tables = {name: Table.from_json(data).column_names for name, data in heading["tables"].items()}
+            assert isinstance(heading["replays"], str) and isinstance(heading["at"], str)
+            rows, end = 0, None
+            for line in stream:
+                assert end is None
+                item = json.loads(line)
+                if "table" in item:
+                    cells = item["cells"]
+                    assert set(cells) <= set(tables[item["table"]]) and all(
+                        value is None or isinstance(value, str) for value in cells.values()
+                    )
+                    rows += 1
+                else:
+                    end = item["rows"]
+            assert end == rows
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError, EOFError, OSError, pa.ArrowException) as error:
+        raise UnreadableDump(f"{member.name} is not as it was written ({type(error).__name__}): hand the rows back again.") from error
 
 
 def _heading(stream: BinaryIO, name: str) -> dict[str, Any]:

@@ -30,8 +30,9 @@ import pyarrow.parquet as pq
 from workbook_files import number, ods, xls, xlsx, zipped
 from xlsb_file import xlsb
 
-from platform_assets.dictionary.model import Table
+from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import DelimitedOptions, SourceSettings
+from platform_assets.dictionary.types import INT32, STRING
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.base import BATCH_ROWS, Dump, Finished, Format, Member, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.cast import cast_batch
@@ -296,6 +297,20 @@ def _pull() -> list[Sample]:
     return [Sample("pull", (("rows-000000.jsonl", rows), ("pull.json", json.dumps(about).encode())))]
 
 
+def _fixes() -> list[Sample]:
+    table = Table("people", (Column("id", INT32), Column("name", STRING)), key=("id",)).to_json()
+    head = {
+        "platform_assets_fixes": 1,
+        "replays": "hr.a.00000000",
+        "at": "2024-01-01T00:00:00+00:00",
+        "by": "ann",
+        "tables": {"people": table},
+    }
+    rows = [{"table": "people", "cells": {"id": str(number), "name": None if number == 3 else "x"}} for number in range(1, 6)]
+    lines = [head, *rows, {"rows": len(rows)}]
+    return [Sample("fixes", (("hr.fixes.jsonl", b"".join(json.dumps(line).encode() + b"\n" for line in lines)),))]
+
+
 MAKERS: dict[str, Callable[[], list[Sample]]] = {
     "mysql": _mysql,
     "mysql-tab": _tabs,
@@ -308,6 +323,7 @@ MAKERS: dict[str, Callable[[], list[Sample]]] = {
     "json": _json("json"),
     "json-lines": _json("json-lines"),
     "pull": _pull,
+    "fixes": _fixes,
     "avro": _avro,
     "parquet": _parquet,
     "arrow": _arrow,

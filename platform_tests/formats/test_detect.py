@@ -105,7 +105,7 @@ def test_platform_yaml_overrules_the_content(tmp_path: Path) -> None:
     chosen, reason = choose(open_dump(tmp_path / "list.txt", source), source)
     assert chosen.name == "delimited"
     assert "sources.app.format" in reason
-    with pytest.raises(SettingsError, match=r"sources\.app\.format: 'csv' is none of pull, table-archive, .*delimited"):
+    with pytest.raises(SettingsError, match=r"sources\.app\.format: 'csv' is none of pull, fixes, table-archive, .*delimited"):
         choose(open_dump(tmp_path / "list.txt", source), SourceSettings("app", format="csv"))
 
 

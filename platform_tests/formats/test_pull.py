@@ -70,7 +70,7 @@ def test_without_stated_columns_those_of_the_rows_count_and_a_key_that_they_lack
     assert found.tables["people"].column("no").type == INT64
     assert (found.tables["people"].key, found.tables["people"].row_version) == ((), None)
     assert found.finished is not None
-    assert "full" not in found.finished.facts
+    assert found.finished.facts["full"] == "no"
 
 
 @pytest.mark.parametrize(
