@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from servers.mariadb import MariaDb
 
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.embedded import EmbeddedServer, ServerAddress
 
@@ -95,6 +96,12 @@ def elsewhere(server: ServerAddress) -> Iterator[str]:
     """Another one."""
     with fresh_database(server) as url:
         yield url
+
+
+@pytest.fixture
+def catalog(database: str) -> Catalog:
+    """The catalog of a warehouse that is empty."""
+    return Catalog(database).ensure()
 
 
 @pytest.fixture

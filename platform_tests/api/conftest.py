@@ -42,11 +42,6 @@ def settings(home: Home, database: str) -> Settings:
 
 
 @pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
-@pytest.fixture
 def limits() -> Limits:
     return Limits()
 

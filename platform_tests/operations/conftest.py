@@ -18,11 +18,6 @@ def settings(home: Home, database: str) -> Settings:
 
 
 @pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
-@pytest.fixture
 def kept(settings: Settings, catalog: Catalog) -> Backup:
     """A backup of the old users; the new ones stand in the table."""
     made = back_up_table(settings, catalog, put(catalog, "lms", USERS, OLD))

@@ -12,12 +12,6 @@ from platform_assets.operations.import_topic import import_topic, topic_named
 from platform_assets.settings import Settings
 from platform_assets.sources.files import Files
 from platform_assets.sources.web import SourceError
-from platform_assets.storage.catalog.access import Catalog
-
-
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
 
 
 @pytest.fixture

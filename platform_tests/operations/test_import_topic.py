@@ -36,11 +36,6 @@ def _no_waiting(monkeypatch):
     monkeypatch.setattr("platform_assets.sources.web._FIRST_PAUSE", 0.001)
 
 
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
 def write_topic(home: Home, site: Socrata, **more) -> None:
     data = {
         "source": "city",

@@ -18,20 +18,7 @@ from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.snapshots import Snapshot
-
-CONTRACT = """
-apiVersion: v3.1.0
-kind: DataContract
-id: crm
-version: 1.0.0
-status: active
-schema:
-  - name: people
-    properties:
-      - {name: id, logicalType: integer, primaryKey: true, primaryKeyPosition: 1}
-      - {name: name, logicalType: string}
-      - {name: updated_at, logicalType: timestamp}
-"""
+from platform_tests.operations.people import CONTRACT
 
 
 @pytest.fixture
@@ -39,11 +26,6 @@ def settings(home: Home) -> Settings:
     home.dictionary.mkdir()
     (home.dictionary / "crm.odcs.yaml").write_text(CONTRACT)
     return Settings(home.root)
-
-
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
 
 
 def drop(home: Home, name: str, text: str) -> Path:

@@ -13,11 +13,6 @@ from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import BackupRecord, TableRecord, VersionRecord
 
 
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
 def version(key: str, **values: object) -> VersionRecord:
     source, label, digest = key.split(".")
     return VersionRecord(

@@ -43,11 +43,6 @@ def settings(home: Home) -> Settings:
     return Settings(home.root)
 
 
-@pytest.fixture
-def catalog(database: str) -> Catalog:
-    return Catalog(database).ensure()
-
-
 def load(settings: Settings, catalog: Catalog, **dumps: str) -> None:
     """Loads dumps in the order given; `a=` is the file a.sql of the source crm."""
     home = Home(settings.home)

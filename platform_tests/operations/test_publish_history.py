@@ -21,20 +21,8 @@ from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.warehouse import version_tables
+from platform_tests.operations.people import CONTRACT
 
-CONTRACT = """
-apiVersion: v3.1.0
-kind: DataContract
-id: crm
-version: 1.0.0
-status: active
-schema:
-  - name: people
-    properties:
-      - {name: id, logicalType: integer, primaryKey: true, primaryKeyPosition: 1}
-      - {name: name, logicalType: string}
-      - {name: updated_at, logicalType: timestamp}
-"""
 ORDER = ("a", "b", "c", "d")
 
 

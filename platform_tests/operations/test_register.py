@@ -11,7 +11,6 @@ from platform_assets.errors import DumpGone, PlatformError, UnknownSource, Unset
 from platform_assets.operations import register as module
 from platform_assets.operations.register import content_hash, is_temporary, located, name_parts, register, scan, take_in
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import FileRecord
 from platform_assets.storage.home import Home
 
@@ -24,11 +23,6 @@ def put(home, path, content=b"x", *, when=LONG_AGO):
     file.write_bytes(content)
     os.utime(file, (when, when))
     return file
-
-
-@pytest.fixture
-def catalog(database):
-    return Catalog(database).ensure()
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ _SECTOR = 512
 _KEPT_CELLS = 200_000
 """A sheet of up to so many cells (some 40 MB as Python values) is not parsed a second time."""
 _BROKEN = (BadXml, OldWorkbookError, EOFError, OSError, zlib.error, ValueError)
-_NAMED_ERRORS = 5
 
 OpenSheet = Callable[[Sheet, SheetEnd], Iterator[SheetRow]]
 

@@ -5,9 +5,8 @@ Source: PostgreSQL 18 manual, CREATE TABLE and ALTER TABLE. Works on tokens, nev
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
@@ -19,7 +18,6 @@ from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD
 _KEY_WORDS = (b"PRIMARY", b"UNIQUE", b"CONSTRAINT", b"FOREIGN", b"CHECK", b"EXCLUDE", b"LIKE")
 _ATTRIBUTES: tuple[bytes, ...] = (b"NOT", b"NULL", b"DEFAULT", b"CONSTRAINT", b"CHECK", b"GENERATED", b"UNIQUE", b"PRIMARY")
 _ATTRIBUTES += (b"REFERENCES", b"COLLATE", b"STORAGE", b"COMPRESSION", b"OPTIONS", b"DEFERRABLE", b"INITIALLY", b"USING")
-_CONSTANT = re.compile(rb"-?[0-9]")
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,6 @@ class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
             unique=tuple(map(spelled, self.unique)),
             foreign=tuple(replace(one, columns=spelled(one.columns)) for one in self.foreign),
         )
-
-
-@dataclass
-class Parsed:
-    """A definition while its parts are read."""
-
-    definition: Definition
-    primary: list[str] = field(default_factory=list)
 
 
 def create_table(cursor: Cursor) -> Definition:

@@ -73,8 +73,7 @@ class Catalog:
         return self
 
     def _create(self) -> int:
-        from platform_assets.storage.catalog import service_tables  # noqa: F401  they join the metadata that create_all creates
-        from platform_assets.storage.catalog.tables import create_all
+        from platform_assets.storage.catalog.creation import create_all
 
         return create_all(with_driver(self.url, "psycopg"), lock_number("catalog"), _definition_mark())
 

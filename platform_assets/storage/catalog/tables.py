@@ -1,4 +1,4 @@
-"""The catalog's tables as SQLAlchemy metadata, and how they come into a database. Not here: what is asked of them (catalog)."""
+"""The catalog's tables as SQLAlchemy metadata. Not here: how they come into a database (creation), what is asked of them (access)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Float,
     Identity,
     Index,
@@ -15,25 +14,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
     func,
-    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.schema import CreateColumn
 
 SCHEMA = "catalog"
 SCHEMA_VERSION = 1
-_RENAMED = """
-DO $$ BEGIN
-  IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('catalog.schema_history') AND attname = 'position') THEN
-    ALTER TABLE catalog.schema_history RENAME TO schema_columns;
-    ALTER INDEX catalog.schema_history_pkey RENAME TO schema_columns_pkey;
-  END IF;
-END $$
-"""
-"""A table of older programs whose name another one bears now; run before what is missing is made."""
 metadata = MetaData(schema=SCHEMA)
 
 
@@ -400,45 +387,3 @@ work_requests = Table(
     Column("attempts", Integer, nullable=False),
     _now("requested_at"),
 )
-
-
-def create_all(url: str, lock: int, mark: str) -> int:
-    """Creates what is missing, tables and columns, one program at a time under the advisory lock; the schema gets `mark` as its comment.
-
-    Whatever is added above comes into an older catalog so: what is added must be nullable or have a default. Returns the schema version
-    that stands there; one that is not ours is left as it is.
-    """
-    engine = create_engine(url)
-    try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
-            standing = _standing(connection)
-            if standing not in (None, SCHEMA_VERSION):
-                return standing
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            connection.execute(text(_RENAMED))
-            metadata.create_all(connection)
-            _add_columns(connection)
-            if standing is None:
-                connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-            connection.execute(text(f"COMMENT ON SCHEMA {SCHEMA} IS '{mark}'"))
-            return SCHEMA_VERSION
-    finally:
-        engine.dispose()
-
-
-def _add_columns(connection: Connection) -> None:
-    preparer = connection.dialect.identifier_preparer
-    for table in metadata.sorted_tables:
-        there = {column["name"] for column in inspect(connection).get_columns(table.name, SCHEMA)}
-        for column in table.columns:
-            if column.name not in there:
-                definition = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(text(f"ALTER TABLE {preparer.format_table(table)} ADD COLUMN IF NOT EXISTS {definition}"))
-
-
-def _standing(connection: Connection) -> int | None:
-    if connection.scalar(text("SELECT to_regclass('catalog.schema_version')")) is None:
-        return None
-    found: int | None = connection.scalar(text("SELECT max(version) FROM catalog.schema_version"))
-    return found

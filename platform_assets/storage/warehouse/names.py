@@ -6,7 +6,7 @@ The only place that turns text from outside into a database name. Not here: fold
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,11 +130,6 @@ def arrow_type(pg: str) -> pa.DataType | None:
     if pg.startswith("numeric("):
         return type_named(pg.replace("numeric", "decimal"))
     return type_named(_TYPE_NAMES[pg]) if pg in _TYPE_NAMES else None
-
-
-def unmapped(names: Mapping[str, str]) -> dict[str, str]:
-    """The dump's names by their PostgreSQL names."""
-    return {pg: name for name, pg in names.items()}
 
 
 def _cut(text: str, size: int) -> str:
