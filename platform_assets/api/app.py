@@ -16,7 +16,6 @@ from platform_assets.api.service import Service, service_of
 from platform_assets.errors import PlatformError
 from platform_assets.settings import Settings
 from platform_assets.storage.leftovers import working
-from platform_assets.storage.server.sessions import connected
 
 _ABOUT = "Tables of the warehouse over HTTP. Every route under /v1 needs a key: `platform-assets keys create NAME --scope read`."
 
@@ -50,8 +49,7 @@ def readyz(request: Request) -> JSONResponse:
     """The database answers as well."""
     service = service_of(request)
     try:
-        with connected(service.catalog.url) as connection:
-            connection.execute("SELECT 1")
+        service.catalog.ensure()
     except PlatformError:
         service.reconnect()
         return answer(503, "The database does not answer.", {"Retry-After": RETRY_SECONDS})

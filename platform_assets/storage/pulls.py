@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.errors import StoredFileError
-from platform_assets.storage.files import atomic_file, fsync_folder, read_json, write_json
+from platform_assets.storage.files import atomic_file, fsync_folder, read_json, sha256_of, write_json
 
 MANIFEST = "pull.json"
 _PLAN = "plan.json"
@@ -77,7 +77,7 @@ class RunningPull:
             data = read_json(path)
             chunk = Chunk(**{name: data[name] for name in Chunk.__dataclass_fields__})
             rows = self.folder / chunk.name
-            if chunk.number != number or not rows.exists() or hashlib.sha256(rows.read_bytes()).hexdigest() != chunk.sha256:
+            if chunk.number != number or not rows.exists() or sha256_of(rows) != chunk.sha256:
                 raise StoredFileError(f"{rows} is missing or damaged: import with --initialize, or remove {self.folder}.", path=str(rows))
             found.append(chunk)
         return found
