@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import dagster as dg
+import psycopg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
@@ -15,6 +16,7 @@ from platform_assets.operations.register import register, scan
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backups import list_backups
+from platform_assets.storage.rows.stored_history import StoredHistory
 
 DICTIONARY = """
 apiVersion: v3.1.0
@@ -64,6 +66,17 @@ def run(platform, instance, job: str, partitions: dg.DynamicPartitionsDefinition
         instance=instance, partition_key=keys[0] if len(keys) == 1 else None, tags=run_tags(keys)
     )
     return {(found.partition, found.check_name): found for found in result.get_asset_check_evaluations()}
+
+
+def check_again(platform, instance, asset: str, name: str, key: str):
+    """One check on what stands there, with nothing made anew."""
+    definitions = build_definitions(platform.settings, overrides={"platform": platform})
+    # A job of partitioned checks alone is refused by Dagster 1.13: an asset of the same partitions rides along.
+    rider = "raw_dump" if asset in ("parsed_snapshot", "version_table") else "latest_state"
+    selection = dg.AssetSelection.assets(rider).without_checks() | dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset), name))
+    job = dg.Definitions.merge(definitions, dg.Definitions(jobs=[dg.define_asset_job("check_again", selection=selection)]))
+    (check,) = job.resolve_job_def("check_again").execute_in_process(instance=instance, partition_key=key).get_asset_check_evaluations()
+    return check
 
 
 def plain(metadata) -> object:
@@ -213,16 +226,85 @@ def test_a_backup_with_a_flipped_byte_fails_its_check(platform, instance):
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(bytes(content))
-    definitions = build_definitions(platform.settings, overrides={"platform": platform})
-    # A job of partitioned checks alone is refused by Dagster 1.13: an asset of the same partitions rides along.
-    selection = dg.AssetSelection.assets("latest_state").without_checks() | dg.AssetSelection.checks(
-        dg.AssetCheckKey(dg.AssetKey("backup"), "proves_true")
-    )
-    job = dg.Definitions.merge(definitions, dg.Definitions(jobs=[dg.define_asset_job("check_again", selection=selection)]))
-    result = job.resolve_job_def("check_again").execute_in_process(instance=instance, partition_key="shop.goods")
-    (check,) = result.get_asset_check_evaluations()
+    check = check_again(platform, instance, "backup", "proves_true", "shop.goods")
     assert not check.passed
     assert file.name in plain(check.metadata["problems"])
+
+
+def loaded(platform, instance, **dumps: str) -> dict[str, str]:
+    labels = register_all(platform, **dumps)
+    run(platform, instance, "ingest_dumps", VERSIONS, list(labels.values()))
+    run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
+    return labels
+
+
+def test_a_row_that_stands_twice_in_a_version_table_fails_its_check(platform, instance):
+    version = loaded(platform, instance, good=GOOD)["good"]
+    assert check_again(platform, instance, "version_table", "unique_across_versions", version).passed
+    with psycopg.connect(platform.catalog.url) as connection:
+        connection.execute("INSERT INTO shop_versions.goods__good SELECT * FROM shop_versions.goods__good WHERE id = 1")
+    assert not check_again(platform, instance, "version_table", "unique_across_versions", version).passed
+
+
+def test_a_history_that_lost_a_state_fails_both_its_checks(platform, instance, monkeypatch):
+    platform.settings = replace(platform.settings, sources={"shop": SourceSettings("shop", dumps="full", order=("one", "two"))})
+    labels = loaded(platform, instance, one=GOOD, two=GOOD + "3,three,3\n")
+    for version in labels.values():
+        platform.catalog.update_version(version, completeness="complete")  # a text file has no end mark
+    run(platform, instance, "refresh_tables", TABLES, ["shop.goods"])
+    names = ("as_of_equals_snapshot", "history_matches_latest")
+    assert all(check_again(platform, instance, "history", name, "shop.goods").passed for name in names)
+    standing = StoredHistory.standing
+    monkeypatch.setattr(StoredHistory, "standing", lambda *of: (batch.slice(1) for batch in standing(*of)))
+    for name in names:
+        check = check_again(platform, instance, "history", name, "shop.goods")
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR), name
+
+
+def test_a_latest_table_with_another_number_of_rows_fails_its_check(platform, instance):
+    loaded(platform, instance, good=GOOD)
+    with psycopg.connect(platform.catalog.url) as connection:
+        connection.execute("UPDATE catalog.tables SET rows = rows + 1")
+    assert not check_again(platform, instance, "current_table", "rows_match", "shop.goods").passed
+
+
+def test_a_version_with_a_column_unknown_to_the_dictionary_is_a_warning(platform, instance):
+    key = register_all(platform, odd="id,name,price,colour\n1,one,1,red\n")["odd"]
+    check = run(platform, instance, "ingest_dumps", VERSIONS, [key])[key, "schema_known"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert plain(check.metadata["differs"]) == "goods.colour: not in the dictionary"
+
+
+def test_a_version_beyond_its_tables_threshold_fails_its_check(platform, instance):
+    contract = platform.home.dictionary / "shop.odcs.yaml"
+    contract.write_text(
+        contract.read_text().replace("name: goods\n", "name: goods\n    customProperties: [{property: max_errors, value: 2}]\n")
+    )
+    key = register_all(platform, bad=BAD)["bad"]
+    definitions = build_definitions(platform.settings, overrides={"platform": platform})
+    instance.add_dynamic_partitions(VERSIONS.name, [key])
+    result = definitions.resolve_job_def("ingest_dumps").execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "within_thresholds"]
+    assert not check.passed
+    assert "goods" in plain(check.metadata["held back"])
+
+
+def test_a_reference_to_a_row_that_the_latest_state_lacks_is_a_warning(platform, instance):
+    contract = platform.home.dictionary / "shop.odcs.yaml"
+    part = "{name: part_of, logicalType: integer, relationships: [{to: goods.id}]}"
+    contract.write_text(
+        contract.read_text() + f"  - name: parts\n    properties:\n      - {{name: part, logicalType: integer}}\n      - {part}\n"
+    )
+    key = register_all(platform, goods=GOOD)["goods"]
+    folder = platform.home.dumps / "shop" / "parts"
+    folder.mkdir()
+    (folder / "parts.csv").write_text("part,part_of\n1,1\n2,9\n")
+    versions = [key, register_all(platform)["parts"]]
+    run(platform, instance, "ingest_dumps", VERSIONS, versions)
+    found = run(platform, instance, "refresh_tables", TABLES, ["shop.goods", "shop.parts"])
+    assert found["shop.goods", "references_hold"].passed
+    check = found["shop.parts", "references_hold"]
+    assert (check.passed, check.severity, plain(check.metadata["orphans"])) == (False, dg.AssetCheckSeverity.WARN, 1)
 
 
 def test_every_kind_of_rule_belongs_to_exactly_one_check():
