@@ -66,13 +66,14 @@ def fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path, *, mode: int = 0o644, settled: bool = True) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = 0o644, settled: bool = True, beside: Path | None = None) -> Iterator[BinaryIO]:
     """A binary file to write; it appears under `path` only when the block ends without an error.
 
-    Not `settled`: its name may be lost in a power cut, until the next one in the same folder is settled.
+    Not `settled`: its name may be lost in a power cut, until the next one in the same folder is settled. Until then it stands beside
+    `path`, or beside another one of the same disk where who sweeps leftovers looks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_sibling(path)
+    temporary = temporary_sibling(beside or path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:

@@ -20,7 +20,7 @@ from platform_assets.storage.files import TEMPORARY, recover_folder
 from platform_assets.storage.home import Home
 
 LOCK = "working.lock"
-_PLACES = ("work", "raw/*", "latest/*", "history/*", "snapshots/*", "snapshots/*/*", "backups/*", "backups/*/*")
+_PLACES = ("work", "raw/*", "latest/*", "history/*", "snapshots/*", "snapshots/*/*", "backups/*", "backups/*/*", "pulls/*")
 """Where temporary names arise in the store; a temporary folder is looked at no deeper."""
 _COPY = re.compile(rf"\..+{re.escape(TEMPORARY)}[0-9a-f]{{12}}")
 """A dump that was being copied into dumps/, as temporary_sibling names it; other hidden files there are not ours."""

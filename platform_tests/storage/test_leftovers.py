@@ -19,6 +19,7 @@ UNFINISHED = (
     "store/snapshots/shop/shop.v.01234567/.users.tmp-0123456789ab/part-00000.avro",
     "store/snapshots/shop/shop.v.01234567/.version.json.tmp-0123456789ab",
     "store/backups/shop/users/.backup.tmp-0123456789ab/part-00000.avro",
+    "store/pulls/pets/.rows-000001.json.tmp-0123456789ab",
     "dumps/shop/.users.csv.tmp-0123456789ab",
     "dumps/shop/.folder.tmp-0123456789ab/users.csv",
 )
@@ -95,3 +96,29 @@ def test_a_temporary_name_fits_beside_the_longest_name(tmp_path):
     folder.mkdir()
     replace_folder(folder, tmp_path / "folder")
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == sorted([longest.name, "folder"])
+
+
+KILLED_IN_AN_INDEX = """
+import os, sys
+from pathlib import Path
+import pyarrow as pa
+from platform_assets.dictionary.model import Column, Table
+from platform_assets.dictionary.types import INT64
+from platform_assets.storage.rows.key_index import key_index
+
+def batches(columns):
+    yield pa.record_batch({"_row": pa.array([1, 2]), "id": pa.array([7, 8])}).select(columns)
+    os._exit(9)
+
+key_index(Path(sys.argv[1]), "hash", Table("t", (Column("id", INT64),)), ("id",), batches)
+"""
+
+
+def test_an_index_whose_maker_was_killed_leaves_nothing_behind(home):
+    folder = home.snapshot("shop", "shop.v.01234567", "users")
+    folder.mkdir(parents=True)
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_AN_INDEX, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 9, done.stderr
+    with working(home) as swept:
+        assert len(swept) == 1
+    assert [path for path in home.store.rglob("*") if ".tmp-" in path.name] == []

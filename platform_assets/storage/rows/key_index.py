@@ -114,7 +114,7 @@ def _proven(path: Path) -> pa.Table | None:
 def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> bool:
     """False when the rows did not come in ascending order: then what stands there proves nothing."""
     last, ascending = -1, True
-    with atomic_file(path) as file:
+    with atomic_file(path, beside=path.parent) as file:  # nobody looks for leftovers in the folder of every table
         file.write(bytes(_HEAD))
         sink = HashedWriting(file)
         with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), schema) as writer:
