@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from platform_assets import __version__
-from platform_assets.api import dumps, rows, tables, times
+from platform_assets.api import batches, dumps, rows, tables, times
+from platform_assets.api.batches import landing
 from platform_assets.api.limits import Bounded, Limits
 from platform_assets.api.problems import RETRY_SECONDS, answer, handle_problems
 from platform_assets.api.service import Service, service_of
@@ -26,13 +27,14 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with working(app.state.service.home):
+        service: Service = app.state.service
+        with working(service.home), closing(service), landing(service):
             yield
 
     app = FastAPI(title="platform-assets", version=__version__, description=_ABOUT, lifespan=lifespan, redoc_url=None)
     app.state.service = Service(settings, limits)
     handle_problems(app)
-    for router in (tables.router, rows.router, times.router, dumps.router):
+    for router in (tables.router, rows.router, batches.router, times.router, dumps.router):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, methods=["GET"], tags=["health"])
     app.add_api_route("/readyz", readyz, methods=["GET"], tags=["health"])

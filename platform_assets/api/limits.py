@@ -16,7 +16,8 @@ _END = {"Connection": "close"}
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes of a body, of a dump's body; seconds that a client may stay silent; requests at work at once, in all and per key."""
+    """Bytes of a body, of a dump's body; seconds that a client may stay silent; requests at work at once, in all and per key;
+    how long a batch of rows waits for others before it lands."""
 
     body_bytes: int = 8 << 20
     dump_bytes: int = 16 << 30
@@ -25,6 +26,7 @@ class Limits:
     requests_per_key: int = 16
     rows: int = 1_000
     statement_seconds: int = 60
+    landing_seconds: float = 2.0
 
 
 class Bounded:

@@ -14,6 +14,7 @@ from email.message import Message
 from typing import Any, NoReturn
 
 from platform_assets.api.problems import Problem
+from platform_assets.formats.posted import Cells, Number
 from platform_assets.operations.row_batches import PostedRows, Refused
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -27,10 +28,8 @@ def _constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON value")
 
 
-_scan = json.JSONDecoder(
-    object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=lambda digits: 0, parse_float=lambda digits: 0.0
-).raw_decode
-"""Numbers are looked at as text later on: here their digits would only be rounded, or cost time without bound."""
+_scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=Number, parse_float=Number).raw_decode
+"""Numbers stay text: their digits would only be rounded, or cost time without bound."""
 
 
 def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int) -> PostedRows:
@@ -48,6 +47,7 @@ def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int)
     except UnicodeDecodeError as error:
         raise Problem(400, f"The body is not UTF-8 (byte {error.start}).") from None
     lines: list[str] = []
+    cells: list[Cells] = []
     places: list[int] = []
     refused: list[Refused] = []
     for index, (row, raw) in enumerate(reader(text, columns)):
@@ -56,13 +56,14 @@ def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int)
         wrong = row if isinstance(row, tuple) else _wrong(row, columns)
         if wrong is None:
             lines.append(raw)
+            cells.append(dict(row))
             places.append(index)
         else:
             code, told = wrong
             refused.append(Refused(index, code, told, raw.replace("\0", "\\x00")))
     if not lines and not refused:
         raise Problem(422, "There is no row in the body; send 1 or more.")
-    return PostedRows(tuple(lines), tuple(places), tuple(refused))
+    return PostedRows(tuple(lines), tuple(cells), tuple(places), tuple(refused))
 
 
 def _wrong(row: Any, columns: Collection[str]) -> tuple[str, str] | None:

@@ -14,8 +14,7 @@ from platform_assets.api.row_bodies import READERS, rows_of
 from platform_assets.api.service import Asker, Caller
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import Conflict, NoSuchTable, SettingsError, UnknownSource
-from platform_assets.operations.repeatable import Answer, once
-from platform_assets.operations.row_batches import BatchVerdict, PostedRows, instance_of, new_batch_id, post_rows, posted_table
+from platform_assets.operations.row_batches import Answer, BatchVerdict, PostedRows, Repeat, instance_of, post_rows, posted_table
 
 router = APIRouter(prefix="/v1/tables", tags=["writing"])
 _EXAMPLE = {"schema": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1_000}}
@@ -53,14 +52,11 @@ async def post(
     content_type = request.headers.get("content-type", "")
     posted = rows_of(content_type, body, frozenset(wanted.column_names), asker.service.limits.rows)
 
-    def work(batch_id: str) -> tuple[int, dict[str, Any]]:
-        return _post(asker, source, wanted, posted, batch_id, instance, mode == "atomic", dry_run)
-
-    if idempotency_key is None:
-        status, answer = await run_in_threadpool(work, new_batch_id())
-        return JSONResponse(answer, status)
-    asked = hashlib.sha256(f"{request.url.path}\0{request.url.query}\0{content_type}\0".encode() + body).hexdigest()
-    found = await run_in_threadpool(_once, asker, idempotency_key, asked, work)
+    repeat = None
+    if idempotency_key is not None:
+        asked = hashlib.sha256(f"{request.url.path}\0{request.url.query}\0{content_type}\0".encode() + body).hexdigest()
+        repeat = Repeat(asker.key.id, idempotency_key, asked)
+    found = await run_in_threadpool(_post, asker, source, wanted, posted, instance, mode == "atomic", dry_run, repeat)
     return JSONResponse(dict(found.body), found.status, {"Idempotency-Replayed": "true"} if found.repeated else None)
 
 
@@ -73,26 +69,37 @@ def _table(asker: Caller, source: str, name: str) -> Table:
         raise Problem(404, f"There is no table {name[:100]!a} in this source.") from None
 
 
-def _once(asker: Caller, key: str, asked: str, work: Any) -> Answer:
-    try:
-        return once(asker.service.catalog, asker.key.id, key, asked, new_batch_id(), work)
-    except Conflict as error:
-        raise Problem(409, error.message, headers={"Retry-After": RETRY_SECONDS}) from None
-
-
 def _post(
-    asker: Caller, source: str, table: Table, posted: PostedRows, batch_id: str, instance: str | None, atomic: bool, dry_run: bool
-) -> tuple[int, dict[str, Any]]:
+    asker: Caller,
+    source: str,
+    table: Table,
+    posted: PostedRows,
+    instance: str | None,
+    atomic: bool,
+    dry_run: bool,
+    repeat: Repeat | None,
+) -> Answer:
     service = asker.service
     try:
         whose = instance_of(service.settings, source, instance)
     except SettingsError as error:
         raise Problem(422, error.message) from None
-    verdict = post_rows(
-        service.settings, service.catalog, source, table, posted, batch_id=batch_id, instance=whose, atomic=atomic, dry_run=dry_run
-    )
-    kept_none = not verdict.accepted or (atomic and verdict.rejected)
-    return 422 if kept_none else 207 if verdict.rejected else 201, _told(verdict, atomic, dry_run)
+
+    def answer(verdict: BatchVerdict) -> tuple[int, dict[str, Any]]:
+        kept_none = not verdict.accepted or (atomic and verdict.rejected)
+        return 422 if kept_none else 207 if verdict.rejected else 201, _told(verdict, atomic, dry_run)
+
+    with service.engine() as engine:
+        try:
+            return post_rows(
+                *(service.settings, service.catalog, engine, source, table, posted, answer),
+                instance=whose,
+                atomic=atomic,
+                dry_run=dry_run,
+                repeat=repeat,
+            )
+        except Conflict as error:
+            raise Problem(409, error.message, headers={"Retry-After": RETRY_SECONDS}) from None
 
 
 def _told(verdict: BatchVerdict, atomic: bool, dry_run: bool) -> dict[str, Any]:
@@ -103,8 +110,7 @@ def _told(verdict: BatchVerdict, atomic: bool, dry_run: bool) -> dict[str, Any]:
         status = "rejected" if errors else "not stored" if undone else "accepted"
         results.append({"index": index, "status": status, "errors": [_error(one) for one in errors or ()]})
     return {
-        "batch_id": verdict.batch_id,
-        "version": verdict.version,
+        "batch_id": verdict.batch_id if verdict.kept else None,
         "dry_run": dry_run,
         "accepted": 0 if undone else verdict.accepted,
         "rejected": verdict.rejected,

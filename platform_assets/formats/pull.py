@@ -17,8 +17,10 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
@@ -92,19 +94,31 @@ class Pull:
                 event = TableFound(_whole(stated, event.table), event.member)
             elif isinstance(event, Rows):
                 rows += event.batch.num_rows
-                event = replace(event, batch=_with_bytes(event.batch, stated))
-            if not isinstance(event, Finished):
+                for one in with_bytes(event, stated):
+                    yield verdict.watch(one)
+            elif not isinstance(event, Finished):
                 yield verdict.watch(event)
         return rows
 
 
-def _with_bytes(batch: pa.RecordBatch, stated: Table) -> pa.RecordBatch:
-    """Columns of bytes stand in JSON as base64."""
+def with_bytes(event: Rows, stated: Table) -> Iterator[Rows | Unreadable]:
+    """The rows with the bytes of columns of bytes, which stand in JSON as base64; a row where that is none cannot be read."""
+    batch, bad = event.batch, np.zeros(event.batch.num_rows, bool)
     for at, name in enumerate(batch.schema.names):
         if name in stated.column_names and stated.column(name).type == BINARY:
-            decoded = pl.Series(batch.column(at)).str.decode("base64").to_arrow().cast(BINARY)
+            texts = batch.column(at)
+            decoded = pl.Series(texts).str.decode("base64", strict=False).to_arrow().cast(BINARY)
+            bad |= pc.and_(pc.is_valid(texts), pc.is_null(decoded)).to_numpy(zero_copy_only=False)
             batch = batch.set_column(at, pa.field(name, BINARY), decoded)
-    return batch
+    for index in np.flatnonzero(bad).tolist():
+        raw = json.dumps({name: value for name, value in event.batch.slice(index, 1).to_pylist()[0].items() if value is not None})
+        line, row = event.lines[index].as_py(), event.rows[index].as_py()
+        yield Unreadable(event.table, event.member, line, row, raw, "type-error", "bytes are written as base64, and these are not")
+    if bad.any():
+        good = pa.array(~bad)
+        yield replace(event, batch=batch.filter(good), rows=event.rows.filter(good), lines=event.lines.filter(good))
+    else:
+        yield replace(event, batch=batch)
 
 
 def _whole(stated: Table, found: Table) -> Table:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.errors import Conflict, PlatformError, UnsettledDump
+from platform_assets.operations.landing import land_all
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.operations.renaming import follow_dictionaries
@@ -87,6 +88,8 @@ def anything_to_do(
     home = Home(settings.home)
     home.dumps.mkdir(parents=True, exist_ok=True)
     asked = set(take_in(settings, paths, source))
+    if landed := land_all(settings, catalog):
+        say(f"posted rows that had been waiting landed as {len(landed)} version(s)")
     look = _look(settings, catalog, home, asked)
     refused, unsettled, copies = list(look.problems), [dump.path for dump in look.unsettled], []
     if look.new:

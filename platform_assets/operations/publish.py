@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,11 +12,12 @@ import pyarrow as pa
 from platform_assets.dictionary.renames import Renames
 from platform_assets.errors import FencedOut, PlatformError, SettingsError
 from platform_assets.operations.drift import record_drift
+from platform_assets.operations.register import is_posted
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.operations.thresholds import held_back
 from platform_assets.operations.timeline import confirmed_renames, timeline_of
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog import order_log
+from platform_assets.storage.catalog import order_log, posted_batches
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.history_log import forget_history
 from platform_assets.storage.catalog.quarantine import mark_replayed
@@ -25,9 +26,9 @@ from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
 from platform_assets.storage.rows.snapshots import Snapshot
 from platform_assets.storage.server.sessions import Connection
-from platform_assets.storage.warehouse import history_relations, latest_tables, version_tables
+from platform_assets.storage.warehouse import history_relations, latest_tables, posted_rows, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
-from platform_assets.storage.warehouse.protocol import claim, publication, table_lock
+from platform_assets.storage.warehouse.protocol import claim, posted_lock, publication, table_lock
 from platform_assets.storage.warehouse.queries import count_rows
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
@@ -80,7 +81,7 @@ def publish_version(
     today = _called_today(stored, renames)
     mine = claim(catalog.url, f"version_table/{record.version}", run_id)
     published, records = [], []
-    held = held_back(stored.snapshots)
+    held = () if is_posted(record) else held_back(stored.snapshots)  # posted rows have their verdict, each its own
     kept = {snapshot.table.name for snapshot in today} if not held else set()
     before = catalog.snapshots(version=record.version)
     # All tables are locked first and in one order: two versions that met halfway would wait for each other.
@@ -306,6 +307,21 @@ def _refuse_older(catalog: Catalog, state: LatestState) -> None:
         )
 
 
+@contextmanager
+def _posted_meanwhile(catalog: Catalog, connection: Connection, state: LatestState) -> Iterator[None]:
+    """Rows of batches that the state was not made of were answered for as being in the table: they stay over it until they have landed."""
+    source, table = state.source, state.table.name
+    versions = [identity[0] for identities in state.facts["merged"].values() for identity in identities]
+    batches = posted_batches.waiting_outside(connection, source, table, versions)
+    oid = latest_tables.standing_oid(connection, source, table) if batches else None
+    held = oid is not None and posted_rows.hold(connection, oid, batches)
+    yield
+    if held:
+        assert oid is not None
+        posted_rows.put_back(connection, oid, state.facts["row_version"])
+    posted_batches.give_back(connection, source, table, versions)
+
+
 def publish_current(
     settings: Settings,
     catalog: Catalog,
@@ -319,11 +335,14 @@ def publish_current(
     renames = confirmed_renames(settings, source).columns_of(table.name)
     mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
     now = datetime.now(UTC)
-    with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
+    with publication(catalog.url, mine, locks=[table_lock(source, table.name), posted_lock(source, table.name)]) as tx:
         _refuse_older(catalog, state)
         version_tables.rename_columns(tx.connection, source=source, table=table.name, renames=renames)
         batches = _rows(catalog, tx.connection, state, progress)
-        counts = latest_tables.publish_latest(tx.connection, source=source, table=table, key=table.key, batches=batches, renames=renames)
+        with _posted_meanwhile(catalog, tx.connection, state):
+            counts = latest_tables.publish_latest(
+                tx.connection, source=source, table=table, key=table.key, batches=batches, renames=renames
+            )
         tx.log(
             "publish_latest",
             source=source,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -57,6 +57,10 @@ class OpenedDump:
 
     def events(self) -> Iterator[Event]:
         return told(self.dump, self.format.read(self.dump, self.source, self.dictionary))
+
+    def coming(self) -> Generator[Event, None, None]:
+        """The events, read while those before are worked on."""
+        return ahead(self.events())
 
 
 def opened(path: Path, source: SourceSettings, dictionary: Mapping[str, Table], *, work: Path | None = None) -> OpenedDump:
@@ -127,7 +131,7 @@ class DumpReading:
 
     def read(self) -> Finished:
         """Reads the dump once. Raises UnreadableDump (also LimitExceeded) when nothing in it can be read or it holds no table."""
-        with closing(ahead(self._opened.events())) as coming:
+        with closing(self._opened.coming()) as coming:
             for event in coming:
                 self._take(event)
         if self._finished is None:

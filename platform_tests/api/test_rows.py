@@ -7,6 +7,7 @@ import json
 import pytest
 
 from platform_assets.api.limits import Limits
+from platform_assets.operations.landing import land_all
 
 ROWS = "/v1/tables/shop.items/rows"
 GOOD = {"id": 1, "name": "hammer"}
@@ -16,6 +17,13 @@ def post(client, body, *, kind="application/json", **options):
     content = body if isinstance(body, (bytes, str)) else json.dumps(body)
     headers = {"Content-Type": kind, **options.pop("headers", {})}
     return client.post(ROWS, content=content, headers=headers, params=options)
+
+
+def landed(client, *answers):
+    """The versions that these batches landed as, all that wait having landed."""
+    service = client.app.state.service
+    land_all(service.settings, service.catalog)
+    return [client.get(f"/v1/batches/{answer.json()['batch_id']}").json()["version"] for answer in answers]
 
 
 def rows(client, **params):
@@ -44,7 +52,8 @@ def test_some_rows_wrong_is_207_with_every_reason_and_the_quarantine_has_them(cl
     assert all({"rule", "column", "code", "message", "value"} == set(error) for one in told["results"] for error in one["errors"])
     kept = client.get("/v1/tables/shop.items/rejects").json()
     assert len(kept) == told["rejected"]
-    assert {one["version"] for one in kept} == {told["version"]}
+    (version,) = landed(client, answer)
+    assert {one["version"] for one in kept} == {version}
 
 
 def test_no_row_accepted_is_422_and_none_is_lost(client):
@@ -65,21 +74,21 @@ def test_an_atomic_batch_with_a_wrong_row_keeps_nothing(client, home):
 
 def test_a_dry_run_judges_and_keeps_nothing(client, home):
     answer = post(client, [GOOD, {"id": 2}], dry_run="true")
-    assert (answer.status_code, answer.json()["version"]) == (207, None)
+    assert (answer.status_code, answer.json()["batch_id"]) == (207, None)
     assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
     assert not list(home.dumps.glob("shop/*"))
 
 
 def test_a_later_batch_stands_over_an_earlier_one_and_the_past_can_be_seen(client):
-    first = post(client, [GOOD, {"id": 2, "name": "nail"}]).json()
+    first = post(client, [GOOD, {"id": 2, "name": "nail"}])
     assert post(client, {"id": 1, "name": "mallet"}).status_code == 201
     assert rows(client, order="id") == [{"id": 1, "name": "mallet"}, {"id": 2, "name": "nail"}]
-    assert rows(client, as_of=first["version"]) == [GOOD, {"id": 2, "name": "nail"}]
+    assert rows(client, as_of=landed(client, first)[0]) == [GOOD, {"id": 2, "name": "nail"}]
 
 
 def test_the_life_of_a_row_and_what_changed_between_two_batches_can_be_read(client):
-    first = post(client, [GOOD, {"id": 2, "name": "nail"}]).json()["version"]
-    second = post(client, [{"id": 1, "name": "mallet"}, {"id": 3, "name": "saw"}]).json()["version"]
+    answers = [post(client, [GOOD, {"id": 2, "name": "nail"}]), post(client, [{"id": 1, "name": "mallet"}, {"id": 3, "name": "saw"}])]
+    first, second = landed(client, *answers)
     states = client.get("/v1/tables/shop.items/history/1").json()
     assert [(one["operation"], one["version"], one["values"]["name"]) for one in states] == [
         ("insert", first, "hammer"),
@@ -212,26 +221,26 @@ def test_a_repeated_request_gets_the_stored_answer_and_another_one_is_refused(cl
 
 def test_a_request_at_work_elsewhere_is_409(client, catalog):
     from platform_assets.storage.catalog.api_keys import all_keys
-    from platform_assets.storage.warehouse.protocol import session_lock
+    from platform_assets.storage.server.sessions import lock_number, open_connection
 
-    with session_lock(catalog.url, f"request/{all_keys(catalog)[0].id}/k-1"):
+    with open_connection(catalog.url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(f"request/{all_keys(catalog)[0].id}/k-1"),))
         answer = post(client, [GOOD], headers={"Idempotency-Key": "k-1"})
     assert answer.status_code == 409
     assert int(answer.headers["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("step", ["register", "load_version"])
-def test_a_crash_after_the_rows_landed_is_mended_by_the_same_request(client, home, monkeypatch, step):
-    from platform_assets.operations import row_batches
+@pytest.mark.parametrize("step", ["register", "landed", "load_version"])
+def test_a_crash_while_rows_land_is_mended_by_the_same_request(client, home, monkeypatch, step):
+    from platform_assets.operations import landing
 
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("the process is gone")
 
     key = {"Idempotency-Key": "k-1"}
     with monkeypatch.context() as patch:
-        patch.setattr(row_batches, step, crash)
-        assert post(client, [GOOD], headers=key).status_code == 500
-    assert len(list(home.dumps.glob("shop/*"))) == 1
+        patch.setattr(landing, step, crash)
+        assert post(client, [GOOD], headers=key).status_code == 500  # the table is not there yet, so it lands before the answer
     answer = post(client, [GOOD], headers=key)
     assert answer.status_code == 201, answer.text
     assert len(list(home.dumps.glob("shop/*"))) == 1
@@ -246,12 +255,13 @@ def test_a_rebuild_from_the_dumps_has_the_same_rows_and_rejects(client, settings
     from platform_assets.storage.catalog.access import Catalog
     from platform_assets.storage.warehouse.queries import read_table
 
-    told = [post(client, [GOOD, {"id": 2}, {"colour": 1}]).json(), post(client, [{"id": 1, "name": "mallet"}]).json()]
+    answers = [post(client, [GOOD, {"id": 2}, {"colour": 1}]), post(client, [{"id": 1, "name": "mallet"}])]
+    told = landed(client, *answers)
     shutil.rmtree(home.store)
     catalog = Catalog(elsewhere).ensure()
     for found in scan(home, {}, settle_seconds=0).new:
         load_version(settings, catalog, register(settings, catalog, found)[0], run_id="rebuild")
-    assert {one.version for one in catalog.versions()} == {one["version"] for one in told}
+    assert {one.version for one in catalog.versions()} == set(told)
     assert len(catalog.rejects()) == 2
     with read_table(elsewhere, "shop", "items", limit=None) as answer:
         assert [row[:2] for row in answer.rows] == [(1, "mallet")]

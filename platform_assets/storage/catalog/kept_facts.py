@@ -30,6 +30,7 @@ KEPT: Mapping[str, str] = {
     "backups": "false",  # they stay in the home that they were made in, and so do keys and what was asked with them
     "api_keys": "false",
     "api_requests": "false",
+    "posted_batches": "true",
 }
 """Table to the rows of it that are carried to another machine."""
 NEITHER = ("schema_version",)

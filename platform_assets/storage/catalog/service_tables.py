@@ -1,8 +1,11 @@
-"""The catalog's tables of the HTTP service, on the metadata of `tables`: keys, and requests that may be repeated. No query stands here."""
+"""The catalog's tables of the HTTP service, on the metadata of `tables`: keys, requests that may be repeated, rows that were posted.
+
+No query stands here.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, Text, func, text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, LargeBinary, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from platform_assets.storage.catalog.tables import metadata
@@ -30,4 +33,27 @@ api_requests = Table(
     Column("answer", JSONB),
     Column("at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Index("api_requests_at", "at"),
+)
+
+posted_batches = Table(
+    "posted_batches",
+    metadata,
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("instance", Text, nullable=False),
+    Column("posted_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("rows", Integer, nullable=False, comment="that were posted, those that could not be rows included"),
+    Column("rejected", Integer, nullable=False),
+    Column("size", Integer, nullable=False, comment="bytes of the lines, unpacked"),
+    Column("lines", LargeBinary, comment="readable rows as JSON lines, packed by zstd; NULL once they have landed"),
+    Column("definition", JSONB, nullable=False, comment="of the table when they were posted"),
+    Column("refused", JSONB, nullable=False, server_default=text("'[]'"), comment="what came in the place of rows"),
+    Column("identities", LargeBinary, comment="eight bytes per row and rule that rows keep together: keys, unique columns"),
+    Column("applied", Boolean, nullable=False, comment="its accepted rows are in the latest state"),
+    Column("folder", Text, comment="the dump that it lands in, relative to the home"),
+    Column("version", Text, comment="of that dump"),
+    Index("posted_batches_waiting", "source", "seq", postgresql_where=text("lines IS NOT NULL")),
+    Index("posted_batches_version", "version"),
 )

@@ -17,6 +17,7 @@ from platform_assets.storage.server.database import connect
 from platform_assets.storage.server.database_url import with_driver
 
 if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
     from sqlalchemy import Engine
 
 Connection = psycopg.Connection[Any]
@@ -33,12 +34,42 @@ def plain_url(database: str | Engine) -> str:
 
 @contextmanager
 def connected(database: str | Engine, *, autocommit: bool = False) -> Iterator[Connection]:
-    """A connection of its own: committed at the end, rolled back on an error, closed in any case.
+    """A connection of its own: committed at the end, rolled back on an error, closed in any case, or given back where they are kept.
 
     Raises DatabaseUnavailable when the server cannot be reached or goes away; the message has no password.
     """
-    with _mapped(), open_connection(database, autocommit=autocommit) as connection:
+    pool = _kept.get(plain_url(database)) if not autocommit else None
+    opening = pool.connection() if pool is not None else open_connection(database, autocommit=autocommit)
+    with _mapped(), opening as connection:
         yield connection
+
+
+_kept: dict[str, ConnectionPool[Connection]] = {}
+KEPT_CONNECTIONS = 16
+"""The most that a process keeps; who comes when all are at work waits."""
+
+
+@contextmanager
+def kept_connections(database: str | Engine) -> Iterator[None]:
+    """While the block runs, `connected` opens no connection anew that another piece of work has given back. For processes that serve.
+
+    What `connected` gives is tried before: a server that was restarted is met with new connections.
+    """
+    from psycopg_pool import ConnectionPool  # costs 50 ms, which a command has no use for
+
+    url = plain_url(database)
+    if url in _kept:
+        yield
+        return
+    check = ConnectionPool.check_connection
+    options = {"connect_timeout": 10, "application_name": "platform-assets"}
+    pool = ConnectionPool(url, min_size=1, max_size=KEPT_CONNECTIONS, open=True, timeout=30.0, check=check, kwargs=options)
+    with pool:
+        _kept[url] = pool
+        try:
+            yield
+        finally:
+            del _kept[url]
 
 
 @contextmanager

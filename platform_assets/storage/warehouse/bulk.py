@@ -7,7 +7,7 @@ Binary goes in because the server then parses no text: 1,000,000 rows of 20 colu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
 from typing import Any
@@ -46,6 +46,7 @@ def copy_rows(
     *,
     raw: str | None = None,
     freeze: bool = False,
+    beside: bool = True,
 ) -> int:
     """Copies all batches into `(schema, name)` and returns how many rows that were.
 
@@ -53,6 +54,7 @@ def copy_rows(
     relation's columns. Batches are drawn and encoded in a thread of their own while the server takes the one before.
     A cell that PostgreSQL cannot hold (text with a NUL, a year outside 1 to 9999, a time beyond 24:00) becomes NULL; when `raw`
     names a column, its JSON map takes the cell as text under the batch's field name, otherwise Conflict is raised.
+    `beside` False: for few rows, whose encoding costs less than a thread.
     `freeze`: the relation was created in this transaction; its rows then need no second visit (with page checksums the first reader
     would log them whole). The price: a REPEATABLE READ transaction that is older sees them, all at once, when they are committed.
     """
@@ -62,7 +64,7 @@ def copy_rows(
     statement = f"COPY {qualified(*relation)} ({names}) FROM STDIN (FORMAT binary{', FREEZE' if freeze else ''})"
     with connection.cursor() as cursor, cursor.copy(SQL(statement)) as copy:
         copy.write(copy_binary.HEADER)
-        with closing(ahead(_blocks(batches, columns, place))) as blocks:
+        with closing(ahead(_blocks(batches, columns, place)) if beside else _blocks(batches, columns, place)) as blocks:
             for count, block in blocks:
                 copy.write(block)
                 rows += count
@@ -70,7 +72,7 @@ def copy_rows(
     return rows
 
 
-def _blocks(batches: Iterable[pa.RecordBatch], columns: Columns, raw: int | None) -> Iterator[tuple[int, memoryview]]:
+def _blocks(batches: Iterable[pa.RecordBatch], columns: Columns, raw: int | None) -> Generator[tuple[int, memoryview], None, None]:
     for batch in batches:
         for piece in _cut(batch):
             whole = held(_cast(piece, columns), raw)

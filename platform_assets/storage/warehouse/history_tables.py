@@ -38,6 +38,8 @@ META = {
     "_known_from": "timestamp with time zone",
 }
 _ENDED = ("_valid_to", "_until_version", "_closed_by")
+_GROWN = 0.2
+"""By this part of what the server counted last a history may grow before it is counted again."""
 _SPANS, _VERSIONS, _ROWS = ("pg_temp", "history_spans"), ("pg_temp", "history_of"), ("pg_temp", "history_rows")
 _SPAN_COLUMNS = (("from_place", INT32), ("row", INT64), ("until_place", INT32), ("inserted", BOOLEAN), ("deleted", BOOLEAN))
 _VERSION_COLUMNS = (("place", INT32), ("version", STRING), ("valid_from", TIMESTAMP))
@@ -142,6 +144,7 @@ def _put_rows(
         emptied = _forget(connection, relation, instances, gone)
         change_columns(connection, relation, standing.oid, layout.columns, empty=emptied)
     counts = _fill(connection, relation, layout, instances)
+    _count(connection, relation, counts.inserted)
     _date(connection, relation, dated)
     _index(connection, relation, layout)
     return counts
@@ -248,6 +251,14 @@ def _staged(connection: Connection, version: HistoryVersion) -> tuple[str, str]:
     fields = [*version.table.column_names, "_row", "_raw"]
     copy_rows(connection, _ROWS, columns, shaped(version.batches(), fields, [kind for _, kind in columns]), raw="_raw")
     return _ROWS
+
+
+def _count(connection: Connection, relation: tuple[str, str], inserted: int) -> None:
+    """The server learns of a table's size when it grew: until its own round comes, a minute, it would take the next versions row by row."""
+    name = qualified(*relation)
+    row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", (name,)).fetchone()
+    if inserted and row is not None and (row[0] < 0 or inserted > _GROWN * row[0]):
+        connection.execute(f"ANALYZE {name} (_instance, _version, _row, _until_version)")
 
 
 def _date(connection: Connection, relation: tuple[str, str], dated: Mapping[str, datetime | None]) -> None:

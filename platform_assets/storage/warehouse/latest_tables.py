@@ -26,7 +26,7 @@ from platform_assets.storage.warehouse.version_rows import Share, create_from_sh
 from platform_assets.storage.warehouse.version_tables import shaped
 
 META = {"_instance": "text", "_version": "text", "_row": "bigint", "_raw": "json"}
-_META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_raw": STRING}
+META_TYPES: dict[str, pa.DataType] = {"_instance": STRING, "_version": STRING, "_row": INT64, "_raw": STRING}
 _INCOMING = ("pg_temp", "incoming_latest")
 
 
@@ -101,6 +101,12 @@ def publish_latest(
     return counts
 
 
+def standing_oid(connection: Connection, source: str, table: str) -> int | None:
+    """The latest state of a table as PostgreSQL numbers it, under whatever name it stands; None when there is none."""
+    standing = place(connection, source, mark("latest", table), lambda taken: relation_name(table, taken))[1]
+    return standing.oid if standing is not None else None
+
+
 def drop_latest(connection: Connection, *, source: str, table: str) -> None:
     """Drops the latest state of a table that goes by another name now. Raises Conflict, naming them, when views read it."""
     name, standing = place(connection, source, mark("latest", table), lambda taken: relation_name(table, taken))
@@ -134,7 +140,7 @@ def load_table(
 def _layout(table: Table, key: Sequence[str]) -> _Layout:
     names = column_names(table)
     columns = {names[column.name]: pg_type(column.type) for column in table.columns}
-    copied = [(names[column.name], column.type) for column in table.columns] + list(_META_TYPES.items())
+    copied = [(names[column.name], column.type) for column in table.columns] + list(META_TYPES.items())
     primary = (*(names[column] for column in key), "_instance") if key else ()  # keys first: who looks for a row knows its key
     return _Layout(columns | META, primary, tuple(copied), (*table.column_names, *META), table)
 

@@ -29,6 +29,7 @@ _SESSION = "session:"
 """Session locks have numbers of their own: a run that holds one would wait for itself when it publishes the same subject."""
 _LOCK_TIMEOUT = "60s"
 """How long a change of a table's columns waits for a reader: all later readers of the table wait behind it."""
+_TABLE_PATIENCE = "30s"
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to ask after a lost COMMIT: a supervised server is back from a crash within a few."""
 
@@ -36,6 +37,20 @@ _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
 def table_lock(source: str, table: str) -> str:
     """The advisory lock of one table over all versions; publications that touch the table name it among their locks."""
     return f"table:{source}.{table}"
+
+
+def hold_posted(connection: Connection, source: str, table: str) -> None:
+    """Takes posted_lock for the caller's transaction. Raises FencedOut when a publication holds it for longer than half a minute."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (_TABLE_PATIENCE,))
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(posted_lock(source, table)),))
+    except psycopg.errors.LockNotAvailable:
+        raise FencedOut(f"{source}.{table} is being published; send it again. Nothing was stored.", source=source, table=table) from None
+
+
+def posted_lock(source: str, table: str) -> str:
+    """What rows that are posted to a table wait for, and what the publication of its latest state keeps them out with."""
+    return f"posted:{source}.{table}"
 
 
 def version_subject(key: str) -> str:

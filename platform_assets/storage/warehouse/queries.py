@@ -61,11 +61,11 @@ def _asked(opened: AbstractContextManager[Connection], query: str, timeout_secon
             connection.execute("SET TRANSACTION READ ONLY")
             connection.execute(TEXT_FORMS)
             connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(timeout_seconds * 1000)))
-            for name in AS_TEXT:
-                connection.adapters.register_loader(name, TextLoader)
-            for name in ("float4", "float8"):
-                connection.adapters.register_loader(name, _FloatLoader)
             with connection.cursor(name="platform_query") as cursor:
+                for name in AS_TEXT:
+                    cursor.adapters.register_loader(name, TextLoader)
+                for name in ("float4", "float8"):
+                    cursor.adapters.register_loader(name, _FloatLoader)
                 cursor.itersize = FETCHED
                 cursor.execute(query)
                 rows = iter(cursor)

@@ -1,0 +1,68 @@
+"""What became of a batch of posted rows, and the thread that lands them while the service runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from platform_assets.api.problems import Problem
+from platform_assets.api.service import Asker, Service
+from platform_assets.errors import PlatformError
+from platform_assets.operations.landing import land_all
+from platform_assets.storage.catalog.api_requests import forget_old
+from platform_assets.storage.catalog.posted_batches import batch
+
+router = APIRouter(prefix="/v1/batches", tags=["writing"])
+_LOG = logging.getLogger("uvicorn.error")
+_FORGET_EVERY = 1_000
+"""Rounds of landing between two looks for answers that are old."""
+
+
+@router.get("/{batch_id}", responses={404: {"description": "No such batch was posted to a source that this key may read or write."}})
+def state(batch_id: Annotated[str, Path(pattern=r"^api-\d{20}-[0-9a-f]{12}$")], asker: Asker) -> dict[str, Any]:
+    """Where a batch is: `posted` (in the latest state), `landing` or `landed`, as a version that stands with the others."""
+    found = batch(asker.service.catalog, batch_id)
+    if found is None or not (asker.may("read", found.source) or asker.may("write", found.source)):
+        raise Problem(404, "There is no such batch.")
+    return {
+        "batch_id": found.batch_id,
+        "table": f"{found.source}.{found.table_name}",
+        "posted_at": found.posted_at,
+        "rows": found.rows,
+        "rejected": found.rejected,
+        "state": "landed" if not found.waiting else "landing" if found.folder else "posted",
+        "version": found.version,
+    }
+
+
+@contextmanager
+def landing(service: Service) -> Iterator[None]:
+    """A thread that lands what waits, every few seconds. What waits at the end lands when the service runs again, or with an ingest."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_land_until, args=(service, ended), name="landing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _land_until(service: Service, ended: threading.Event) -> None:
+    """A failure is told and tried again: the rows wait in the catalog, and whoever ingests lands them as well."""
+    rounds = 0
+    while not ended.wait(service.limits.landing_seconds):
+        try:
+            land_all(service.settings, service.catalog)
+            if rounds % _FORGET_EVERY == 0:
+                forget_old(service.catalog)
+        except PlatformError as error:
+            _LOG.warning("posted rows have not landed yet: %s", error.message)
+        except Exception:
+            _LOG.exception("posted rows have not landed yet")
+        rounds += 1

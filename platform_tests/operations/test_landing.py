@@ -1,0 +1,200 @@
+"""Posted rows and their landing: the latest state and the verdicts are the same before and after, whatever lands together."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from platform_assets.api.row_bodies import rows_of
+from platform_assets.engines.duckdb import empty, open_engine
+from platform_assets.operations import load_version as loading
+from platform_assets.operations.landing import groups, land
+from platform_assets.operations.row_batches import post_rows, posted_table
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.posted_batches import BatchRecord, batch, waiting
+from platform_assets.storage.server.sessions import connected
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: shop
+version: 1.0.0
+status: active
+schema:
+  - name: items
+    logicalType: object
+    properties:
+      - {name: id, logicalType: integer, physicalType: int, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: code, logicalType: string, unique: true}
+      - {name: pieces, logicalType: integer, physicalType: int, logicalTypeOptions: {maximum: 100}}
+      - {name: updated_at, logicalType: timestamp}
+"""
+
+
+@pytest.fixture
+def settings(home, database):
+    home.dictionary.mkdir()
+    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT)
+    return Settings(home.root, database_url=database, settle_seconds=0)
+
+
+@pytest.fixture
+def engine(home):
+    with open_engine(home.store / "work", memory_limit="100MB", threads=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def post(settings, catalog, engine):
+    """Posts rows; gives the batch's id and the indexes that were rejected."""
+
+    def posting(*rows):
+        table = posted_table(settings, catalog, "shop", "items")
+        posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(table.column_names), 1_000)
+        found = []
+        post_rows(settings, catalog, engine, "shop", table, posted, lambda verdict: found.append(verdict) or (201, {}))
+        empty(engine)
+        return found[0].batch_id, set(found[0].errors)
+
+    return posting
+
+
+def latest(catalog):
+    with connected(catalog.url) as connection:
+        return {
+            row[0]: row[1:]
+            for row in connection.execute("SELECT id, code, pieces, updated_at::text FROM shop.items ORDER BY id").fetchall()
+        }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_landing_changes_neither_the_latest_state_nor_a_verdict(settings, catalog, post, seed):
+    """Against a model in which every batch stands alone: the newest row of a key wins, by row version where there is one."""
+    chance = random.Random(seed)
+    model, versions, rejected = {}, {}, Counter()
+
+    def check():
+        assert latest(catalog) == {key: tuple(row.get(name) for name in ("code", "pieces", "updated_at")) for key, row in model.items()}
+
+    for _ in range(14):
+        rows = []
+        for _ in range(chance.randint(1, 4)):
+            row = {"id": chance.randint(1, 12), "code": f"c{chance.randint(1, 6)}" if chance.random() < 0.5 else None}
+            row["pieces"] = chance.choice([1, 7, 500])
+            if chance.random() < 0.6:
+                row["updated_at"] = f"2024-01-{chance.randint(10, 28)} 00:00:00"
+            rows.append(row)
+        batch_id, wrong = post(*rows)
+        keys, codes, expected = set(), set(), set()
+        for index, row in enumerate(rows):
+            if row["id"] in keys or (row["code"] and row["code"] in codes) or row["pieces"] > 100:
+                expected.add(index)
+            keys.add(row["id"])
+            codes |= {row["code"]} - {None}
+        assert wrong == expected
+        rejected[batch_id] = len(wrong)
+        for index, row in enumerate(rows):
+            before = model.get(row["id"])
+            newer = before is None or not before.get("updated_at") or (row.get("updated_at") or "") >= before["updated_at"]
+            if index not in wrong and newer:
+                model[row["id"]] = row
+        check()
+        if chance.random() < 0.25:
+            land(settings, catalog, "shop")
+            check()
+    land(settings, catalog, "shop")
+    check()
+    assert waiting(catalog) == []
+    for batch_id in rejected:
+        versions.setdefault(batch(catalog, batch_id).version, []).append(batch_id)
+    assert {version: sum(rejected[one] for one in batches) for version, batches in versions.items()} == {
+        one.version: one.rejected for one in catalog.snapshots(source="shop", table="items")
+    }
+    assert len(versions) < len(rejected)  # some landed together
+    assert catalog.table("shop.items").rows == len(model)
+
+
+def test_rows_posted_while_a_state_is_merged_and_published_stay_in_it(settings, catalog, post, monkeypatch):
+    post({"id": 1, "pieces": 1})
+    post({"id": 2, "pieces": 2})
+    publish = loading.publish_current
+
+    def late(*arguments, **options):
+        monkeypatch.setattr(loading, "publish_current", publish)
+        post({"id": 1, "pieces": 11}, {"id": 3, "pieces": 3})
+        return publish(*arguments, **options)
+
+    monkeypatch.setattr(loading, "publish_current", late)
+    land(settings, catalog, "shop")
+    assert {key: row[1] for key, row in latest(catalog).items()} == {1: 11, 2: 2, 3: 3}
+    assert catalog.table("shop.items").rows == 3
+    land(settings, catalog, "shop")
+    assert {key: row[1] for key, row in latest(catalog).items()} == {1: 11, 2: 2, 3: 3}
+
+
+def test_a_reject_keeps_its_number_and_what_a_person_said_of_it_when_it_lands(settings, catalog, post):
+    from platform_assets.storage.catalog.quarantine import discard
+
+    post({"id": 1})
+    post({"id": 2}, {"id": 2, "code": "second"})
+    post({"id": 3}, {"id": 4, "pieces": 101}, {"colour": 1})
+    before = {one.id: json.loads(one.violations) if isinstance(one.violations, str) else one.violations for one in catalog.rejects()}
+    assert len(before) == 3
+    discard(catalog, [min(before)], by="anna", why="seen")
+    land(settings, catalog, "shop")
+    after = catalog.rejects()
+    assert {one.id for one in after} == set(before)
+    assert {one.id: one.status for one in after}[min(before)] == "discarded"
+    for one in after:
+        told = json.loads(one.violations) if isinstance(one.violations, str) else one.violations
+        assert [item["rule"] for item in told] == [item["rule"] for item in before[one.id]]
+        assert one.version in {known.version for known in catalog.versions()}
+
+
+def test_a_column_that_the_latest_state_lacks_comes_with_the_answer(settings, catalog, post, home):
+    post({"id": 1, "pieces": 1})
+    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT + "      - {name: colour, logicalType: string}\n")
+    post({"id": 2, "colour": "red"})
+    with connected(catalog.url) as connection:
+        assert connection.execute("SELECT id, colour FROM shop.items ORDER BY id").fetchall() == [(1, None), (2, "red")]
+
+
+def test_thresholds_of_dumps_do_not_hold_posted_rows_back(settings, catalog, post, home):
+    limited = CONTRACT.replace(
+        "    logicalType: object\n", "    logicalType: object\n    customProperties: [{property: max_errors, value: 0}]\n"
+    )
+    (home.dictionary / "shop.odcs.yaml").write_text(limited)
+    post({"id": 1}, {"id": 2, "pieces": 101})
+    post({"id": 3}, {"id": 4, "pieces": 101})
+    land(settings, catalog, "shop")
+    assert set(latest(catalog)) == {1, 3}
+
+
+def test_batches_that_a_killed_landing_had_chosen_land_as_they_were_chosen():
+    chosen = [record(1, folder="dumps/shop/a@default"), record(2, folder="dumps/shop/a@default")]
+    assert [[one.batch_id for one in group] for group in groups([*chosen, record(3)])] == [["1", "2"], ["3"]]
+
+
+def test_rows_of_a_table_that_refers_to_itself_land_batch_by_batch():
+    reference = {"columns": ["mother"], "table": "items", "references": ["id"]}
+    alone = [record(number, foreign_keys=[reference]) for number in (1, 2)]
+    assert [len(group) for group in groups(alone)] == [1, 1]
+    assert [len(group) for group in groups([record(1), record(2)])] == [2]
+    assert [len(group) for group in groups([record(1, b"8 bytes."), record(2, b"8 bytes.")])] == [1, 1]
+
+
+def record(number, identities=b"", folder=None, foreign_keys=()):
+    from datetime import UTC, datetime
+
+    from platform_assets.dictionary.model import Column, Table
+    from platform_assets.dictionary.types import INT32
+
+    definition = Table("items", (Column("id", INT32), Column("mother", INT32)), key=("id",)).to_json() | {
+        "foreign_keys": list(foreign_keys)
+    }
+    return BatchRecord(
+        str(number), "shop", "items", "default", 1, 0, 10, definition, (), identities, True, datetime(2024, 1, 1, tzinfo=UTC), folder
+    )
