@@ -14,7 +14,7 @@ from email.message import Message
 from typing import Any, NoReturn
 
 from platform_assets.api.problems import Problem
-from platform_assets.formats.posted import Cells, Number
+from platform_assets.dictionary.types import Number
 from platform_assets.operations.row_batches import PostedRows, Refused
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -47,7 +47,7 @@ def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int)
     except UnicodeDecodeError as error:
         raise Problem(400, f"The body is not UTF-8 (byte {error.start}).") from None
     lines: list[str] = []
-    cells: list[Cells] = []
+    cells: list[dict[str, str | bool | None]] = []
     places: list[int] = []
     refused: list[Refused] = []
     for index, (row, raw) in enumerate(reader(text, columns)):

@@ -89,7 +89,7 @@ def _post(
         kept_none = not verdict.accepted or (atomic and verdict.rejected)
         return 422 if kept_none else 207 if verdict.rejected else 201, _told(verdict, atomic, dry_run)
 
-    with service.engine() as engine:
+    with service.engines.one() as engine:
         try:
             return post_rows(
                 *(service.settings, service.catalog, engine, source, table, posted, answer),

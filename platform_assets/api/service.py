@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +14,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from platform_assets.api.limits import Limits
 from platform_assets.api.problems import RETRY_SECONDS, Problem
-from platform_assets.engines.duckdb import Engine, empty, open_engine, part_of_limit
 from platform_assets.errors import NoSuchTable
 from platform_assets.operations.api_keys import allows, recognized
+from platform_assets.operations.kept_engines import KeptEngines
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.api_keys import KeyRecord
@@ -36,8 +36,8 @@ class Service:
         self._catalog: Catalog | None = None
         self._guard = threading.Lock()
         self._at_work: Counter[str] = Counter()
-        self._engines: list[Engine] = []
-        self._kept, self._connections = ExitStack(), ExitStack()
+        self._connections = ExitStack()
+        self.engines = KeptEngines(settings)
 
     @property
     def catalog(self) -> Catalog:
@@ -53,32 +53,12 @@ class Service:
             self._catalog = None
             self._connections.close()
 
-    @contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """An empty engine for one piece of work; making one costs more than a batch does."""
-        with self._guard:
-            found = self._engines.pop() if self._engines else None
-            if found is None:
-                limit = part_of_limit(self.settings.memory_limit)
-                found = self._kept.enter_context(open_engine(self.home.store / "work", memory_limit=limit, threads=1))
-        try:
-            yield found
-            empty(found)
-        except BaseException:
-            found = None  # whatever is left in it goes with the service
-            raise
-        finally:
-            if found is not None:
-                with self._guard:
-                    self._engines.append(found)
-
     def close(self) -> None:
         """Gives back engines and connections."""
         with self._guard:
             self._catalog = None
-            self._engines.clear()
             self._connections.close()
-            self._kept.close()
+        self.engines.close()
 
     def enter(self, key: str) -> bool:
         """False when as many requests of the key are at work as may be."""

@@ -88,3 +88,9 @@ def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType:
     if pair == {DATE, TIMESTAMP}:
         return TIMESTAMP
     return STRING
+
+
+class Number(str):
+    """The digits of a number as JSON had them, which are not taken for a text in quotes."""
+
+    __slots__ = ()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.dictionary.types import BOOLEAN
+from platform_assets.dictionary.types import BOOLEAN, Number
 from platform_assets.formats.base import Event, Finished, Rows, TableFound, Unreadable
 from platform_assets.formats.json_records.facts import without_exponent
 from platform_assets.formats.pull import MANIFEST, with_bytes
@@ -18,12 +18,6 @@ from platform_assets.formats.table_archive import merged
 MEMBER = "rows.jsonl"
 Cells = Mapping[str, "str | bool | None"]
 """A row: its columns by name, numbers as Number."""
-
-
-class Number(str):
-    """The digits of a number as they came, which no text is taken for."""
-
-    __slots__ = ()
 
 
 def posted_events(

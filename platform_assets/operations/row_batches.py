@@ -14,14 +14,13 @@ import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pandas.util import hash_array
 
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
@@ -42,6 +41,7 @@ from platform_assets.storage.catalog.posted_batches import BatchRecord, Rejected
 from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.rejects import RejectRecord
+from platform_assets.storage.rows.row_hash import row_hashes
 from platform_assets.storage.server.sessions import Connection, connected
 from platform_assets.storage.warehouse.posted_rows import put_rows
 from platform_assets.storage.warehouse.protocol import hold_posted
@@ -368,17 +368,15 @@ def _identities(table: Table, rows: pa.RecordBatch) -> bytes:
     found = []
     for rule in rules_of(table):
         if rule.kind in ("primaryKey", "unique") and set(rule.columns) <= set(rows.schema.names):
-            texts = [_as_text(rows.column(name)) for name in rule.columns]
-            whole = pc.drop_null(pc.binary_join_element_wise(rule.id, *texts, "\0"))  # NULL where one of them is: it is equal to nothing
-            found.append(hash_array(whole.to_numpy(zero_copy_only=False), categorize=False).tobytes())
+            whole = rows.filter(reduce(pc.and_, (pc.is_valid(rows.column(name)) for name in rule.columns)))  # a NULL is equal to nothing
+            found.append(row_hashes(_comparable(whole.select(rule.columns))).tobytes())
     return b"".join(found)
 
 
-def _as_text(column: pa.Array) -> pa.Array:
-    """A text that equal values have in common; different ones may have it too, which costs a dump of its own."""
-    if pa.types.is_binary(column.type):
-        return pa.array([None if value is None else value.hex() for value in column.to_pylist()], pa.string())
-    return (pc.add(column, 0.0) if pa.types.is_floating(column.type) else column).cast(pa.string())
+def _comparable(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """0.0 and -0.0 are one value in a key, and two for a hash."""
+    columns = [pc.add(column, 0.0) if pa.types.is_floating(column.type) else column for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
 
 
 def _by_index(rejects: Sequence[RejectRecord], posted: PostedRows) -> dict[int, list[dict[str, Any]]]:

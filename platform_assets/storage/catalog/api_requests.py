@@ -1,4 +1,8 @@
-"""Requests of the HTTP service that bear an Idempotency-Key, with the answers that were given, in the transaction that made them true."""
+"""Requests of the HTTP service that bear an Idempotency-Key, with the answers that were given.
+
+Of posted rows the answer is stored in the transaction that makes it true (`take_turn`, `standing`, `answered`); of long work the request is
+stored before it and the answer behind it (`begin_request`, `finish_request`).
+"""
 
 from __future__ import annotations
 
@@ -50,6 +54,30 @@ def answered(
              status = excluded.status, answer = excluded.answer, at = now()""",
         (key_id, idempotency_key, request, batch_id, status, Jsonb(dict(answer))),
     )
+
+
+def begin_request(catalog: Catalog, key_id: str, idempotency_key: str, request: str, batch_id: str) -> RequestRecord:
+    """The request as it stands: the one before, if there was one, else this one, which is then committed, without an answer."""
+    with connected(catalog.url) as connection:
+        connection.execute(
+            """INSERT INTO catalog.api_requests (key_id, idempotency_key, request, batch_id) VALUES (%s, %s, %s, %s)
+               ON CONFLICT (key_id, idempotency_key) DO NOTHING""",
+            (key_id, idempotency_key, request, batch_id),
+        )
+        row = connection.execute(
+            "SELECT request, batch_id, status, answer FROM catalog.api_requests WHERE key_id = %s AND idempotency_key = %s",
+            (key_id, idempotency_key),
+        ).fetchone()
+    assert row is not None
+    return RequestRecord(*row)
+
+
+def finish_request(catalog: Catalog, key_id: str, idempotency_key: str, status: int, answer: Mapping[str, Any]) -> None:
+    with connected(catalog.url) as connection:
+        connection.execute(
+            "UPDATE catalog.api_requests SET status = %s, answer = %s WHERE key_id = %s AND idempotency_key = %s",
+            (status, Jsonb(dict(answer)), key_id, idempotency_key),
+        )
 
 
 def forget_old(catalog: Catalog) -> None:
