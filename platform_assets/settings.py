@@ -29,6 +29,8 @@ class BackupSettings:
     codec: str = "snappy"
     schedule: str = "0 2 * * *"
     """Cron, in UTC; empty: no schedule."""
+    history: bool = False
+    """Whether the table's history goes with it."""
     rejects: bool = False
     """Whether the table's rejected rows go with it."""
     keep_last: int = 0
@@ -145,8 +147,9 @@ def _backup(body: Mapping[str, Any], place: str) -> BackupSettings:
     settings: BackupSettings = _fill(BackupSettings, body, place)
     if settings.codec not in BACKUP_CODECS:
         raise SettingsError(f"{place}.codec: {settings.codec!r} is none of {', '.join(BACKUP_CODECS)}.")
-    if not isinstance(settings.rejects, bool):
-        raise SettingsError(f"{place}.rejects: {settings.rejects!r} is neither true nor false.")
+    for name in ("history", "rejects"):
+        if not isinstance(getattr(settings, name), bool):
+            raise SettingsError(f"{place}.{name}: {getattr(settings, name)!r} is neither true nor false.")
     for name in ("keep_last", "keep_daily", "keep_weekly", "keep_monthly"):
         number = getattr(settings, name)
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:

@@ -18,6 +18,7 @@ TableOrSource = Annotated[str | None, typer.Argument(help="source.table, or a so
 
 def backup(
     table: TableOrSource = None,
+    with_history: Annotated[bool, typer.Option("--with-history", help="Back up each table's history as well.")] = False,
     with_rejects: Annotated[bool, typer.Option("--with-rejects", help="Back up each table's rejected rows as well.")] = False,
     home: HomeOption = None,
     json_: JsonOption = False,
@@ -27,8 +28,8 @@ def backup(
     from platform_assets.operations.backup import chosen_tables
 
     settings = existing(home)
-    if with_rejects:
-        settings = replace(settings, backup=replace(settings.backup, rejects=True))
+    kept = settings.backup
+    settings = replace(settings, backup=replace(kept, history=with_history or kept.history, rejects=with_rejects or kept.rejects))
     with Progress() as progress:
         catalog = catalog_of(settings)
         keys = [record.table_key for record in chosen_tables(catalog, table)]
@@ -106,8 +107,13 @@ def restore(
     as_: Annotated[str | None, typer.Option("--as", help="Restore beside the table, under this name, in the same schema.")] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Put the restored rows in the table's place, by a swap.")] = False,
     backup_id: Annotated[str | None, typer.Option("--backup", help="Which backup; default: the newest.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="As it was at this version or time: from the home's own versions, else from a backup.")
+    ] = None,
     file: Annotated[Path | None, typer.Option("--from", help="Restore from this Avro file, whoever wrote it.", dir_okay=False)] = None,
     to: Annotated[str | None, typer.Option("--to", help="Restore into this PostgreSQL (a URL) instead of the warehouse.")] = None,
+    with_history: Annotated[bool, typer.Option("--with-history", help="Restore its history as well, beside, as <name>_history.")] = False,
+    with_rejects: Annotated[bool, typer.Option("--with-rejects", help="Restore its rejected rows as well, as <name>_rejects.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup and say what would be done; change nothing.")] = False,
     home: HomeOption = None,
     json_: JsonOption = False,
@@ -117,8 +123,11 @@ def restore(
 
     if as_ and in_place:
         fail("--as and --in-place exclude each other.")
-    if file and backup_id:
-        fail("--from and --backup exclude each other.")
+    if sum(option is not None for option in (backup_id, as_of, file)) > 1:
+        fail("--backup, --as-of and --from exclude each other.")
+    more = [name for name, asked in (("history", with_history), ("rejects", with_rejects)) if asked]
+    if more and (file or as_of):
+        fail("History and rejected rows are restored from backups only: leave --with-history and --with-rejects out.")
     settings = existing(home)
     target = Target(as_, in_place, to)
     with Progress() as progress:
@@ -128,8 +137,13 @@ def restore(
             progress(f"restore {table}", name, rows)
 
         options: dict[str, Any] = {"run_id": "command line", "dry_run": dry_run, "progress": report}
+        options |= {"more": more} if more else {}
         try:
-            done: list[Restored] = _restored(settings, catalog, table, target, file, backup_id, options)
+            done: list[Restored] = (
+                _as_of(settings, catalog, table, as_of, target, options)
+                if as_of is not None
+                else _restored(settings, catalog, table, target, file, backup_id, options)
+            )
         except Conflict as error:
             if in_place or "as NAME" in error.message:
                 raise
@@ -158,11 +172,21 @@ def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path |
     return restored(catalog, newest_set(settings, records), target, **options)
 
 
+def _as_of(settings: Any, catalog: Any, table: str, at: str, target: Any, options: Any) -> list[Any]:
+    from platform_assets.operations.backup import chosen_tables
+    from platform_assets.operations.restore_as_of import restore_as_of  # brings the engine, which no other restore needs
+
+    if target.name and _is_source(catalog, table):
+        fail(f"{table} is a source: --as is for one table.")
+    return restore_as_of(settings, catalog, chosen_tables(catalog, table), at, target, **options)
+
+
 def _print_restored(done: list[Any], *, dry_run: bool, as_json: bool, one: bool) -> None:
     rows = [
         {
             "table": f"{restored.source}.{restored.table}",
-            "backup": restored.backup_id,
+            "backup": None if restored.as_of else restored.backup_id,
+            "as_of": restored.as_of,
             "relation": restored.relation,
             "rows": restored.rows,
             "steps": list(restored.steps),
@@ -172,10 +196,11 @@ def _print_restored(done: list[Any], *, dry_run: bool, as_json: bool, one: bool)
         for restored in done
     ]
     if as_json:
-        print_json(rows[0] if one else rows)
+        print_json(rows[0] if one and len(rows) == 1 else rows)
         return
     for row in rows:
         verb = "would be restored" if dry_run else "restored"
-        out.print(Text(f"{row['rows']:,} rows of {row['table']} {verb} from backup {row['backup']} into {row['relation']}"))
+        origin = f"as of {row['as_of']}" if row["as_of"] else f"from backup {row['backup']}"
+        out.print(Text(f"{row['rows']:,} rows of {row['table']} {verb} {origin} into {row['relation']}"))
         for line in [*row["steps"], *row["left_undone"]]:
             out.print(Text(f"  {line}"))

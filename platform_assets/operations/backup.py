@@ -17,14 +17,14 @@ import pyarrow as pa
 
 from platform_assets import __version__
 from platform_assets.dictionary.model import Column, Table
-from platform_assets.dictionary.types import INSTANT, INT64, STRING
+from platform_assets.dictionary.types import INT64, STRING
 from platform_assets.errors import Conflict, DamagedBackup, NoSuchTable, PlatformError
+from platform_assets.operations.backup_more import more_of
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import BackupRecord, TableRecord
-from platform_assets.storage.catalog.reject_log import rejects_query
 from platform_assets.storage.files import room_in
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backup_writer import write_backup
@@ -37,13 +37,6 @@ from platform_assets.storage.warehouse.restored_tables import definition
 
 Progress = Callable[[str, int], None]
 STORED_META = (Column("_instance", STRING), Column("_version", STRING), Column("_row", INT64), Column("_raw", STRING))
-_REJECTS = ("version", "instance", "file", "line", "row_number", "byte_offset", "raw", "violations", "dictionary_version", "status")
-_REJECT_TYPES = {"id": INT64, "line": INT64, "row_number": INT64, "byte_offset": INT64, "first_seen": INSTANT, "last_seen": INSTANT}
-REJECTS = Table(
-    "rejects",
-    tuple(Column(name, _REJECT_TYPES.get(name, STRING)) for name in ("id", *_REJECTS, "first_seen", "last_seen")),
-    key=("id",),
-)
 
 
 def silent(table: str, rows: int) -> None:
@@ -94,7 +87,7 @@ def back_up_table(
             source=now.source,
             table=table,
             batches=reported(rows, now.table_name, progress),
-            more={"rejects": (REJECTS, _rejects(at.connection, now))} if settings.backup.rejects else {},
+            more=more_of(at.connection, settings.backup, now, Table.from_json(dict(now.schema))),
             facts=_facts(settings, at, now),
             codec=settings.backup.codec,
             previous=known[-1] if known else None,
@@ -136,9 +129,9 @@ def warehouse_columns(table: Table) -> list[tuple[str, str, pa.DataType]]:
     return [(names.get(column.name, column.name), column.name, column.type) for column in table.columns]
 
 
-def _rejects(connection: Connection, record: TableRecord) -> Iterator[pa.RecordBatch]:
-    columns = [(column.name, column.type) for column in REJECTS.columns]
-    return read_rows(connection, rejects_query(connection, record.source, record.table_name), columns, order=["id"])
+def plain_columns(table: Table) -> list[tuple[str, str, pa.DataType]]:
+    """As warehouse_columns, of a relation whose columns bear their PostgreSQL names (backup_more)."""
+    return [(column.name, column.name, column.type) for column in table.columns]
 
 
 def _facts(settings: Settings, at: Snapshot, record: TableRecord) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from platform_assets.errors import DamagedBackup
-from platform_assets.operations.backup import backup_record, warehouse_columns
+from platform_assets.operations.backup import backup_record, plain_columns, warehouse_columns
 from platform_assets.operations.restore import own_table
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.rows.backups import Backup, prove
 from platform_assets.storage.server.sessions import connected
 from platform_assets.storage.warehouse.latest_tables import load_table
-from platform_assets.storage.warehouse.restored_tables import standing_hash
+from platform_assets.storage.warehouse.relations import mark
+from platform_assets.storage.warehouse.restored_tables import load_plain, standing_hash
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,19 @@ def drill(settings: Settings, catalog: Catalog, backup: Backup) -> Drilled:
 
 def _tried(catalog: Catalog, backup: Backup) -> tuple[int, str]:
     scratch = (f"platform_drill_{secrets.token_hex(6)}", "rows")
+    hashes = {}
     with connected(catalog.url) as connection:
         rows = load_table(connection, *scratch, own_table(backup), tuple(backup.facts["key"]), backup.batches())
-        found = standing_hash(connection, scratch, warehouse_columns(backup.table))
+        hashes["rows"] = standing_hash(connection, scratch, warehouse_columns(backup.table))
+        for name, more in backup.more.items():
+            table, place = more.stored.table, (scratch[0], name)
+            load_plain(connection, *place, table, mark("loaded", name), backup.batches(relation=name))
+            hashes[name] = standing_hash(connection, place, plain_columns(table))
         connection.rollback()
-    return rows, "" if found == backup.rows_hash else f"restored rows have the hash {found}, the manifest says {backup.rows_hash}"
+    wanted = {name: relation.rows_hash for name, relation in backup.relations.items()}
+    wrong = [
+        f"the {name} restored have the hash {hashes[name]}, the manifest says {wanted[name]}"
+        for name in wanted
+        if hashes[name] != wanted[name]
+    ]
+    return rows, "; ".join(wrong)

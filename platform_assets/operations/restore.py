@@ -12,9 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from platform_assets.dictionary.model import Table
-from platform_assets.errors import Conflict, DamagedBackup
-from platform_assets.operations.backup import STORED_META, Progress, reported, silent, warehouse_columns
+from platform_assets.errors import Conflict, DamagedBackup, PlatformError
+from platform_assets.operations.backup import STORED_META, Progress, plain_columns, reported, silent, warehouse_columns
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.prune import backups_in_use
 from platform_assets.operations.reference_order import reference_groups
@@ -26,7 +28,7 @@ from platform_assets.storage.warehouse import latest_tables
 from platform_assets.storage.warehouse.names import column_names, relation_name
 from platform_assets.storage.warehouse.protocol import Publication, claim, publication, session_lock, table_lock
 from platform_assets.storage.warehouse.relations import Relation, ensure_schema, find, key_of, mark
-from platform_assets.storage.warehouse.restored_tables import load_like, put_on, standing_columns, standing_hash
+from platform_assets.storage.warehouse.restored_tables import load_like, load_plain, put_on, standing_columns, standing_hash
 from platform_assets.storage.warehouse.swaps import Swap, swap_in
 
 _EMPTY = Plan(())
@@ -54,6 +56,8 @@ class Restored:
     rows: int
     steps: tuple[str, ...] = ()
     left_undone: tuple[str, ...] = ()
+    as_of: str | None = None
+    """The version or time whose state this is, when no stored backup was read."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class _Task:
     relation: str
     standing: Relation | None
     plan: Plan
+    more: str | None = None
+    """The mark of the table when the rows are those of another relation of the backup (history, rejects); they only ever go beside."""
     staged: str = field(default_factory=lambda: f"restoring_{secrets.token_hex(6)}")
     left_undone: list[str] = field(default_factory=list)
 
@@ -75,6 +81,13 @@ class _Task:
     @property
     def key(self) -> tuple[str, ...]:
         return tuple(self.backup.facts["key"])
+
+    @property
+    def columns(self) -> list[tuple[str, str, pa.DataType]]:
+        """(PostgreSQL name, name in the backup, type) of each column."""
+        if self.more is None:
+            return warehouse_columns(self.backup.table)
+        return plain_columns(self.backup.table)
 
     def outcome(self) -> Restored:
         backup = self.backup
@@ -96,21 +109,27 @@ def restore(
     run_id: str,
     dry_run: bool = False,
     progress: Progress = silent,
+    more: Sequence[str] = (),
 ) -> list[Restored]:
     """Restores backups of different tables together, referenced tables first, all or none.
 
-    Raises DamagedBackup before anything is touched, Conflict when a name is taken or a table's columns do not fit, DatabaseUnavailable;
+    `more` names other relations of the backups (history, rejects): each goes into a table of its own beside the restored one, named
+    after that with `_history` or `_rejects`, never into the place of what the platform makes from the dumps.
+    Raises DamagedBackup before anything is touched, PlatformError when a backup has none of `more`, Conflict when a name is taken or a
+    table's columns do not fit, DatabaseUnavailable;
     nothing is changed then, and the space is given back. With `dry_run` nothing is loaded.
     """
     share_freed_memory()
     ordered = in_reference_order(backups)
+    for backup in ordered:
+        _has(backup, more)
     with _unpruned(catalog, ordered):
         for backup in ordered:
             prove(backup, level="files")
         if not dry_run:
-            return _restored(catalog, ordered, target, run_id, progress)
+            return _restored(catalog, ordered, target, run_id, progress, more)
         with connected(target.url or catalog.url) as connection:
-            return [_task(catalog, connection, backup, target).outcome() for backup in ordered]
+            return [task.outcome() for backup in ordered for task in _tasks(catalog, connection, backup, target, more)]
 
 
 @contextmanager
@@ -122,9 +141,21 @@ def _unpruned(catalog: Catalog, backups: Sequence[Backup]) -> Iterator[None]:
         yield
 
 
-def _restored(catalog: Catalog, ordered: Sequence[Backup], target: Target, run_id: str, progress: Progress) -> list[Restored]:
+def _has(backup: Backup, more: Sequence[str]) -> None:
+    lacking = [name for name in more if name not in backup.more]
+    if lacking:
+        raise PlatformError(
+            f"Backup {backup.backup_id} of {backup.source}.{backup.table.name} has no {' and no '.join(lacking)}: it was made without. "
+            f"It has: {', '.join(backup.relations)}. Nothing was changed.",
+            backup=backup.backup_id,
+        )
+
+
+def _restored(
+    catalog: Catalog, ordered: Sequence[Backup], target: Target, run_id: str, progress: Progress, more: Sequence[str]
+) -> list[Restored]:
     with _transaction(catalog, ordered, target, run_id) as (connection, tx):
-        tasks = [_task(catalog, connection, backup, target) for backup in ordered]
+        tasks = [task for backup in ordered for task in _tasks(catalog, connection, backup, target, more)]
         for task in tasks:
             _load(connection, task, target, progress)
         swap_in(connection, [Swap(task.schema, task.staged, task.relation) for task in tasks])
@@ -140,6 +171,17 @@ def in_reference_order(backups: Sequence[Backup]) -> list[Backup]:
     named = {backup.table.name: backup for backup in backups}
     references = {name: {key.table for key in backup.table.foreign_keys if key.table in named} for name, backup in named.items()}
     return [named[name] for group in reference_groups(references) for name in group]
+
+
+def _tasks(catalog: Catalog, connection: Connection, backup: Backup, target: Target, more: Sequence[str]) -> Iterator[_Task]:
+    task = _task(catalog, connection, backup, target)
+    yield task
+    for name in more:
+        relation = relation_name(f"{task.relation}_{name}")
+        standing, own = find(connection, task.schema, relation), mark("loaded", backup.table.name, name)
+        if standing is not None and standing.mark != own:
+            raise Conflict(f"{task.schema}.{relation} stands already and is no earlier restore of this {name}. Nothing was changed.")
+        yield _Task(backup.of(name), task.schema, relation, standing, _EMPTY, own)
 
 
 def _task(catalog: Catalog, connection: Connection, backup: Backup, target: Target) -> _Task:
@@ -183,17 +225,19 @@ def _fitting(connection: Connection, backup: Backup, schema: str, standing: Rela
 def _load(connection: Connection, task: _Task, target: Target, progress: Progress) -> None:
     backup, own = task.backup, task.own
     rows = reported(backup.batches(), backup.table.name, progress)
-    if task.standing is not None and target.in_place:
+    if task.more is not None:
+        load_plain(connection, task.schema, task.staged, backup.table, task.more, rows)
+    elif task.standing is not None and target.in_place:
         load_like(connection, task.schema, task.relation, task.staged, task.plan.columns, backup.table.column_names, rows)
     else:
         kind = "latest" if target.in_place else "loaded"
         latest_tables.load_table(connection, task.schema, task.staged, own, task.key, rows, kind)
-    compare(connection, backup, (task.schema, task.staged))
+    compare(connection, backup, (task.schema, task.staged), task.columns)
 
 
-def compare(connection: Connection, backup: Backup, relation: tuple[str, str]) -> None:
+def compare(connection: Connection, backup: Backup, relation: tuple[str, str], columns: Sequence[tuple[str, str, pa.DataType]]) -> None:
     """Reads back what was loaded. Raises DamagedBackup when it is not, row for row, what the manifest says."""
-    found = standing_hash(connection, relation, warehouse_columns(backup.table))
+    found = standing_hash(connection, relation, columns)
     if found != backup.rows_hash:
         raise DamagedBackup(
             f"Backup {backup.backup_id} was loaded and gave other rows ({found}) than its manifest says ({backup.rows_hash}). "
@@ -206,7 +250,7 @@ def _dress(connection: Connection, task: _Task, target: Target) -> None:
     """A table that was not there any more gets what its backup knows of it; what this database lacks for that is told."""
     ddl: dict[str, Any] = task.backup.facts["ddl"] or {}
     as_itself = target.in_place or (target.url is not None and target.name is None)
-    if task.standing is None and as_itself:
+    if task.standing is None and as_itself and task.more is None:
         statements = [*ddl.get("extras", ()), *ddl.get("foreign_keys", ())]
         if target.url is None:
             statements += ddl.get("grants", ())
@@ -241,7 +285,7 @@ def _log(tx: Publication, task: _Task, target: Target) -> None:
         rows=backup.rows,
         details={"backup": backup.backup_id, "as": task.relation, "steps": list(task.plan.steps)},
     )
-    if target.in_place:
+    if target.in_place and task.more is None:
         tx.connection.execute(
             "UPDATE catalog.tables SET rows = %s WHERE source = %s AND table_name = %s", (backup.rows, backup.source, backup.table.name)
         )

@@ -107,7 +107,7 @@ def key_of(connection: Connection, oid: int) -> tuple[str | None, tuple[str, ...
 
 
 def held_still(connection: Connection, schema: str, relation: str) -> bool:
-    """In sessions.one_moment: locks a table against changes of its columns, unless it was rewritten or replaced since that moment."""
+    """In sessions.one_moment: locks a table, or a view and what it reads, unless it was rewritten since that moment."""
     if _rewritten(connection, schema, relation):
         return False
     connection.execute(f"LOCK TABLE {qualified(schema, relation)} IN ACCESS SHARE MODE")
@@ -117,7 +117,8 @@ def held_still(connection: Connection, schema: str, relation: str) -> bool:
 def _rewritten(connection: Connection, schema: str, relation: str) -> bool:
     """A query sees pg_class as it was at the moment; to_regclass() and pg_relation_filenode() tell what is."""
     row = connection.execute(
-        """SELECT c.oid = to_regclass(format('%%I.%%I', n.nspname, c.relname)) AND c.relfilenode = pg_relation_filenode(c.oid)
+        """SELECT c.oid = to_regclass(format('%%I.%%I', n.nspname, c.relname))
+             AND (c.relkind = 'v' OR c.relfilenode = pg_relation_filenode(c.oid))
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s""",
         (schema, relation),
     ).fetchone()

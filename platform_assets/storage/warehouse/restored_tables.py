@@ -13,13 +13,14 @@ import psycopg
 import pyarrow as pa
 from psycopg.sql import SQL, Literal
 
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.types import STRING
 from platform_assets.storage.rows.row_hash import hash_of
 from platform_assets.storage.server.sessions import Connection, one_line
 from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
 from platform_assets.storage.warehouse.latest_tables import add_key
-from platform_assets.storage.warehouse.names import arrow_type, qualified, quoted
-from platform_assets.storage.warehouse.relations import comment, key_of, mark
+from platform_assets.storage.warehouse.names import arrow_type, pg_type, qualified, quoted
+from platform_assets.storage.warehouse.relations import comment, create_table, key_of, mark
 from platform_assets.storage.warehouse.version_tables import shaped
 from platform_assets.storage.warehouse.views import dressing_of
 
@@ -70,6 +71,14 @@ def load_like(
     assert row is not None
     add_key(connection, (schema, staged), key_of(connection, row[0])[1])
     return rows
+
+
+def load_plain(connection: Connection, schema: str, name: str, table: Table, own: str, batches: Iterable[pa.RecordBatch]) -> int:
+    """A new table of exactly these columns, without a key, filled; `own` is its mark. Gives its rows. Raises Conflict."""
+    types = {column.name: "json" if column.name == "_raw" else pg_type(column.type) for column in table.columns}
+    create_table(connection, schema, name, types)
+    comment(connection, f"TABLE {qualified(schema, name)}", own)
+    return copy_rows(connection, (schema, name), [(column.name, column.type) for column in table.columns], batches)
 
 
 def standing_hash(connection: Connection, relation: tuple[str, str], columns: Sequence[tuple[str, str, pa.DataType]]) -> str:
