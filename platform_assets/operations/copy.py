@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from platform_assets.dictionary.model import ForeignKey
 from platform_assets.dictionary.types import BINARY, STRING
 from platform_assets.errors import Conflict, PlatformError
 from platform_assets.operations.as_of import state_at
@@ -22,8 +23,8 @@ from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import META, LatestState, open_latest
 from platform_assets.storage.rows.row_hash import RowHash, hash_of, hashed
-from platform_assets.storage.targets.database import TargetDatabase, TargetTable
-from platform_assets.storage.warehouse.names import column_names, relation_name
+from platform_assets.storage.targets.database import Reference, TargetDatabase, TargetTable
+from platform_assets.storage.warehouse.names import column_name, column_names, relation_name
 
 Progress = Callable[[str, int], None]
 
@@ -81,14 +82,22 @@ def copy_tables(
     """Copies the tables one after another; each is finished when it is given. `say` gets what is held otherwise, before the copying.
 
     Raises Conflict when another table stands there under the name, or a value or a key cannot be held, PlatformError when what was read
-    back differs: then what stood there stands.
+    back differs: then what stood there stands. Foreign keys come when all tables are there; `say` gets those that cannot be made.
     """
+    wanted: dict[tuple[str, Reference], str] = {}
     for record in records:
         with _state(settings, catalog, record, options.at) as state:
             task = _task(record, state, target, options, progress)
             for note in task.notes:
                 say(f"{record.source}.{record.table_name}: {note}")
-            yield _copy(f"{record.source}.{record.table_name}", task, target, options)
+            name = f"{record.source}.{record.table_name}"
+            done, released = _copy(name, task, target, options)
+            wanted |= {(table, reference): name if table == task.table.name else table for table, reference in released}
+            wanted |= {(task.table.name, reference): name for reference in task.table.references}
+            yield done
+    for (table, reference), name in {} if options.dry_run else wanted.items():
+        if problem := target.add_reference(table, reference):
+            say(f"{name}: not made: {problem}")
 
 
 @contextmanager
@@ -112,17 +121,28 @@ def _task(record: TableRecord, state: LatestState, target: TargetDatabase, optio
         )
     key = tuple(names[name] for name in state.table.key)
     unique = tuple(tuple(names[name] for name in columns) for columns in state.table.unique)
+    references = tuple(_reference(foreign, names, options) for foreign in state.table.foreign_keys)
     if options.origin:
         key, unique = ("_instance", *key) if key else (), tuple(("_instance", *columns) for columns in unique)
     columns = (*state.table.column_names, *meta)
     kinds = [state.schema().field(name).type for name in columns]
     over_there = tuple(zip([*names.values(), *meta], kinds, strict=True))
-    lengths, unheld = _measured(state, dict(zip([*names.values(), *meta], columns, strict=True)), {*key, *sum(unique, ())})
-    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths)
+    lengths, unheld = _measured(
+        state,
+        dict(zip([*names.values(), *meta], columns, strict=True)),
+        {*key, *sum(unique, ()), *sum((one.columns for one in references), ())},
+    )
+    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths, references)
     notes = [f"{name}: {held.note}" for name, held in target.held(table).items() if held.note]
     if unheld and not options.origin:
         notes.append(f"{unheld} row(s) have values that their column cannot hold: NULL there; --with-origin takes them along, in _raw")
     return _Task(state, table, columns, progress, notes)
+
+
+def _reference(foreign: ForeignKey, names: dict[str, str], options: CopyOptions) -> Reference:
+    instance = ("_instance",) if options.origin else ()
+    own = (*instance, *(names[name] for name in foreign.columns))
+    return Reference(own, relation_name(foreign.table), (*instance, *map(column_name, foreign.references)))
 
 
 def _measured(state: LatestState, names: dict[str, str], keyed: set[str]) -> tuple[dict[str, int], int]:
@@ -140,12 +160,12 @@ def _measured(state: LatestState, names: dict[str, str], keyed: set[str]) -> tup
     return lengths, unheld
 
 
-def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) -> Copied:
+def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) -> tuple[Copied, list[tuple[str, Reference]]]:
     standing = target.columns_of(task.table.name)
     if standing is not None:
         wanted = hash_of(task.batches())
         if standing == tuple(task.table.schema.names) and _hash_there(target, task, task.table.name) == wanted:
-            return Copied(name, task.table.name, task.state.rows, wanted, "same")
+            return Copied(name, task.table.name, task.state.rows, wanted, "same"), []
         if not options.replace:
             raise Conflict(
                 f"{target.shown} has a table {task.table.name!r} with other columns or rows. Nothing was changed: rename it, or put the "
@@ -153,7 +173,7 @@ def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) 
                 table=task.table.name,
             )
     if options.dry_run:
-        return Copied(name, task.table.name, task.state.rows, None, "planned", tuple(task.notes))
+        return Copied(name, task.table.name, task.state.rows, None, "planned", tuple(task.notes)), []
     sent = RowHash()
     target.fill(task.table, hashed(task.batches(), sent))
     found = _hash_there(target, task, task.table.staged)
@@ -165,8 +185,8 @@ def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) 
             found=found,
         )
     undone = target.add_keys(task.table)
-    target.rename(task.table)
-    return Copied(name, task.table.name, sent.rows, sent.text, "copied", tuple(task.notes), undone)
+    released = target.rename(task.table)
+    return Copied(name, task.table.name, sent.rows, sent.text, "copied", tuple(task.notes), undone), released
 
 
 def _hash_there(target: TargetDatabase, task: _Task, name: str) -> str | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from dump_texts import ingest, write_dump
 from servers.mariadb import MariaDb
 from warehouse_tables import query
@@ -186,3 +188,50 @@ def test_values_that_their_column_cannot_hold_are_told_before(settings, catalog,
     assert said == ["crm.people: 1 row(s) have values that their column cannot hold: NULL there; --with-origin takes them along, in _raw"]
     copied(settings, catalog, there, origin=True, replace=True)
     assert in_sqlite(tmp_path, "SELECT at, _raw FROM people") == [(None, '{"at": "0000-00-00"}')]
+
+
+LINKED = """CREATE TABLE courses (code varchar(20) NOT NULL, title text, PRIMARY KEY (code));
+INSERT INTO courses VALUES ('a', 'A'), ('b', {title});
+CREATE TABLE marks (id int NOT NULL, course varchar(20), PRIMARY KEY (id),
+  CONSTRAINT of_course FOREIGN KEY (course) REFERENCES courses (code));
+INSERT INTO marks VALUES (1, 'a'), (2, NULL), (3, {course});
+"""
+
+
+@pytest.mark.parametrize("product", ["postgresql", "mariadb"])
+def test_foreign_keys_come_after_the_rows_and_outlive_a_replaced_table(product, settings, catalog, elsewhere, request):
+    def linked(day: int, title: str, course: str) -> None:
+        text = LINKED.format(title=title, course=course)
+        path = Home(settings.home).dumps / "lms" / f"d{day}.sql"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"-- MySQL dump 10.13\n{text}-- Dump completed on 2024-01-0{day} 10:00:00\n")
+        assert ingest(settings, catalog) == []
+
+    def keys(target: TargetDatabase) -> list[tuple[list[str], str, list[str]]]:
+        found = sa.inspect(target._connection).get_foreign_keys("marks")
+        return [(key["constrained_columns"], key["referred_table"], key["referred_columns"]) for key in found]
+
+    with ExitStack() as stack:
+        url = elsewhere
+        if product == "mariadb":
+            server = request.getfixturevalue("mariadb")
+            url = f"mariadb://root@/{stack.enter_context(server.database('lms'))}?unix_socket={server.socket}"
+        said: list[str] = []
+        target = stack.enter_context(open_target(url))
+        linked(1, "'B'", "'b'")
+        for _ in range(2):
+            copied(settings, catalog, target, said.append)
+            assert (keys(target), said) == ([(["course"], "courses", ["code"])], [])
+            target._connection.rollback()
+        linked(2, "'other'", "'b'")
+        courses = [catalog.table("lms.courses")]
+        again = copy_tables(settings, catalog, courses, target, CopyOptions(replace=True), say=said.append, progress=quiet)
+        assert [one.outcome for one in again] == ["copied"]
+        assert (keys(target), said) == ([(["course"], "courses", ["code"])], []), "that of a table which was not copied now"
+        target._connection.rollback()
+        with target._connection.begin():
+            for table in ("marks", "courses"):
+                target._connection.exec_driver_sql(f"DROP TABLE {table}")
+        alone = copy_tables(settings, catalog, [catalog.table("lms.marks")], target, CopyOptions(), say=said.append, progress=quiet)
+        assert [one.outcome for one in alone] == ["copied"]
+        assert (keys(target), said) == ([], ["lms.marks: not made: foreign key on course to courses: that table is not there"])

@@ -24,8 +24,23 @@ from platform_assets.storage.targets.urls import driver_named, reason
 from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
 
 _ROWS = 10_000
+_REFERENCE = "copied_"
+"""How the names of our foreign keys begin."""
 _MSSQL_ROWS = 1_000
 """The most rows that SQL Server takes in one VALUES."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key by the names over there: `columns` of its table name a row of `table` by its `others`."""
+
+    columns: tuple[str, ...]
+    table: str
+    others: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        return f"foreign key on {', '.join(self.columns)} to {self.table}"
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,7 @@ class TargetTable:
     key: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
     lengths: Mapping[str, int] | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -176,17 +192,52 @@ class TargetDatabase:
         index = self._quoted(f"unique_{secrets.token_hex(6)}")  # some databases have them beside the tables, where the old one's stands
         return f"CREATE UNIQUE INDEX {index} ON {self._qualified(table.staged)} ({names})"
 
-    def rename(self, table: TargetTable) -> None:
-        """The filled table gets its name; one that stands there under it goes, in the same transaction where the database has that."""
+    def add_reference(self, table: str, reference: Reference) -> str | None:
+        """A foreign key between tables that bear their names, unless it stands; gives why it cannot be made."""
+        if self.dialect == "sqlite":
+            return f"{reference.said}: SQLite takes none for a table that stands"
+        if self.columns_of(reference.table) is None:
+            return f"{reference.said}: that table is not there"
+        name = _REFERENCE + hashlib.sha256(repr((table, reference)).encode()).hexdigest()[:16]
+        try:
+            with self._connection.begin():
+                if name in {key["name"] for key in sa.inspect(self._connection).get_foreign_keys(table, self._schema)}:
+                    return None
+                own, others = (", ".join(map(self._quoted, names)) for names in (reference.columns, reference.others))
+                self._sql(
+                    f"ALTER TABLE {self._qualified(table)} ADD CONSTRAINT {self._quoted(name)} "
+                    f"FOREIGN KEY ({own}) REFERENCES {self._qualified(reference.table)} ({others})"
+                )
+        except SQLAlchemyError as error:
+            return f"{reference.said}: {reason(error)}"
+        return None
+
+    def _release(self, name: str) -> list[tuple[str, Reference]]:
+        """Takes away our foreign keys to a table that is to be replaced, since they would hold it; gives them."""
+        released = []
+        for (_, table), keys in sa.inspect(self._connection).get_multi_foreign_keys(self._schema).items():
+            for key in keys:
+                if key["referred_table"] == name and (key["name"] or "").startswith(_REFERENCE):
+                    word = "FOREIGN KEY" if self.dialect == "mysql" else "CONSTRAINT"
+                    self._sql(f"ALTER TABLE {self._qualified(table)} DROP {word} {self._quoted(key['name'] or '')}")
+                    released.append((table, Reference(tuple(key["constrained_columns"]), name, tuple(key["referred_columns"]))))
+        return released
+
+    def rename(self, table: TargetTable) -> list[tuple[str, Reference]]:
+        """The filled table gets its name; one that stands there under it goes, in the same transaction where the database has that.
+
+        Gives the foreign keys to the one that went, which its caller adds again.
+        """
         old = f"{table.staged}_old"
         with self._connection.begin():
             stands = sa.inspect(self._connection).has_table(table.name, self._schema)
             staged, name = self._qualified(table.staged), self._qualified(table.name)
+            released = self._release(table.name) if stands and self.dialect != "sqlite" else []
             if self.dialect == "mysql":
                 self._sql(f"DROP TABLE IF EXISTS {self._qualified(old)}")
                 self._sql(f"RENAME TABLE {f'{name} TO {self._qualified(old)}, ' if stands else ''}{staged} TO {name}")
                 self._sql(f"DROP TABLE IF EXISTS {self._qualified(old)}")
-                return
+                return released
             if self.dialect == "sqlite":
                 self._sql("BEGIN")  # its driver begins none before a DROP
             if stands:
@@ -195,6 +246,7 @@ class TargetDatabase:
                 self._connection.execute(sa.text("EXEC sp_rename :staged, :name"), {"staged": staged, "name": table.name})
             else:
                 self._sql(f"ALTER TABLE {staged} RENAME TO {self._quoted(table.name)}")
+        return released
 
     def _defined(self, table: TargetTable, name: str) -> sa.Table:
         types, inline = self.held(table), table.key if self.dialect == "sqlite" else ()
