@@ -389,7 +389,9 @@ def test_a_dry_run_says_what_a_restore_would_do_and_does_nothing(backed_up, call
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--as", "x", "--in-place"], ["--from", "x.avro", "--backup", "y"]], ids=lambda arguments: " ".join(arguments)
+    "arguments",
+    [["--as", "x", "--in-place"], ["--from", "x.avro", "--backup", "y"], ["--as-of", "x", "--backup", "y"]],
+    ids=lambda arguments: " ".join(arguments),
 )
 def test_options_of_restore_that_exclude_each_other(arguments, backed_up, call):
     code, out, err = call("restore", "hr.jobs", *arguments, "--home", backed_up)

@@ -11,7 +11,7 @@ from dump_texts import ingest, write_dump
 from warehouse_tables import query
 
 from platform_assets.dictionary.source import SourceSettings
-from platform_assets.errors import Conflict, PlatformError, StoredFileError
+from platform_assets.errors import Conflict, NothingThen, PlatformError, StoredFileError
 from platform_assets.operations.backup import back_up_table, verify_backup
 from platform_assets.operations.drill import drill
 from platform_assets.operations.restore import Target, restore
@@ -163,3 +163,16 @@ def test_a_version_of_one_instance_does_not_take_the_place_of_all(settings, cata
 def restored_names(settings, catalog, database, at):
     as_of(settings, catalog, at)
     return sorted(query(database, NAMES.format("crm.people_restored")))
+
+
+def test_of_a_source_the_tables_that_were_there_come_back_and_the_others_stay(settings, catalog, database):
+    load(settings, catalog, 1)
+    rows = {"people": (DEFINITION, [(1, "ann 2")]), "later": (DEFINITION, [(7, "seven")])}
+    write_dump(Home(settings.home).dumps / "crm", "d2", 2, **rows)
+    assert ingest(settings, catalog) == []
+    done = restore_as_of(settings, catalog, catalog.tables(source="crm"), "2024-01-01", Target(in_place=True), run_id="test")
+    assert [one.table for one in done] == ["people"]
+    assert query(database, NAMES.format("crm.people")) == [(1, "ann 1"), (2, "new 1")]
+    assert query(database, NAMES.format("crm.later")) == [(7, "seven")]
+    with pytest.raises(NothingThen, match="No table of crm was there at 2023-01-01"):
+        restore_as_of(settings, catalog, catalog.tables(source="crm"), "2023-01-01", Target(), run_id="test")
