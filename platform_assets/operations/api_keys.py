@@ -50,9 +50,17 @@ def recognized(catalog: Catalog, token: str) -> KeyRecord | None:
     found = _TOKEN.fullmatch(token)
     record = key_of(catalog, found[1]) if found else None
     proven = hmac.compare_digest(_hash(found[2] if found else ""), record.hash if record else _NOBODY)
-    if record is None or not proven or record.revoked_at is not None:
-        return None
-    return record if record.expires_at is None or record.expires_at > datetime.now(UTC) else None
+    return record if record is not None and proven and _valid(record) else None
+
+
+def valid_key(catalog: Catalog, key_id: str) -> KeyRecord | None:
+    """The key with this id; None for one that is not there, revoked or expired. It proves nothing about who asks."""
+    record = key_of(catalog, key_id)
+    return record if record is not None and _valid(record) else None
+
+
+def _valid(record: KeyRecord) -> bool:
+    return record.revoked_at is None and (record.expires_at is None or record.expires_at > datetime.now(UTC))
 
 
 def allows(key: KeyRecord, scope: str, source: str) -> bool:

@@ -27,10 +27,11 @@ KEPT: Mapping[str, str] = {
     "rejects": "status NOT IN ('open', 'recovered')",
     "reject_fixes": "true",
     "import_log": "true",
-    "backups": "false",  # they stay in the home that they were made in, and so do keys and what was asked with them
+    "backups": "false",  # they stay in the home that they were made in, and so do keys, what was asked with them, and logins
     "api_keys": "false",
     "api_requests": "false",
     "posted_batches": "true",
+    "api_sessions": "false",
 }
 """Table to the rows of it that are carried to another machine."""
 NEITHER = ("schema_version",)

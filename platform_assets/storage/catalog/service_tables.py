@@ -1,4 +1,4 @@
-"""The catalog's tables of the HTTP service, on the metadata of `tables`: keys, requests that may be repeated, rows that were posted.
+"""The catalog's tables of the HTTP service, on the metadata of `tables`: keys, logins, requests that may be repeated, posted rows.
 
 No query stands here.
 """
@@ -56,4 +56,13 @@ posted_batches = Table(
     Column("version", Text, comment="of that dump"),
     Index("posted_batches_waiting", "source", "seq", postgresql_where=text("lines IS NOT NULL")),
     Index("posted_batches_version", "version"),
+)
+
+api_sessions = Table(
+    "api_sessions",
+    metadata,
+    Column("hash", Text, primary_key=True, comment="SHA-256 of the 256 random bits in the cookie, which stand nowhere"),
+    Column("key_id", Text, nullable=False),
+    Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", TIMESTAMP(timezone=True), nullable=False),
 )
