@@ -63,6 +63,10 @@ class NoSuchTable(PlatformError):
     """A table name matches none or several of the warehouse's tables."""
 
 
+class NoSuchMetric(PlatformError):
+    """No file in metrics/ bears the name."""
+
+
 class NothingThen(PlatformError):
     """Nothing of a table had come by the version or the time that was asked for."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -113,8 +113,8 @@ FORMS: dict[str, Callable[[pa.Schema, Batches], Iterator[bytes]]] = {
 """Media type to its writer; the first is for who accepts anything."""
 
 
-def accepted(header: str | None) -> str:
-    """The media type of the answer. Raises a Problem of 406 naming those that there are."""
+def accepted(header: str | None, forms: Collection[str] = tuple(FORMS)) -> str:
+    """The media type of the answer, one of `forms`, the first for who accepts anything. Raises a Problem of 406 naming those that there are."""
     wanted = []
     for place, part in enumerate((header or "*/*").split(",")):
         name, *options = (piece.strip() for piece in part.split(";"))
@@ -124,7 +124,7 @@ def accepted(header: str | None) -> str:
         except ValueError:
             raise Problem(406, "The Accept header cannot be understood.") from None
     for rank, _, name in sorted(wanted):
-        found = next((form for form in FORMS if name in (form, "*/*", f"{form.partition('/')[0]}/*")), None)
+        found = next((form for form in forms if name in (form, "*/*", f"{form.partition('/')[0]}/*")), None)
         if found and rank < 0:
             return found
-    raise Problem(406, f"Rows are given as {', '.join(FORMS)}.")
+    raise Problem(406, f"Rows are given as {', '.join(forms)}.")

@@ -49,13 +49,21 @@ def read_yaml(path: Path) -> YamlFile:
     """Raises SettingsError for text that is not UTF-8, not YAML, or states a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}.", path=str(path)) from error
+    return yaml_in(path, text)
+
+
+def yaml_in(path: Path, text: str) -> YamlFile:
+    """The YAML of a text that comes from the file; its lines are those of the text. Raises SettingsError as read_yaml does."""
+    try:
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
             data = None if root is None else loader.construct_document(root)
         finally:
             loader.dispose()
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise SettingsError(f"{path}{place}: not valid YAML: {getattr(error, 'problem', None) or error}.", path=str(path)) from error

@@ -27,9 +27,13 @@ class Home:
         return self.root / "topics"
 
     @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    @property
     def not_derived(self) -> tuple[Path, ...]:
         """What a person put there, the truth; all else can be made from it."""
-        return (self.root / "platform.yaml", self.dictionary, self.topics, self.root / "order", self.root / "metrics", self.dumps)
+        return (self.root / "platform.yaml", self.dictionary, self.topics, self.root / "order", self.metrics, self.dumps)
 
     @property
     def store(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,13 +32,15 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
-def read_only(url: str, query: str, *, timeout_seconds: int = 300) -> AbstractContextManager[Answer]:
+def read_only(
+    url: str, query: str, *, values: Sequence[str] | None = None, timeout_seconds: int = 300
+) -> AbstractContextManager[Answer]:
     """One query of a user, under a login that can only read, through a server-side cursor, so that memory stays flat.
 
-    `timeout_seconds` bounds each step of 1,000 rows. Raises RefusedQuery for what is no query, for a write, for what the login may not
+    `timeout_seconds` bounds each step of 1,000 rows; `values` are bound where the query has `%s`. Raises RefusedQuery for what is no query, for a write, for what the login may not
     do, for one that takes too long, and with the server's words for an error in it; DatabaseUnavailable.
     """
-    return _asked(reading(url), query, timeout_seconds)
+    return _asked(reading(url), query, timeout_seconds, values)
 
 
 def read_table(url: str, schema: str, relation: str, *, limit: int | None) -> AbstractContextManager[Answer]:
@@ -55,7 +57,9 @@ def read_matching(url: str, schema: str, relation: str, match: Mapping[str, str]
 
 
 @contextmanager
-def _asked(opened: AbstractContextManager[Connection], query: str, timeout_seconds: int) -> Iterator[Answer]:
+def _asked(
+    opened: AbstractContextManager[Connection], query: str, timeout_seconds: int, values: Sequence[str] | None = None
+) -> Iterator[Answer]:
     try:
         with opened as connection:
             connection.execute("SET TRANSACTION READ ONLY")
@@ -67,7 +71,7 @@ def _asked(opened: AbstractContextManager[Connection], query: str, timeout_secon
                 for name in ("float4", "float8"):
                     cursor.adapters.register_loader(name, _FloatLoader)
                 cursor.itersize = FETCHED
-                cursor.execute(query)
+                cursor.execute(query, values)
                 rows = iter(cursor)
                 first = next(rows, None)
                 columns = tuple(column.name for column in cursor.description or ())
