@@ -13,6 +13,7 @@ from platform_assets.defs.checks import CHECKS  # noqa: E402
 from platform_assets.defs.history import history, history_checks  # noqa: E402
 from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro  # noqa: E402
 from platform_assets.defs.jobs import JOBS  # noqa: E402
+from platform_assets.defs.metrics import metric_definitions  # noqa: E402
 from platform_assets.defs.platform import Platform  # noqa: E402
 from platform_assets.defs.sensors import SENSORS, nightly_backup  # noqa: E402
 from platform_assets.defs.topics import topic_definitions  # noqa: E402
@@ -30,15 +31,15 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
         "latest_avro": LatestAvro(platform),
         **overrides,
     }
-    topics = topic_definitions(settings)
-    assets = (*ASSETS, history, *topics.assets)
+    topics, metrics = topic_definitions(settings), metric_definitions(settings)
+    assets = (*ASSETS, history, *topics.assets, *metrics.assets)
     governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in assets]
     return dg.Definitions(
         assets=governed,
         asset_checks=[*CHECKS, history_checks],
-        jobs=[*JOBS, *topics.jobs],
-        sensors=list(SENSORS),
-        schedules=[nightly_backup(settings), *topics.schedules],
+        jobs=[*JOBS, *topics.jobs, *metrics.jobs],
+        sensors=[*SENSORS, *metrics.sensors],
+        schedules=[nightly_backup(settings), *topics.schedules, *metrics.schedules],
         resources=resources,
         executor=dg.in_process_executor,
     )

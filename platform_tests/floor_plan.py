@@ -44,7 +44,7 @@ LAYERS: dict[str, Layer] = {
     "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg psycopg_pool polars fsspec upath numpy psutil", "redis"),
     "sources": _layer("errors dictionary formats storage", "requests sqlalchemy", "fsspec"),
     # psutil here and in defs: which processes of ours live.
-    "operations": _layer(_EVERYTHING, "numpy psutil"),
+    "operations": _layer(_EVERYTHING, "numpy psutil", "PIL"),
     # Dagster finds `context` and Config parameters by their annotations: as strings it does not know them.
     "defs": _layer(f"definitions {_EVERYTHING}", "dagster dagster_postgres psutil yaml", future_annotations=False),
     "definitions": _layer(f"defs {_EVERYTHING}", "dagster", future_annotations=False),

@@ -16,6 +16,7 @@ from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
 from platform_assets.defs.sensors import close_lost_runs
 from platform_assets.errors import FencedOut
 from platform_assets.operations.ingest import Work
+from platform_assets.operations.metrics import standings
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.requests import version_basis
 from platform_assets.operations.stale_verdicts import stale_verdicts
@@ -86,6 +87,7 @@ class Runner:
         stale = {table.table_key: str(table.changed_load_id) for table in catalog.stale_tables()}
         if stale:
             self.run_tables(stale, done=done)
+        standings(self.settings, catalog)  # the views of the metrics; their assets are for the sensor
         return errors
 
     def run_versions(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:

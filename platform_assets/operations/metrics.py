@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from platform_assets.errors import DatabaseUnavailable, NoSuchMetric, PlatformError, RefusedQuery, SettingsError
+from platform_assets.errors import Conflict, DatabaseUnavailable, NoSuchMetric, PlatformError, RefusedQuery, SettingsError
 from platform_assets.operations.chart_data import ChartData, chart_data
 from platform_assets.operations.metric_files import Metric, load_metric, metric_files
 from platform_assets.settings import Settings
@@ -66,7 +66,8 @@ def standings(settings: Settings, catalog: Catalog) -> list[Standing]:
     found = {path.stem: _loaded(path) for path in files}
     changed = False
     for name in there.keys() - found.keys():
-        drop_view(catalog.url, name)
+        with suppress(Conflict):  # a view of a user reads it: it stays until that one is gone
+            drop_view(catalog.url, name)
     for name, one in found.items():
         if isinstance(one, Metric) and (name not in there or there[name].said != _said(one)):
             found[name] = _made(catalog, one)
