@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from platform_assets import __version__
-from platform_assets.api import batches, dumps, html, metrics, rows, sessions, tables, times
+from platform_assets.api import batches, dashboard, dumps, html, metrics, rows, sessions, tables, times
 from platform_assets.api.batches import landing
 from platform_assets.api.limits import Bounded, Limits
 from platform_assets.api.problems import RETRY_SECONDS, answer, handle_problems
@@ -34,7 +34,7 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(title="platform-assets", version=__version__, description=_ABOUT, lifespan=lifespan, redoc_url=None)
     app.state.service = Service(settings, limits)
     handle_problems(app)
-    for router in (tables.router, rows.router, batches.router, times.router, dumps.router, sessions.router, html.router, metrics.router):
+    for router in (tables.router, rows.router, batches.router, times.router, dumps.router, sessions.router, html.router, metrics.router, dashboard.router):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, methods=["GET"], tags=["health"])
     app.add_api_route("/readyz", readyz, methods=["GET"], tags=["health"])

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from platform_assets.api.problems import Problem
+from platform_assets.operations import charts
 
 router = APIRouter(include_in_schema=False)
 PAGES = Path(__file__).with_name("pages")
@@ -25,6 +26,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_FILE = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
 _STATIC = {"style.css": "text/css", "as-of.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -41,7 +43,8 @@ def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
 @router.get("/static/{name}")
 def static(name: str) -> Response:
     """The few files that pages load: nothing in them is anybody's data."""
+    if name == "chart.css":
+        return Response(charts.style(), media_type="text/css", headers=_FILE)
     if name not in _STATIC:
         raise Problem(404, "There is no such file.")
-    headers = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
-    return Response((PAGES / name).read_bytes(), media_type=_STATIC[name], headers=headers)
+    return Response((PAGES / name).read_bytes(), media_type=_STATIC[name], headers=_FILE)
