@@ -34,6 +34,7 @@ router = APIRouter(include_in_schema=False)
 PAGE_ROWS = 50
 LISTED = 20
 CHANGES = 200
+CARD_WIDTH = 600
 OPERATORS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥", "null": "is empty", "notnull": "is not empty"}
 Shown = TypeVar("Shown", bound=Callable[..., Any])
 Texts = list[str] | None
@@ -90,7 +91,7 @@ def _card(viewer: Caller, one: Standing) -> dict[str, Any]:
     card |= {"description": one.metric.description if one.metric else "", "chart": None}
     if one.state == "ready" and one.metric and one.metric.chart:
         try:
-            card["chart"] = _figure(viewer, one, {})
+            card["chart"] = _figure(viewer, one, {}, width=CARD_WIDTH)
         except DatabaseUnavailable:
             raise
         except PlatformError as error:
@@ -98,10 +99,10 @@ def _card(viewer: Caller, one: Standing) -> dict[str, Any]:
     return card
 
 
-def _figure(viewer: Caller, one: Standing, given: Mapping[str, str]) -> Markup:
+def _figure(viewer: Caller, one: Standing, given: Mapping[str, str], *, width: int) -> Markup:
     """The SVG is ours; what it holds of data was escaped where it was drawn."""
     data = charted(viewer.service.catalog, one, given, timeout_seconds=viewer.service.limits.statement_seconds)
-    return Markup(charts.svg(data, alone=False))
+    return Markup(charts.svg(data, alone=False, width=width))
 
 
 @router.get("/charts/{name}")
@@ -120,7 +121,7 @@ def one_metric(name: str, request: Request, viewer: Viewer) -> Response:
         here="metrics",
         one=one,
         values=values,
-        chart=_figure(viewer, one, given) if one.metric.chart else None,
+        chart=_figure(viewer, one, given, width=charts.WIDTH) if one.metric.chart else None,
         columns=answer.columns,
         rows=[[_text(cell) for cell in row] for row in rows[: metrics.PAGE_ROWS]],
         more=len(rows) > metrics.PAGE_ROWS,
@@ -158,7 +159,8 @@ def one_table(
     filters = [one for one in zip(column or (), operator or (), value or (), strict=False) if one[0] and one[1] in OPERATORS]
     following = None
     if chosen:
-        with rows_as_of(viewer.service.settings, viewer.service.catalog, record, chosen["version"], select=(), limit=PAGE_ROWS) as (schema, batches):
+        service = viewer.service
+        with rows_as_of(service.settings, service.catalog, record, chosen["version"], select=(), limit=PAGE_ROWS) as (schema, batches):
             names, rows = schema.names, _rows(batches)
     else:
         texts = [f"{name_}:{how}" + ("" if how in ("null", "notnull") else f":{what}") for name_, how, what in filters]
@@ -264,12 +266,11 @@ def diff(table: str, viewer: Viewer, a: str = "", b: str = "latest") -> Response
             names = [*found.table.column_names]
             rows = [_change(row, names) for batch in found.batches for row in objects(batch)]
             values = {"found": found.summary(), "rows": rows, "columns": names}
-    return html.page("diff.html", who=who(viewer), here="tables", link=_link, name=name, versions=versions, a=a, b=b, limit=CHANGES, **values)
+    values |= {"versions": versions, "a": a, "b": b, "limit": CHANGES}
+    return html.page("diff.html", who=who(viewer), here="tables", link=_link, name=name, **values)
 
 
 def _change(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     changed = row["changed"] or ""
     cells = [(_text(row[name]), f'"{name}"' in changed) for name in names]
     return {"operation": row["operation"], "cells": cells}
-
-

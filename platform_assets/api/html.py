@@ -35,9 +35,9 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
     """The page of a template in pages/."""
-    return HTMLResponse(environment().get_template(name).render(values), status, dict(HEADERS))
+    return HTMLResponse(environment().get_template(template).render(values), status, dict(HEADERS))
 
 
 @router.get("/static/{name}")

@@ -114,7 +114,10 @@ FORMS: dict[str, Callable[[pa.Schema, Batches], Iterator[bytes]]] = {
 
 
 def accepted(header: str | None, forms: Collection[str] = tuple(FORMS)) -> str:
-    """The media type of the answer, one of `forms`, the first for who accepts anything. Raises a Problem of 406 naming those that there are."""
+    """The media type of the answer, one of `forms`, the first for who accepts anything.
+
+    Raises a Problem of 406 naming those that there are.
+    """
     wanted = []
     for place, part in enumerate((header or "*/*").split(",")):
         name, *options = (piece.strip() for piece in part.split(";"))

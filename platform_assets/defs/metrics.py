@@ -91,7 +91,9 @@ def _metadata(platform: PlatformParam, one: metrics.Standing) -> dict[str, Any]:
     if one.metric is not None and one.metric.chart is not None:
         drawn = charts.svg(metrics.charted(platform.catalog, one, {})).encode()
         shown = f"![{one.metric.title}](data:image/svg+xml;base64,{base64.b64encode(drawn).decode()})"
-        found["chart"] = dg.MetadataValue.md(shown if len(drawn) <= MOST_CHART_BYTES else f"at /v1/metrics/{one.name}.svg: {len(drawn):,} bytes")
+        if len(drawn) > MOST_CHART_BYTES:
+            shown = f"`/v1/metrics/{one.name}.svg` has it: {len(drawn):,} bytes"
+        found["chart"] = dg.MetadataValue.md(shown)
     return found
 
 
@@ -136,7 +138,9 @@ def _schedule(job: UnresolvedAssetJobDefinition, metric: Metric) -> dg.ScheduleD
 
 def _broken(name: str, message: str) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["metrics", "".join(c if c.isalnum() else "_" for c in name)], kinds={"sql"}, description=f"This metric cannot be understood: {message}"
+        key=["metrics", "".join(c if c.isalnum() else "_" for c in name)],
+        kinds={"sql"},
+        description=f"This metric cannot be understood: {message}",
     )
     def broken() -> None:
         raise dg.Failure(description=message, allow_retries=False)

@@ -44,10 +44,10 @@ def chart_data(metric: Metric, answer: Answer) -> ChartData:
         if len(sums) > MOST_CATEGORIES:
             raise RefusedQuery(f"{metric.path}: the chart has more than {MOST_CATEGORIES:,} values of {spec.x}.")
         for name in spec.y:
-            series = _label(row[place[spec.series]]) if spec.series else name
+            one = _label(row[place[spec.series]]) if spec.series else name
             number = _number(metric, name, row[place[name]])
-            category[series] = category.get(series, 0.0) + number
-            totals[series] = totals.get(series, 0.0) + abs(number)
+            category[one] = category.get(one, 0.0) + number
+            totals[one] = totals.get(one, 0.0) + abs(number)
     series = list(totals)
     if len(series) > MOST_SERIES:
         kept = sorted(totals, key=lambda name: -totals[name])[: MOST_SERIES - 1]

@@ -61,28 +61,28 @@ class Drawing:
     marks: tuple[Mark, ...]
 
 
-def drawing(data: ChartData, *, titled: bool = True) -> Drawing:
+def drawing(data: ChartData, *, titled: bool = True, width: int = WIDTH) -> Drawing:
     """The marks of a chart. `titled`: with its title, where no page says it."""
     top = 34.0 if titled else 8.0
     head: list[Mark] = [Label(0, 18, _cut(data.title, 90), size=16, bold=True)] if titled else []
     if len(data.series) > 1:
-        legend, top = _legend(data, top)
+        legend, top = _legend(data, top, width)
         head += legend
     if not data.categories:
-        return Drawing(WIDTH, int(top) + 50, (*head, Label(0, top + 24, "No rows.", "faint")))
-    marks, bottom = {"bars": _bars, "columns": _columns, "lines": _lines}[data.kind](data, top)
+        return Drawing(width, int(top) + 50, (*head, Label(0, top + 24, "No rows.", "faint")))
+    marks, bottom = {"bars": _bars, "columns": _columns, "lines": _lines}[data.kind](data, top, width)
     if data.note:
         marks.append(Label(0, bottom + 16, data.note, "faint", 11))
         bottom += 22
-    return Drawing(WIDTH, math.ceil(bottom), (*head, *marks))
+    return Drawing(width, math.ceil(bottom), (*head, *marks))
 
 
-def _legend(data: ChartData, top: float) -> tuple[list[Mark], float]:
+def _legend(data: ChartData, top: float, width: int) -> tuple[list[Mark], float]:
     marks: list[Mark] = []
     x, y = 0.0, top
     for place, name in enumerate(data.series):
         wide = 26 + len(_cut(name, 24)) * 12 * _WIDE + 14
-        if x + wide > WIDTH:
+        if x + wide > width:
             x, y = 0.0, y + 20
         marks += [Box(x, y, 12, 12, f"s{place}"), Label(x + 18, y + 10.5, _cut(name, 24), "faint")]
         x += wide
@@ -108,10 +108,10 @@ def _range(data: ChartData, *, stacked: bool) -> list[float]:
     return _ticks(min(0.0, *lows), max(0.0, *highs) or 1.0)
 
 
-def _bars(data: ChartData, top: float) -> tuple[list[Mark], float]:
+def _bars(data: ChartData, top: float, width: int) -> tuple[list[Mark], float]:
     ticks = _range(data, stacked=True)
     left = min(230.0, 12 + max(len(_cut(name, 32)) for name in data.categories) * 12 * _WIDE)
-    scale = (WIDTH - left - 64) / (ticks[-1] - ticks[0])
+    scale = (width - left - 64) / (ticks[-1] - ticks[0])
     zero, row = left - ticks[0] * scale, 24.0
     bottom = top + row * len(data.categories) + 4
     marks: list[Mark] = []
@@ -127,16 +127,16 @@ def _bars(data: ChartData, top: float) -> tuple[list[Mark], float]:
     return marks, bottom + 24
 
 
-def _columns(data: ChartData, top: float) -> tuple[list[Mark], float]:
-    marks, zero, scale, step, left, bottom = _upright(data, top, stacked=True)
+def _columns(data: ChartData, top: float, width: int) -> tuple[list[Mark], float]:
+    marks, zero, scale, step, left, bottom = _upright(data, top, width, stacked=True)
     for place in range(len(data.categories)):
         x, wide = left + (place + 0.15) * step, step * 0.7
         marks += [Box(x, zero - b * scale, wide, (b - a) * scale, f"s{at}", _tip(data, at, place)) for at, a, b in _stack(data, place)]
     return marks, bottom
 
 
-def _lines(data: ChartData, top: float) -> tuple[list[Mark], float]:
-    marks, zero, scale, step, left, bottom = _upright(data, top, stacked=False)
+def _lines(data: ChartData, top: float, width: int) -> tuple[list[Mark], float]:
+    marks, zero, scale, step, left, bottom = _upright(data, top, width, stacked=False)
     for at, values in enumerate(data.values):
         points = tuple((left + (place + 0.5) * step, zero - value * scale) for place, value in enumerate(values))
         marks.append(Path(points, f"s{at}", 2.0))
@@ -144,15 +144,15 @@ def _lines(data: ChartData, top: float) -> tuple[list[Mark], float]:
     return marks, bottom
 
 
-def _upright(data: ChartData, top: float, *, stacked: bool) -> tuple[list[Mark], float, float, float, float, float]:
+def _upright(data: ChartData, top: float, width: int, *, stacked: bool) -> tuple[list[Mark], float, float, float, float, float]:
     ticks, height = _range(data, stacked=stacked), 240.0
     left = 12 + max(len(_number(tick)) for tick in ticks) * 11 * _WIDE
-    scale, step = height / (ticks[-1] - ticks[0]), (WIDTH - left - 4) / len(data.categories)
+    scale, step = height / (ticks[-1] - ticks[0]), (width - left - 4) / len(data.categories)
     zero = top + 6 + ticks[-1] * scale
     marks: list[Mark] = []
     for tick in ticks:
         y = zero - tick * scale
-        marks += [Path(((left, y), (WIDTH - 4, y)), "grid"), Label(left - 8, y + 4, _number(tick), "faint", 11, "end")]
+        marks += [Path(((left, y), (width - 4, y)), "grid"), Label(left - 8, y + 4, _number(tick), "faint", 11, "end")]
     every = max(1, math.ceil(max(len(_cut(name, 16)) for name in data.categories) * 11 * _WIDE * 1.15 / step))
     for place in range(0, len(data.categories), every):
         marks.append(Label(left + (place + 0.5) * step, top + height + 26, _cut(data.categories[place], 16), "ink", 11, "middle"))
@@ -187,21 +187,23 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def style(prefix: str = ".chart") -> str:
+def style() -> str:
     """The colours of the classes, light and dark."""
     schemes = []
     for which, palette in ((0, LIGHT), (1, DARK)):
-        rules = [f"{prefix} .s{place}{{fill:{colour};stroke:{colour}}}" for place, colour in enumerate(palette)]
-        rules += [f"{prefix} .{name}{{fill:{pair[which]};stroke:{pair[which]}}}" for name, pair in _INK.items()]
-        schemes.append("".join(rules))
-    shared = f"{prefix} text,{prefix} rect{{stroke:none}}{prefix} polyline{{fill:none}}"
-    return f"{schemes[0]}@media(prefers-color-scheme:dark){{{schemes[1]}}}{shared}"
+        colours = {f"s{place}": colour for place, colour in enumerate(palette)} | {name: pair[which] for name, pair in _INK.items()}
+        schemes.append(
+            "".join(
+                f".chart .{name}{{fill:{colour}}}.chart polyline.{name}{{fill:none;stroke:{colour}}}" for name, colour in colours.items()
+            )
+        )
+    return f"{schemes[0]}@media(prefers-color-scheme:dark){{{schemes[1]}}}"
 
 
-def svg(data: ChartData, *, alone: bool = True) -> str:
+def svg(data: ChartData, *, alone: bool = True, width: int = WIDTH) -> str:
     """An SVG document; not `alone`, a figure for a page that has `style()` in its sheet and the title above."""
-    drawn = drawing(data, titled=alone)
-    parts = [f'<rect class="paper" x="-20" y="-12" width="{WIDTH + 40}" height="{drawn.height + 20}"/>' if alone else ""]
+    drawn = drawing(data, titled=alone, width=width)
+    parts = [f'<rect class="paper" x="-20" y="-12" width="{drawn.width + 40}" height="{drawn.height + 20}"/>' if alone else ""]
     parts += [_svg_mark(mark) for mark in drawn.marks]
     box = f"-20 -12 {drawn.width + 40} {drawn.height + 20}" if alone else f"0 0 {drawn.width} {drawn.height}"
     inner = f"<style>{style()}</style>" if alone else ""
@@ -216,15 +218,14 @@ def svg(data: ChartData, *, alone: bool = True) -> str:
 def _svg_mark(mark: Mark) -> str:
     if isinstance(mark, Box):
         tip = f"<title>{_escaped(mark.tip)}</title>" if mark.tip else ""
-        return f'<rect class="{mark.colour}" x="{mark.x:.1f}" y="{mark.y:.1f}" width="{mark.width:.1f}" height="{mark.height:.1f}" rx="1.5">{tip}</rect>'
+        place = f'x="{mark.x:.1f}" y="{mark.y:.1f}" width="{mark.width:.1f}" height="{mark.height:.1f}"'
+        return f'<rect class="{mark.colour}" {place} rx="1.5">{tip}</rect>'
     if isinstance(mark, Path):
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in mark.points)
         return f'<polyline class="{mark.colour}" points="{points}" stroke-width="{mark.wide:g}"/>'
     weight = ' font-weight="600"' if mark.bold else ""
-    text = _escaped(mark.text)
-    return (
-        f'<text class="{mark.colour}" x="{mark.x:.1f}" y="{mark.y:.1f}" font-size="{mark.size}" text-anchor="{mark.anchor}"{weight}>{text}</text>'
-    )
+    place = f'x="{mark.x:.1f}" y="{mark.y:.1f}" font-size="{mark.size}" text-anchor="{mark.anchor}"{weight}'
+    return f'<text class="{mark.colour}" {place}>{_escaped(mark.text)}</text>'
 
 
 def _escaped(text: str) -> str:
@@ -269,16 +270,16 @@ def page(data: ChartData, description: str, columns: Sequence[str], rows: Sequen
     rest = f"<p>The first {len(rows):,} rows.</p>" if more else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{_escaped(data.title)}</title><style>{style()}{_PAGE}</style></head><body><main>'
-        f"<h1>{_escaped(data.title)}</h1><p>{_escaped(description)}</p><figure>{svg(data, alone=False)}</figure>"
+        f'<meta name="color-scheme" content="light dark"><title>{_escaped(data.title)}</title><style>{style()}{_PAGE}</style></head>'
+        f"<body><main><h1>{_escaped(data.title)}</h1><p>{_escaped(description)}</p><figure>{svg(data, alone=False)}</figure>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table><caption>{_escaped(data.title)}, rows</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{rest}</main></body></html>\n"
     )
 
 
 _PAGE = (
-    f"body{{font:16px/1.5 {_FONT};margin:0;background:#fff;color:#1b2430}}main{{max-width:60rem;margin:auto;padding:1.5rem}}figure{{margin:1rem 0}}"
-    "svg{width:100%;height:auto}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:600;padding:.4rem 0}"
-    "th,td{text-align:left;padding:.3rem .7rem;border-bottom:1px solid #d5dbe3}"
+    f"body{{font:16px/1.5 {_FONT};margin:0;background:#fff;color:#1b2430}}main{{max-width:60rem;margin:auto;padding:1.5rem}}"
+    "figure{margin:1rem 0}svg{width:100%;height:auto}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}"
+    "caption{text-align:left;font-weight:600;padding:.4rem 0}th,td{text-align:left;padding:.3rem .7rem;border-bottom:1px solid #d5dbe3}"
     "@media(prefers-color-scheme:dark){body{background:#161d27;color:#e7ecf3}th,td{border-color:#303b49}}"
 )

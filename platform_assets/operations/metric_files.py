@@ -17,7 +17,14 @@ from platform_assets.dictionary.yaml_lines import YamlFile, yaml_in
 from platform_assets.errors import RefusedQuery, SettingsError
 from platform_assets.storage.warehouse.metric_views import Bound
 
-TYPES: Mapping[str, str] = {"integer": "bigint", "number": "numeric", "text": "text", "date": "date", "timestamp": "timestamp", "boolean": "boolean"}
+TYPES: Mapping[str, str] = {
+    "integer": "bigint",
+    "number": "numeric",
+    "text": "text",
+    "date": "date",
+    "timestamp": "timestamp",
+    "boolean": "boolean",
+}
 """A parameter's type to PostgreSQL's."""
 CHARTS = ("bars", "columns", "lines")
 MOST_BYTES = 1 << 20
@@ -103,7 +110,7 @@ class Metric:
     line: int
 
     def bound(self, given: Mapping[str, str]) -> Bound:
-        """The query as pieces of text with typed values between them. Raises RefusedQuery for a parameter that is none, or a wrong value."""
+        """The query as pieces of text with typed values between them. Raises RefusedQuery for no parameter or a wrong value."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -187,7 +194,7 @@ def _chart(file: YamlFile, value: Any) -> ChartSpec | None:
     data = _mapping(file, ("chart",), value, ("kind", "x", "y", "series", "top"))
     if data.get("kind") not in CHARTS:
         file.refuse(("chart", "kind"), f"a chart's kind is one of {', '.join(CHARTS)}.")
-    y = data["y"] if isinstance(data.get("y"), list) else [data.get("y")]
+    y: list[Any] = data["y"] if isinstance(data.get("y"), list) else [data.get("y")]
     for key, one in (("x", data.get("x")), *(("y", one) for one in y), ("series", data.get("series", "-"))):
         if not isinstance(one, str) or not one:
             file.refuse(("chart", key), f"chart.{key} names a column of the query{', or a list of them' if key == 'y' else ''}.")

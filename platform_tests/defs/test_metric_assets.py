@@ -11,7 +11,14 @@ from platform_assets.definitions import build_definitions
 from platform_assets.defs.platform import Platform
 from platform_assets.settings import Settings
 
-METRIC = "/*\ntitle: Animals\ndescription: How many.\nchart: {kind: bars, x: kind, y: n}\nrefresh: %s\n*/\nSELECT 'cat' AS kind, sum(n) AS n FROM zoo.animals"
+METRIC = """/*
+title: Animals
+description: How many.
+chart: {kind: bars, x: kind, y: n}
+refresh: %s
+*/
+SELECT 'cat' AS kind, sum(n) AS n FROM zoo.animals
+"""
 
 
 def test_metrics_are_assets_that_follow_their_tables(home, database, catalog):

@@ -176,6 +176,7 @@ def published(url: str) -> Mapping[str, tuple[str, int]]:
     """`schema.relation` of each latest state to its table's key, and to a number that grows with each publication."""
     with connected(url) as connection:
         rows = connection.execute(
-            "SELECT schema_name || '.' || relation, table_key, coalesce(published_load_id, 0) FROM catalog.tables WHERE relation IS NOT NULL"
+            """SELECT schema_name || '.' || relation, table_key, coalesce(published_load_id, 0) FROM catalog.tables
+               WHERE relation IS NOT NULL"""
         ).fetchall()
     return {relation: (key, number) for relation, key, number in rows}

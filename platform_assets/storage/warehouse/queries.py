@@ -32,13 +32,12 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
 
 
-def read_only(
-    url: str, query: str, *, values: Sequence[str] | None = None, timeout_seconds: int = 300
-) -> AbstractContextManager[Answer]:
+def read_only(url: str, query: str, *, values: Sequence[str] | None = None, timeout_seconds: int = 300) -> AbstractContextManager[Answer]:
     """One query of a user, under a login that can only read, through a server-side cursor, so that memory stays flat.
 
-    `timeout_seconds` bounds each step of 1,000 rows; `values` are bound where the query has `%s`. Raises RefusedQuery for what is no query, for a write, for what the login may not
-    do, for one that takes too long, and with the server's words for an error in it; DatabaseUnavailable.
+    `timeout_seconds` bounds each step of 1,000 rows; `values` are bound where the query has `%s`. Raises RefusedQuery
+    for what is no query, for a write, for what the login may not do, for one that takes too long, and with the server's words for an
+    error in it; DatabaseUnavailable.
     """
     return _asked(reading(url), query, timeout_seconds, values)
 
