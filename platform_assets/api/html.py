@@ -26,7 +26,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_FILE = {"Cache-Control": "max-age=300", "X-Content-Type-Options": "nosniff"}
+_FILE = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 _STATIC = {"style.css": "text/css", "as-of.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
