@@ -34,7 +34,17 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(title="platform-assets", version=__version__, description=_ABOUT, lifespan=lifespan, redoc_url=None)
     app.state.service = Service(settings, limits)
     handle_problems(app)
-    for router in (tables.router, rows.router, batches.router, times.router, dumps.router, sessions.router, html.router, metrics.router, dashboard.router):
+    for router in (
+        tables.router,
+        rows.router,
+        batches.router,
+        times.router,
+        dumps.router,
+        sessions.router,
+        html.router,
+        metrics.router,
+        dashboard.router,
+    ):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, methods=["GET"], tags=["health"])
     app.add_api_route("/readyz", readyz, methods=["GET"], tags=["health"])
