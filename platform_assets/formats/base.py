@@ -30,6 +30,7 @@ class Member:
     `packed` reads the member's bytes as they lie in the folder or archive (gzip stays gzip), counted and cut in the same way; for
     readers that hand files on to another program. None where a dump was put together without it.
     `path` is the plain file that holds exactly these bytes, where there is one: neither packed nor inside an archive.
+    `first` is `open` for readers that go through a member twice: it keeps what it gives for the next `open`. None where that gains nothing.
     """
 
     name: str
@@ -37,6 +38,11 @@ class Member:
     open: Callable[[], BinaryIO]
     packed: Callable[[], BinaryIO] | None = None
     path: Path | None = None
+    first: Callable[[], BinaryIO] | None = None
+
+    def open_first(self) -> BinaryIO:
+        """The first of two readings. Raises what `open` raises."""
+        return (self.first or self.open)()
 
 
 @dataclass(frozen=True)

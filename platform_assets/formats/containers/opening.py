@@ -17,11 +17,12 @@ from platform_assets.errors import DumpGone, LimitExceeded, UnreadableDump
 from platform_assets.formats.base import Dump, Member, Notice
 from platform_assets.formats.containers.budget import Budget
 from platform_assets.formats.containers.gpg import OpenPgp, is_openpgp
+from platform_assets.formats.containers.keeping import Keeping, Kept
 from platform_assets.formats.containers.names import is_junk
 from platform_assets.formats.containers.region import Region, Spool
 from platform_assets.formats.containers.stream import Layer, Origin, first_bytes, region_origin
 from platform_assets.formats.containers.tar_container import BLOCK, is_postgres_tar, is_tar, refuse_empty, tar_listing
-from platform_assets.formats.containers.unpacking import packing_of
+from platform_assets.formats.containers.unpacking import Packing, packing_of
 from platform_assets.formats.containers.zip_container import MAGICS, entry_origin, is_workbook, zip_entries
 
 HEAD_BYTES = 64 * 1024
@@ -48,8 +49,9 @@ def open_dump(path: Path, source: SourceSettings, *, work: Path | None = None) -
 
     A file is one member unless it is a ZIP or tar; a folder's files and an archive's entries are members. Each is unpacked (gzip,
     bzip2, xz, zstd, lz4) and decrypted (OpenPGP) down to 3 layers, archives among them are opened down to 3, their names joined by `/`.
-    `work` is the folder for what must be spooled, the system's temporary one when None. Raises DumpGone when nothing is there,
-    UnreadableDump for an empty or broken dump or unsafe names, LimitExceeded, StoreUnwritable when there is no room to spool.
+    `work` is the folder for what must be spooled, the system's temporary one when None; what is read twice is unpacked twice then.
+    Raises DumpGone when nothing is there, UnreadableDump for an empty or broken dump or unsafe names, LimitExceeded, StoreUnwritable
+    when there is no room to spool an archive.
     """
     opening = _Opening(path, source, work)
     try:
@@ -89,6 +91,7 @@ class _Opening:
         self.work = work
         self.budget = Budget(path.name, source.name, source.limits)
         self.encryption = OpenPgp(source.name, source.gpg, path.name, work)
+        self.kept = Kept(work) if work else None
         self.members: list[Member] = []
         self.ignored: list[str] = []
         self.notices: list[Notice] = []
@@ -165,7 +168,12 @@ class _Opening:
         region = origin.region
         plain = region.file if region is not None and not layers and isinstance(region.file, Path) and region.length is None else None
         unpacked, packed = _opener(replace(origin, layers=layers), self.budget), _opener(origin, self.budget)
-        self.members.append(Member(origin.name, origin.size, unpacked, packed, plain))
+        slow = origin.region is None or any(isinstance(layer, Packing) and layer.slow for layer in layers)
+        if self.kept is None or self.encryption in layers or not slow:
+            self.members.append(Member(origin.name, origin.size, unpacked, packed, plain))
+            return
+        keeping = Keeping(unpacked, self.kept)
+        self.members.append(Member(origin.name, origin.size, keeping.open, packed, plain, keeping.first))
 
     def _tell(self, code: str, message: str, member: str) -> None:
         self.notices.append(Notice(code, message, member, data_bearing=True))

@@ -123,12 +123,14 @@ class Packing:
     """One way of packing a stream. `proves`: its end proves every byte before it (a checksum, or a length with it).
 
     xz, zstd and lz4 leave the checksum to the packer's options, so they are not counted on; their programs write one by default.
+    `slow`: unpacking takes longer than writing to a file what comes of it and reading that.
     """
 
     name: str
     begins: Callable[[bytes], bool]
     decode: Callable[[Iterator[bytes]], Iterator[bytes]]
     proves: bool
+    slow: bool = True
 
 
 PACKINGS: tuple[Packing, ...] = (
@@ -150,8 +152,8 @@ PACKINGS: tuple[Packing, ...] = (
         lambda packed: decode(packed, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY), b"\xfd7zXZ\x00"),
         proves=False,
     ),
-    Packing("zstd", ZSTD.begins, lambda packed: decode_frames(packed, ZSTD), proves=False),
-    Packing("lz4", LZ4.begins, lambda packed: decode_frames(packed, LZ4), proves=False),
+    Packing("zstd", ZSTD.begins, lambda packed: decode_frames(packed, ZSTD), proves=False, slow=False),
+    Packing("lz4", LZ4.begins, lambda packed: decode_frames(packed, LZ4), proves=False, slow=False),
 )
 
 

@@ -65,7 +65,7 @@ class _JsonFormat:
         """The events of one member whose list, if it has no name of its own, is the table `name`."""
         try:
             encoding = encoding_of(head(member, 4).data, context.source)
-            with member.open() as stream:
+            with member.open_first() as stream:
                 found = survey(self._steps(JsonText(stream, encoding)))
         except (EOFError, OSError) as error:
             yield lost(member, "stream-cut", str(error), name)

@@ -51,7 +51,7 @@ def _first_strange_line(member: Member) -> int | None:
     """The line of the first byte that is no UTF-8; None when there is none before the stream's end. Costs a pass over the file."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
-    stream = member.open()
+    stream = member.open_first()
     try:
         block = stream.read(_BLOCK)
         if block[:2] in MARKS:

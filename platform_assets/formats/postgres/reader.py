@@ -6,7 +6,7 @@ What a script's statements do is statements'; archives become scripts in archive
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
@@ -107,7 +107,7 @@ def _survey(members: list[Member], source: SourceSettings) -> Catalog:
     tables = Tables(Catalog(), source, {})
     for member in members:
         try:
-            opened, session, tokens, files = _opened(member, source)
+            opened, session, tokens, files = _opened(replace(member, open=member.open_first), source)
         except STREAM_ERRORS:
             continue
         try:
