@@ -211,6 +211,21 @@ def test_g09_utf16_and_byte_order_marks_are_read() -> None:
         assert read(data).rows("t") == [("\ufeffé",)]
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["DELIMITER '||'", "DELIMITER ''", "DELIMITER 'é'", "DELIMITER 'a'", "DELIMITER E'\\n'", "DELIMITER '|' NULL 'n|'", "NULL E'\\r'"],
+    ids=["two-characters", "none", "not-ascii", "a-letter", "line-end", "in-null", "null-with-line-end"],
+)
+def test_a_copy_with_a_delimiter_that_the_server_refuses_is_told_and_the_rest_is_read(options: str) -> None:
+    """Damaged dumps came to such heads, and Arrow refused the delimiter."""
+    start, behind = SMALL.split(b"ALTER TABLE")
+    odd = f"CREATE TABLE public.u (a text, b text);\nCOPY public.u FROM stdin WITH {options};\nx|y\n\\.\n".encode()
+    reading = read(start + odd + b"ALTER TABLE" + behind)
+    told = [(notice.code, "which the server refuses" in notice.message) for notice in reading.notices]
+    assert (told, reading.verdict.completeness) == ([("skipped-data-statement", True)], "partial")
+    assert [len(reading.rows(table)) for table in ("t", "u")] == [2, 0]
+
+
 def test_g17_rows_of_a_copy_keep_their_numbers_beside_bad_ones() -> None:
     reading = read("CREATE TABLE t (a integer, b text);\nCOPY t FROM stdin;\n1\ta\nbad\n1\ta\n\\.\nINSERT INTO t VALUES (1, 'a');\n")
     assert reading.places["t"] == [(1, 3), (3, 5), (4, 7)]

@@ -91,15 +91,10 @@ class CopyReading(FileReading, InsertReading):
         options = _options(cursor)
         problem = f"{name[1]} with {options['problem']}" if "problem" in options else ""
         problem = f"{name[1]} with OIDS" if oids else problem
-        encoding = options.get("encoding")
-        return CopyHead(
-            key,
-            names,
-            options.get("delimiter", "\t").encode("utf-8"),
-            options.get("null", "\\N").encode("utf-8"),
-            problem=problem,
-            encoding=encoding,
-        )
+        delimiter, null = options.get("delimiter", "\t"), options.get("null", "\\N")
+        if not problem and _refused(delimiter, null):
+            problem = f"{name[1]} with the delimiter {delimiter[:10]!r} and NULL as {null[:10]!r}, which the server refuses"
+        return CopyHead(key, names, delimiter.encode("utf-8"), null.encode("utf-8"), problem=problem, encoding=options.get("encoding"))
 
     def _lines(self, first: Token) -> Generator[bytes, None, None]:
         """Blocks of whole lines up to the line that ends them; the tokens stand behind that line afterwards, or at the file's end.
@@ -321,6 +316,17 @@ def _some_lines(buffer: bytes, begun: int, end: int) -> int:
     last = _last_line_end(buffer, begun, begun + COPY_STEP)
     last = last if last >= 0 else _line_end(buffer, begun)
     return (last if 0 <= last <= end else end) - begun
+
+
+def _refused(delimiter: str, null: str) -> bool:
+    """Whether the server refuses these in text format (ProcessCopyOptions in copy.c); so is a delimiter beyond ASCII, one byte or not."""
+    return (
+        len(delimiter) != 1
+        or not delimiter.isascii()
+        or delimiter in "\r\n\0\\.abcdefghijklmnopqrstuvwxyz0123456789"
+        or delimiter in null
+        or not {"\r", "\n"}.isdisjoint(null)
+    )
 
 
 def _options(cursor: Cursor) -> dict[str, str]:
