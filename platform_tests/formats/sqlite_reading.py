@@ -179,11 +179,16 @@ def literal(text: str) -> Any:
     return sqlite3.connect(":memory:").execute(f"SELECT {text.replace('inf', '9e999') if text[:1] != chr(39) else text}").fetchone()[0]
 
 
+def _rounded(number: float) -> float:
+    """What SQLite makes of the text of a number: in some versions not the nearest float (docs/formats/sqlite.md)."""
+    return float(sqlite3.connect(":memory:").execute(f"SELECT {number!r}").fetchone()[0])
+
+
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, Number):
         return isinstance(other, int | float) and one == other
     if isinstance(one, float) and isinstance(other, float):
-        return one == other or (math.isnan(one) and math.isnan(other))
+        return one == other or (math.isnan(one) and math.isnan(other)) or (math.isfinite(one) and _rounded(one) == other)
     if isinstance(one, Moment):
         return one == other
     if isinstance(one, Plain):

@@ -115,6 +115,21 @@ def test_what_iterdump_writes_is_read_back_cell_by_cell(given_table, chunk):
     assert sqlite_reading.differences(reading, again) == []
 
 
+@pytest.mark.parametrize("rows", [1, 500], ids=["one", "many"])
+def test_a_float_of_a_script_is_the_nearest_and_one_of_a_file_is_its_own(tmp_path, rows):
+    """SQLite 3.40 makes 1.4167127838126077e-306 of it; what a file holds is bits, not text."""
+    text, value, odd = "1.4167127838126078e-306", 1.4167127838126078e-306, 1.4167127838126077e-306
+    script = "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCREATE TABLE t (a REAL);\n"
+    script += f"INSERT INTO t VALUES({text});\n" * rows + "COMMIT;\n"
+    assert [row[0] for row in sqlite_reading.typed(sqlite_reading.READER, dump(script)).rows("t")] == [value] * rows
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute("CREATE TABLE t (a REAL)")
+    connection.executemany("INSERT INTO t VALUES (?)", [(value,), (odd,)])
+    connection.commit()
+    assert [row[0] for row in sqlite_reading.typed_file(tmp_path / "a.db").rows("t")] == [value, odd]
+    connection.close()
+
+
 @given(tables())
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_what_a_database_file_holds_is_read_cell_by_cell(tmp_path_factory, given_table):
