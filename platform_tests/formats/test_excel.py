@@ -228,6 +228,17 @@ def test_a_binary_workbook_is_read_by_its_sheets(tmp_path: Path) -> None:
     assert (found.completeness, found.bad) == ("complete", [])
 
 
+def test_a_binary_workbook_cut_anywhere_is_refused_or_partial(tmp_path: Path) -> None:
+    data = xlsb({"t": [["a"], *[[n] for n in range(50)]]})
+    for cut in range(1, len(data), max(len(data) // 25, 1)):
+        path = stored(tmp_path, data[:cut], "book.bin")
+        try:
+            found = read(Excel(), path)
+        except UnreadableDump:
+            continue
+        assert found.completeness == "partial", cut
+
+
 def test_an_old_workbook_that_is_cut_is_refused_or_partial_and_mostly_without_a_process(tmp_path: Path, monkeypatch) -> None:
     data = xls({"t": [["a"], *[[n] for n in range(50)]]})
     started = []
