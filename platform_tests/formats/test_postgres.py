@@ -23,6 +23,7 @@ from platform_assets.formats.postgres import blocks as copy_blocks
 from platform_assets.formats.postgres import copying, unescape
 from platform_assets.formats.postgres.programs import program_folder
 from platform_assets.formats.postgres.reader import PostgresDump
+from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.sql import tokens as sql_tokens
 
 SMALL = b"""--
@@ -224,6 +225,13 @@ def test_a_copy_with_a_delimiter_that_the_server_refuses_is_told_and_the_rest_is
     told = [(notice.code, "which the server refuses" in notice.message) for notice in reading.notices]
     assert (told, reading.verdict.completeness) == ([("skipped-data-statement", True)], "partial")
     assert [len(reading.rows(table)) for table in ("t", "u")] == [2, 0]
+
+
+@pytest.mark.parametrize("escape", [b"", b"!!"], ids=["none", "two"])
+def test_an_escape_that_is_not_one_character_means_no_text(escape: bytes) -> None:
+    """A damaged dump came to UESCAPE ''."""
+    with pytest.raises(BadLiteral):
+        literal(b"U&'\\0041'", backslash=False, escape=escape)
 
 
 def test_g17_rows_of_a_copy_keep_their_numbers_beside_bad_ones() -> None:

@@ -145,6 +145,8 @@ def _code_points(points: list[int]) -> bytes:
 
 def _unicode(body: bytes, escape: bytes) -> bytes:
     """The inside of U&'...' (manual, 4.1.2.3)."""
+    if len(escape) != 1:
+        raise BadLiteral("UESCAPE takes one character")
     mark = re.escape(escape)
     pattern = re.compile(mark + mark + rb"|((?:" + mark + rb"(?:[0-9A-Fa-f]{4}|\+[0-9A-Fa-f]{6}))+)|" + mark, re.DOTALL)
 
