@@ -1,9 +1,11 @@
 """Import topics against a local server that answers from memory: what a pull costs beside the requests themselves.
 
     python benchmarks/topics.py [--rows 51754] [--home FOLDER]
+    python benchmarks/topics.py --memory [--rows 5000000]
 
 Peers, in the same run: the same pages read with a bare HTTP client and COPY, and row-by-row inserts of the same rows. Prints seconds,
-ratios, and the peak memory of the importing process. The pull is timed alone: what loads its dump is measured by bulk.py.
+ratios, and the peak memory of the importing process. The pull is timed alone: what loads its dump is measured by bulk.py. With --memory
+only the peak of a full pull and of a sweep of all keys, from a server that makes its rows as it is asked.
 """
 
 from __future__ import annotations
@@ -30,6 +32,11 @@ from platform_assets.storage.server.database import warehouse_url
 
 NAMES = ("Rex", "Bella", "Luna", "Max", "Charlie", "Lucy", "Daisy", "Milo")
 COLUMNS = {"license_issue_date": "calendar_date", "license_number": "text", "animal_s_name": "text", "species": "text", "zip_code": "text"}
+
+ROW = (
+    '{":id":"row-%08d",":created_at":"2024-01-01T00:00:00.000Z",":updated_at":"2024-01-01T00:00:00.000Z",'
+    '"license_issue_date":"2018-11-17T00:00:00.000","license_number":"%d","animal_s_name":"Rex","species":"Dog","zip_code":"98101"}'
+)
 
 
 def rows_of(count: int) -> list[dict[str, str]]:
@@ -91,6 +98,26 @@ class Site:
         return self.pages[start, size]
 
 
+class Endless(Site):
+    """Rows that are made when they are asked for; of a sweep only their ids."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([])
+        self.count = count
+
+    def answer(self, path: str) -> bytes:
+        given = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+        if given.get("$select", "").startswith("count"):
+            return json.dumps([{"rows": str(self.count), "newest": "2024-01-28T23:00:00.000Z"}]).encode()
+        self.row = '{":id":"row-%08d"}' if given.get("$select") == ":id" else ROW
+        return super().answer(path)
+
+    def page(self, start: int, size: int) -> bytes:
+        row, fields = self.row, self.row.count("%")
+        made = (row % ((number,) * fields) for number in range(start, min(start + size, self.count)))
+        return f"[{','.join(made)}]".encode()
+
+
 def write_topic(home: Home, site: Site, size: int) -> None:
     home.topics.mkdir(parents=True, exist_ok=True)
     place = {"domain": site.url, "dataset": "abcd-1234"}
@@ -110,6 +137,33 @@ start = time.perf_counter()
 done = import_topic(settings, catalog, topic, initialize=sys.argv[3] == "all", environment={})
 print(time.perf_counter() - start, done.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
+
+SWEEP = """
+import resource, sys, time
+import pyarrow as pa
+from platform_assets.operations.import_topic import topic_named
+from platform_assets.settings import Settings
+from platform_assets.sources.kinds import open_puller
+from platform_assets.sources.pull import Before
+topic = topic_named(Settings.load(sys.argv[1], {}), "pets")
+rows = int(sys.argv[2])
+keys = (pa.array([f"row-{n:08d}" for n in range(at, min(at + 65536, rows))]) for at in range(0, rows, 65536))
+start = time.perf_counter()
+with open_puller(topic, {}) as puller:
+    puller.plan(Before("2024-01-28T23:00:00.000Z", {}, True, keys))
+assert next(keys, None) is None, "a key was taken for lost"
+print(time.perf_counter() - start, rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def memory(home: Home, url: str, rows: int) -> None:
+    site = Endless(rows)
+    write_topic(home, site, 10_000)
+    seconds, came, peak = pulled(home, url, "all")
+    print(f"pull of {came:,} rows in pages of 10,000: {seconds:.0f} s, peak {peak} MB")  # noqa: T201
+    done = subprocess.run([sys.executable, "-c", SWEEP, str(home.root), str(rows)], capture_output=True, text=True, check=True)
+    took, _, peak_ = done.stdout.split()
+    print(f"sweep of {rows:,} keys: {float(took):.0f} s, peak {peak_} MB")  # noqa: T201
 
 
 def pulled(home: Home, url: str, what: str) -> tuple[float, int, int]:
@@ -150,27 +204,35 @@ def one_by_one(site: Site, url: str) -> float:
         return (time.perf_counter() - start) * len(site.rows) / len(some)
 
 
+def speed(home: Home, url: str, rows: int) -> None:
+    site = Site(rows_of(rows))
+    slow = one_by_one(site, url)
+    for size in (1_000, 50_000):
+        write_topic(home, site, size)
+        peer = bare(site, url, size)
+        seconds, rows, peak = pulled(home, url, "all")
+        pages = f"{rows:,} rows in pages of {size:,}: {seconds:.2f} s, {seconds / peer:.2f} x a bare client and COPY ({peer:.2f} s)"
+        print(f"{pages}, {seconds / slow:.3f} x row by row ({slow:.1f} s); peak {peak} MB")  # noqa: T201
+    before = site.requests
+    seconds, rows, _ = pulled(home, url, "new")
+    print(f"nothing new: {site.requests - before} request(s), {rows} rows, {seconds:.2f} s")  # noqa: T201
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--rows", type=int, default=51_754)
+    arguments.add_argument("--rows", type=int)
     arguments.add_argument("--home", type=Path)
+    arguments.add_argument("--memory", action="store_true", help="only the peak memory of a pull and of a sweep")
     given = arguments.parse_args()
-    site = Site(rows_of(given.rows))
     with tempfile.TemporaryDirectory() as folder:
         home = Home(given.home or Path(folder) / "home")
         home.root.mkdir(parents=True, exist_ok=True)
         url = warehouse_url(home, None)
         Catalog(url).ensure()
-        slow = one_by_one(site, url)
-        for size in (1_000, 50_000):
-            write_topic(home, site, size)
-            peer = bare(site, url, size)
-            seconds, rows, memory = pulled(home, url, "all")
-            pages = f"{rows:,} rows in pages of {size:,}: {seconds:.2f} s, {seconds / peer:.2f} x a bare client and COPY ({peer:.2f} s)"
-            print(f"{pages}, {seconds / slow:.3f} x row by row ({slow:.1f} s); peak {memory} MB")  # noqa: T201
-        before = site.requests
-        seconds, rows, _ = pulled(home, url, "new")
-        print(f"nothing new: {site.requests - before} request(s), {rows} rows, {seconds:.2f} s")  # noqa: T201
+        if given.memory:
+            memory(home, url, given.rows or 5_000_000)
+        else:
+            speed(home, url, given.rows or 51_754)
         subprocess.run(
             [Path(sys.executable).with_name("platform-assets"), "--home", str(home.root), "down"], check=False, capture_output=True
         )

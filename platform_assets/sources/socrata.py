@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+
 from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn, number_width, records_of
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import Answer, SourceError, Web, moment_of
+from platform_assets.storage.rows.key_set import KeySet
 
 VERSIONS = ("2.0", "2.1", "3")
 SYSTEM = (
@@ -80,7 +83,7 @@ class Socrata:
     def _counted(self, before: Before | None, columns: tuple[PulledColumn, ...], marks: Mapping[str, str], moment: str) -> Plan | None:
         total, newest = self._count(None)
         full = Plan("full", columns, (":id",), ":updated_at", total, None, newest, marks, moment, stable=True)
-        if before is None or before.cursor is None or self._topic.target == "replace" or (before.sweep and self._lost(before, total)):
+        if before is None or before.cursor is None or self._topic.target == "replace" or (before.sweep and self._lost(before)):
             return full
         since = _earlier(before.cursor, self._topic.overlap.total_seconds())
         changed, _ = self._count(f":updated_at >= '{since}'")
@@ -90,12 +93,11 @@ class Socrata:
             return full
         return Plan("changes", columns, (":id",), ":updated_at", changed, since, None, marks, moment)
 
-    def _lost(self, before: Before, total: int) -> bool:
+    def _lost(self, before: Before) -> bool:
         """Whether keys that the warehouse has are gone at the source. The keys of both are compared, never their number alone."""
-        there: set[str] = set()
-        for _, values in self._keyset("id", ":id", None, {}):
-            there.update(value[":id"] for value in values)
-        return any(key not in there for array in before.keys for key in array.to_pylist())
+        pages = self._keyset("id", ":id", None, {})
+        there = KeySet(pa.array([value[":id"] for value in values], pa.string()) for _, values in pages)
+        return any(there.lacks(keys) for keys in before.keys)
 
     def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]:
         order = "id" if plan.mode == "full" else "updated"
