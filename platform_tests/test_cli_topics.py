@@ -75,6 +75,11 @@ def test_an_import_that_is_killed_goes_on_and_the_listing_tells(home, platform_d
         assert len([path for path in site.requests if "limit" in path]) - pages == 4 - committed
         assert count(platform_database) == 35
         assert "nothing is new" in run("import", "pets", "--home", str(home.root), database=platform_database)
+        write_topic(home, site, checks={"min_rows": 36, "row_count_matches": True})
+        said = run("import", "pets", "--home", str(home.root), database=platform_database, check=1)
+        assert "the check min_rows failed: 35 rows in the newest full pull, at least 36 wanted" in said
+        (listed,) = json.loads(run("topics", "--home", str(home.root), "--json", database=platform_database))
+        assert listed["checks"] == "min_rows: FAILED, row_count_matches: ok"
 
 
 def test_the_licences_of_2019_come_as_the_file_has_them(home, platform_database, realdata):

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from platform_assets.cli.loading import load_paths
-from platform_assets.cli.output import Progress, out, print_json, print_rows
+from platform_assets.cli.output import Progress, err, out, print_json, print_rows
 from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing
 
 
@@ -22,7 +22,7 @@ def import_(
 ) -> None:
     """Pull a topic, page by page, and load what came. A pull that was killed goes on behind its last page.
 
-    Exit code: 0 all well, 1 some of its rows were rejected, 2 something failed.
+    Exit code: 0 all well, 1 some of its rows were rejected or a check of the topic failed, 2 something failed.
     """
     from platform_assets.operations.import_topic import import_topic, topic_named
 
@@ -40,20 +40,27 @@ def import_(
         )
     if not json_:
         out.print(Text(done.said))
+    for finding in done.failed_checks:
+        err.print(Text(f"{done.topic}: the check {finding.name} failed: {finding.said}"))
+    code = 1 if done.failed_checks else 0
     if not done.dumps:
         if json_:
-            print_json({"topic": done.topic, "mode": done.mode, "rows": done.rows, "total": done.total, "dumps": []})
-        return
-    load_paths(settings, list(done.dumps), None, as_json=json_)
+            checks = [vars(finding) for finding in done.checks]
+            print_json({"topic": done.topic, "mode": done.mode, "rows": done.rows, "total": done.total, "dumps": [], "checks": checks})
+        raise typer.Exit(code)
+    try:
+        load_paths(settings, list(done.dumps), None, as_json=json_)
+    except typer.Exit as ended:
+        raise typer.Exit(max(ended.exit_code, code)) from None
 
 
 def topics(home: HomeOption = None, json_: JsonOption = False) -> None:
-    """Every topic: where it comes from, when it was pulled last, and whether a pull is unfinished."""
+    """Every topic: where it comes from, when it was pulled last, and how its checks stand, and whether a pull is unfinished."""
     from platform_assets.operations.import_topic import describe_topics
 
     print_rows(
         describe_topics(existing(home)),
         as_json=json_,
         empty="There is no topic yet: a topic is one YAML file in topics/; docs/topics.md shows how.",
-        columns=("topic", "kind", "table", "target", "schedule", "pulls", "last_pull", "cursor", "running"),
+        columns=("topic", "kind", "table", "target", "schedule", "pulls", "last_pull", "cursor", "checks", "running"),
     )

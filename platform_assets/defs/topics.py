@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._utils.schedules import is_valid_cron_schedule
 
 from platform_assets.defs.assets import PlatformParam
 from platform_assets.errors import PlatformError, SettingsError
 from platform_assets.operations.import_topic import import_topic
+from platform_assets.operations.topic_checks import DESCRIPTIONS
 from platform_assets.settings import Settings
 from platform_assets.sources.topic import Topic, load_topic, topic_files
 from platform_assets.storage.home import Home
@@ -40,6 +42,8 @@ def topic_definitions(settings: Settings) -> TopicDefinitions:
     for path in topic_files(Home(settings.home).topics):
         try:
             topic = load_topic(path)
+            if topic.schedule and not is_valid_cron_schedule(topic.schedule):
+                raise SettingsError(f"{path}: schedule: {topic.schedule!r} is no cron schedule.")
         except SettingsError as error:
             assets.append(_broken(path.stem, error.message))
             continue
@@ -73,6 +77,7 @@ def _asset(topic: Topic) -> dg.AssetsDefinition:
         kinds={topic.kind if topic.kind in ("rest", "files") else "api" if topic.kind == "socrata" else "sql"},
         description=f"{described} Each pull lands in dumps/{topic.source}/ and is loaded like any dump.",
         pool=f"topic_{_word(topic.name)}",
+        check_specs=[dg.AssetCheckSpec(name, asset=["topics", topic.name], description=DESCRIPTIONS[name]) for name in topic.checks.names],
     )
     def pull(context: dg.AssetExecutionContext, config: ImportConfig, platform: PlatformParam) -> dg.MaterializeResult:
         try:
@@ -96,7 +101,16 @@ def _asset(topic: Topic) -> dg.AssetsDefinition:
                 "rows at the source": done.total if done.total is not None else "unknown",
                 "resumed": done.resumed,
                 "landed as": ", ".join(path.name for path in done.dumps) or "nothing: nothing was new",
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    passed=finding.passed,
+                    check_name=finding.name,
+                    severity=dg.AssetCheckSeverity.WARN,  # the rows are there, and what is made of them goes on
+                    metadata={"found": finding.said},
+                )
+                for finding in done.checks
+            ],
         )
 
     return pull

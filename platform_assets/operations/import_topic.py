@@ -22,6 +22,7 @@ from platform_assets.errors import Conflict, NoSuchTable, PlatformError, StoredF
 from platform_assets.formats.ahead import ahead
 from platform_assets.formats.pull import KIND
 from platform_assets.operations.import_files import import_files
+from platform_assets.operations.topic_checks import TopicFinding, check_topic
 from platform_assets.settings import Settings
 from platform_assets.sources.kinds import open_puller
 from platform_assets.sources.pull import Before, Page, Plan, PulledColumn, Puller
@@ -49,6 +50,11 @@ class Imported:
     resumed: bool
     dumps: tuple[Path, ...]
     said: str
+    checks: tuple[TopicFinding, ...] = ()
+
+    @property
+    def failed_checks(self) -> tuple[TopicFinding, ...]:
+        return tuple(finding for finding in self.checks if not finding.passed)
 
 
 def topics_of(settings: Settings) -> dict[str, Topic]:
@@ -90,7 +96,8 @@ def import_topic(
                 said = f"{topic.name}: {len(fetched)} new files{': ' + ', '.join(path.name for path in fetched[:10]) if fetched else ''}"
                 return Imported(topic.name, "files", 0, 0, len(fetched), False, () if dry_run else fetched, said)
             with open_puller(topic, environment) as puller:
-                return _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
+                done = _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
+            return done if dry_run else replace(done, checks=_checked(Home(settings.home), topic))
     except Conflict:
         raise Conflict(f"Another import of the topic {topic.name} is at work; wait until it has ended.", topic=topic.name) from None
 
@@ -189,6 +196,7 @@ class _Import:
             "full": plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge")),
             "since": plan.since,
             "cursor": cursor,
+            "total": plan.total,
             "marks": dict(plan.marks),
             "columns": [column.to_json() for column in _typed(plan.columns, chunks)],
             "key": [] if self._topic.target == "append" else list(plan.key),
@@ -237,12 +245,17 @@ def _typed(columns: tuple[PulledColumn, ...], chunks: list[Chunk]) -> Iterator[P
             yield replace(column, type=integer if not scale else f"decimal(38,{scale})" if whole + scale <= 38 else "string")
 
 
+def _checked(home: Home, topic: Topic) -> tuple[TopicFinding, ...]:
+    return check_topic(topic, [pull for _, pull in landed(home.dumps / topic.source, topic.name)]) if topic.checks.names else ()
+
+
 def describe_topics(settings: Settings) -> list[dict[str, Any]]:
-    """The listing of topics: what each is, and its newest landed pull."""
+    """The listing of topics: what each is, its newest landed pull, and how its checks stand."""
     home, rows = Home(settings.home), []
     for topic in topics_of(settings).values():
         past = landed(home.dumps / topic.source, topic.name)
         newest = past[-1][1] if past else {}
+        findings = check_topic(topic, [pull for _, pull in past]) if past else ()
         rows.append(
             {
                 "topic": topic.name,
@@ -253,6 +266,7 @@ def describe_topics(settings: Settings) -> list[dict[str, Any]]:
                 "pulls": len(past),
                 "last_pull": newest.get("moment"),
                 "cursor": newest.get("cursor"),
+                "checks": ", ".join(f"{finding.name}: {'ok' if finding.passed else 'FAILED'}" for finding in findings) or None,
                 "running": RunningPull(home.pull(topic.name)).plan() is not None,
             }
         )

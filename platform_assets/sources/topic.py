@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d|seconds?|minutes?|hours?|days?)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _KEYS = {"source", "table", "kind", "from", "columns", "key", "cursor", "overlap", "page_size", "schedule", "credentials", "target"}
-_KEYS |= {"sweep_every", "allow", "description", "limits"}
+_KEYS |= {"sweep_every", "allow", "description", "limits", "checks"}
 _CREDENTIALS = {"app_token_env", "token_env", "user_env", "password_env", "client_id_env", "client_secret_env", "url_env"}
 
 
@@ -44,6 +44,19 @@ class Bounds:
     attempts: int = 6
     max_page_bytes: int = 512 << 20
     requests_per_second: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is to be true of a topic after every pull; operations.topic_checks says what each means. Nothing is checked by default."""
+
+    min_rows: int = 0
+    max_age: timedelta = timedelta(0)
+    row_count_matches: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, wanted in self.__dict__.items() if wanted)
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,7 @@ class Topic:
     description: str = ""
     access: Access = Access()
     bounds: Bounds = Bounds()
+    checks: Checks = Checks()
 
     def secret(self, purpose: str, environment: Mapping[str, str]) -> str | None:
         """The value of the environment variable named for a purpose; None when the topic names none.
@@ -127,6 +141,11 @@ def load_topic(path: Path) -> Topic:
     key = _texts(file, "key", data.get("key"))
     if target == "merge" and not key and data["kind"] in ("rest", "database"):
         file.refuse(("key",), "target merge needs a key: which columns name a row. Without one, use append or replace.")
+    if data.get("sweep_every") and data["kind"] != "socrata":
+        file.refuse(("sweep_every",), f"sweep_every is for socrata; of {data['kind']}, use target replace to find what was deleted.")
+    schedule = data.get("schedule")
+    if schedule is not None and len(str(schedule).split()) != 5:
+        file.refuse(("schedule",), f"schedule: {schedule!r} is not five fields of cron, as in '0 4 * * *'.")
     return Topic(
         name=path.stem,
         path=path,
@@ -139,14 +158,28 @@ def load_topic(path: Path) -> Topic:
         cursor=data.get("cursor"),
         overlap=_duration(file, "overlap", data.get("overlap", 0)),
         page_size=_count(file, "page_size", data.get("page_size", 10_000), 1),
-        schedule=data.get("schedule"),
+        schedule=None if schedule is None else str(schedule),
         credentials=credentials,
         target=target,
         sweep_every=_count(file, "sweep_every", data.get("sweep_every", 0), 0),
         description=str(data.get("description") or ""),
         access=Access(_texts(file, "allow", allow.get("hosts")), bool(allow.get("private", False))),
         bounds=Bounds(**limits),
+        checks=_checks(file, data["kind"], _mapping(file, "checks", data.get("checks") or {})),
     )
+
+
+def _checks(file: YamlFile, kind: Kind, given: Mapping[str, Any]) -> Checks:
+    _known(file, ("checks",), given, set(Checks.__dataclass_fields__))
+    if kind == "files" and given:
+        file.refuse(("checks",), "a files topic has no checks of its own: its files are checked as the dumps that they become.")
+    matches = given.get("row_count_matches", False)
+    if not isinstance(matches, bool):
+        file.refuse(("checks", "row_count_matches"), f"row_count_matches: {matches!r} is neither true nor false.")
+    if matches and kind == "rest":
+        file.refuse(("checks", "row_count_matches"), "row_count_matches needs a place that counts its rows: socrata or database.")
+    least = _count(file, "min_rows", given.get("min_rows", 0), 0, ("checks",))
+    return Checks(least, _duration(file, "max_age", given.get("max_age", 0), ("checks",)), matches)
 
 
 def _known(file: YamlFile, place: Sequence[str], given: Mapping[str, Any], known: set[str]) -> None:
@@ -174,14 +207,14 @@ def _texts(file: YamlFile, key: str, value: Any) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _count(file: YamlFile, key: str, value: Any, least: int) -> int:
+def _count(file: YamlFile, key: str, value: Any, least: int, within: tuple[str, ...] = ()) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        file.refuse((key,), f"{key} must be a whole number of at least {least}, not {value!r}.")
+        file.refuse((*within, key), f"{key} must be a whole number of at least {least}, not {value!r}.")
     return value
 
 
-def _duration(file: YamlFile, key: str, value: Any) -> timedelta:
+def _duration(file: YamlFile, key: str, value: Any, within: tuple[str, ...] = ()) -> timedelta:
     found = _DURATION.fullmatch(str(value)) if value else None
     if value and not found:
-        file.refuse((key,), f"{key}: {value!r} is no duration; write it like 30s, 5m, 2h or 1d.")
+        file.refuse((*within, key), f"{key}: {value!r} is no duration; write it like 30s, 5m, 2h or 1d.")
     return timedelta(**{_UNITS[found[2][0]]: int(found[1])}) if found else timedelta(0)

@@ -107,7 +107,8 @@ class Web:
                     return answer
                 if answer.status not in _AGAIN:
                     raise answer.complain(_advice(answer.status))
-                trouble, asked = f"the server answered {answer.status}", _retry_after(answer.headers)
+                known = f" (request id {answer.request_id})" if answer.request_id else ""
+                trouble, asked = f"the server answered {answer.status}{known}", _retry_after(answer.headers)
             if attempt < self.bounds.attempts:
                 grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
                 self.pause(max(asked, grown * self._random.uniform(0.5, 1.0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -28,21 +29,32 @@ def site():
 def test_a_topic_is_an_asset_with_a_schedule_that_lands_a_dump(home, database, site):
     home.topics.mkdir()
     topic = {"source": "city", "table": "pets", "kind": "socrata", "from": {"domain": site.domain, "dataset": "abcd-1234"}}
-    (home.topics / "pets.yaml").write_text(json.dumps({**topic, "schedule": "0 3 * * *", "allow": {"private": True}}))
+    topic |= {"schedule": "0 3 * * *", "allow": {"private": True}, "checks": {"min_rows": 2, "row_count_matches": True}}
+    (home.topics / "pets.yaml").write_text(json.dumps(topic))
     (home.topics / "wrong.yaml").write_text("source: city\n")
+    (home.topics / "late.yaml").write_text(json.dumps({**topic, "schedule": "0 99 * * *"}))
     settings = Settings(home.root, database_url=database)
     definitions = build_definitions(settings, overrides={"platform": Platform(settings)})
-    assert definitions.resolve_schedule_def("import_pets_schedule").cron_schedule == "0 3 * * *"
+    schedule = definitions.resolve_schedule_def("import_pets_schedule")
+    assert (schedule.cron_schedule, schedule.default_status) == ("0 3 * * *", dg.DefaultScheduleStatus.RUNNING)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_job_def("import_pets").execute_in_process(instance=instance)
+        at = datetime(2024, 5, 3, 3, tzinfo=UTC)
+        tick = schedule.evaluate_tick(dg.build_schedule_context(instance, at, repository_def=definitions.get_repository_def()))
+        (request,) = tick.run_requests or ()
+        job = definitions.resolve_job_def(request.job_name or schedule.job_name)
+        result = job.execute_in_process(request.run_config, instance=instance, tags=request.tags)
+        assert instance.get_run_by_id(result.run_id).tags["dagster/schedule_name"] == "import_pets_schedule"
         (event,) = result.get_asset_materialization_events()
         metadata = event.materialization.metadata
         assert (metadata["dagster/row_count"].value, metadata["mode"].value) == (1, "full")
         (dump,) = (home.dumps / "city").iterdir()
         assert metadata["landed as"].value == dump.name
+        found = {check.check_name: (check.passed, check.severity.value) for check in result.get_asset_check_evaluations()}
+        assert found == {"min_rows": (False, "WARN"), "row_count_matches": (True, "WARN")}
         again = definitions.resolve_job_def("import_pets").execute_in_process(instance=instance)
         assert again.get_asset_materialization_events()[0].materialization.metadata["landed as"].value == "nothing: nothing was new"
-        with pytest.raises(dg.Failure, match="table is missing"):
-            job = dg.define_asset_job("wrong", [dg.AssetKey(["topics", "wrong"])])
+        for name, said in {"wrong": "table is missing", "late": "'0 99 \\* \\* \\*' is no cron schedule"}.items():
+            job = dg.define_asset_job(name, [dg.AssetKey(["topics", name])])
             made = dg.Definitions(assets=list(definitions.assets or ()), jobs=[job], resources=definitions.resources)
-            made.resolve_job_def("wrong").execute_in_process(instance=instance)
+            with pytest.raises(dg.Failure, match=said):
+                made.resolve_job_def(name).execute_in_process(instance=instance)

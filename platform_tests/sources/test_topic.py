@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from platform_assets.errors import SettingsError
-from platform_assets.sources.topic import Access, Bounds, load_topic, load_topics
+from platform_assets.sources.topic import Access, Bounds, Checks, load_topic, load_topics
 
 GOOD = """
 source: city
@@ -23,6 +23,7 @@ credentials: {app_token_env: TOKEN}
 sweep_every: 7
 allow: {hosts: [mirror.example.org]}
 limits: {timeout: 10}
+checks: {min_rows: 5, max_age: 2d, row_count_matches: true}
 """
 
 
@@ -31,6 +32,9 @@ def test_a_topic_is_read_with_its_defaults(tmp_path):
     topic = load_topics(tmp_path)["pets"]
     assert (topic.columns, topic.overlap, topic.target, topic.page_size) == ((), timedelta(minutes=5), "merge", 500)
     assert (topic.access, topic.bounds) == (Access(("mirror.example.org",)), Bounds(timeout=10))
+    assert topic.checks == Checks(5, timedelta(days=2), True)
+    assert topic.checks.names == ("min_rows", "max_age", "row_count_matches")
+    assert Checks().names == ()
     assert topic.secret("app_token", {"TOKEN": "x"}) == "x"
 
 
@@ -46,11 +50,19 @@ def test_a_topic_is_read_with_its_defaults(tmp_path):
         ("{app_token_env: TOKEN}", "{app_token: hush}", "the key 'app_token' is unknown"),
         ('columns: "*"', "columns: [1]", "columns must be a name or a list of names"),
         ("kind: socrata", "kind: rest", "target merge needs a key"),
+        ("kind: socrata", "kind: rest\nkey: id", "sweep_every is for socrata; of rest, use target replace"),
+        ('schedule: "0 3 * * *"', "schedule: daily", "line 10: schedule: 'daily' is not five fields of cron"),
+        ("min_rows: 5", "min_row: 5", "line 15: the key 'min_row' is unknown; known are max_age, min_rows, row_count_matches"),
+        ("min_rows: 5", "min_rows: few", "line 15: min_rows must be a whole number"),
+        ("max_age: 2d", "max_age: old", "line 15: max_age: 'old' is no duration"),
+        ("matches: true", "matches: 3", "line 15: row_count_matches: 3 is neither true nor false"),
+        ("kind: socrata", "kind: files\nsweep_every: 0", "a files topic has no checks"),
+        ("kind: socrata", "kind: rest\nkey: id\nsweep_every: 0", "row_count_matches needs a place that counts"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(tmp_path, old, new, said):
     path = tmp_path / "pets.yaml"
-    path.write_text(GOOD.replace(old, new))
+    path.write_text(GOOD.replace("sweep_every: 7\n", "" if "sweep_every: 0" in new else "sweep_every: 7\n").replace(old, new))
     with pytest.raises(SettingsError, match=said) as caught:
         load_topic(path)
     assert str(path) in caught.value.message
