@@ -27,6 +27,7 @@ from platform_assets.settings import Settings
 from platform_assets.sources.kinds import open_puller
 from platform_assets.sources.pull import Before, Page, Plan, PulledColumn, Puller
 from platform_assets.sources.topic import Topic, load_topics
+from platform_assets.sources.web import SourceError
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.pulls import Chunk, RunningPull, landed, line_hash, recent_hashes
@@ -117,6 +118,7 @@ class _Import:
             if wanted is None:
                 return Imported(self._topic.name, "nothing", 0, 0, None, False, (), f"{self._topic.name}: nothing is new")
             plan = wanted
+            self._refuse_a_clock_set_back(plan)
             if dry_run:
                 return self._told(plan)
             self._running.begin(plan.to_json())
@@ -129,6 +131,19 @@ class _Import:
             self._log(mine, "import_end", committed, {"error": error.message}, outcome="failed")
             raise
         return self._ended(mine, plan, chunks, resumed is not None)
+
+    def _refuse_a_clock_set_back(self, plan: Plan) -> None:
+        """Versions are ordered by the place's clock: a pull dated before the last one would count as older, and its rows be lost."""
+        if not plan.moment or not self._past:
+            return
+        path, newest = self._past[-1]
+        last, now = (_moment(text) for text in (str(newest["moment"]), plan.moment))
+        if now < last:
+            raise SourceError(
+                f"{self._topic.name}: the clock of the place says {plan.moment}, before the last pull {path.name} of {newest['moment']}. "
+                "Nothing was pulled. Try again when its clock is right; if it was wrong at the last pull, remove that dump.",
+                moment=plan.moment,
+            )
 
     def _resumable(self) -> tuple[Plan, list[Chunk]] | None:
         """A pull that was killed; None when there is none or what is left of it is damaged: then it begins anew."""
@@ -218,6 +233,11 @@ class _Import:
             tx.log(
                 operation, source=self._topic.source, table_name=self._topic.table, rows=rows, size=size, outcome=outcome, details=details
             )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _without(page: Page, seen: frozenset[str]) -> Page:

@@ -191,6 +191,45 @@ def test_append_keeps_every_row_that_ever_came(home, settings, catalog, site):
     assert names == [("other",), ("pet 0",)]
 
 
+def test_a_clock_that_was_set_back_is_refused_and_nothing_moves(settings, catalog, site):
+    """The pull would count as older than the one before: its rows would be lost without a word."""
+    pull(settings, catalog)
+    load(settings, catalog)
+    right = site.data.now
+    site.data.now = right.replace(year=1994)
+    with pytest.raises(SourceError, match=r"the clock of the place says 1994.*before the last pull pets-.*Try again when its clock"):
+        new = site.data.insert(name="new")
+        pull(settings, catalog)
+    assert [row["pulls"] for row in describe_topics(settings)] == [1]
+    site.data.now = right
+    site.data.change(new, name="newer")
+    assert pull(settings, catalog).mode == "changes"
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+
+
+def test_columns_that_go_and_types_that_change_reach_the_table_or_are_refused_whole(home, settings, catalog, site):
+    pull(settings, catalog)
+    load(settings, catalog)
+    write_topic(home, site, columns=["name", "age"])
+    del site.data.columns["age"]
+    site.data.insert(name="new")
+    with pytest.raises(SourceError, match="has no column age; it has name, born"):
+        pull(settings, catalog)
+    assert len(loaded(catalog)) == 8
+    assert [row["pulls"] for row in describe_topics(settings)] == [1], "nothing landed, so the cursor is where it was"
+    write_topic(home, site, columns=["name"])
+    assert pull(settings, catalog).rows == 2, "the row at the cursor came again, with other columns"
+    load(settings, catalog)
+    site.data.columns["age"] = "text"
+    site.data.insert(name="newer", age="about three")
+    write_topic(home, site)
+    pull(settings, catalog)
+    load(settings, catalog)
+    assert len(loaded(catalog)) == 10
+    assert "about three" in {row[1] for row in loaded(catalog).values()}
+
+
 EXAMPLES = int(os.environ.get("PLATFORM_EXAMPLES", "3"))
 change = st.sampled_from(["insert", "late", "many", "change", "delete", "replace", "pull", "pull", "fail"])
 

@@ -86,7 +86,7 @@ def test_a_page_of_html_is_an_error_with_the_request_id(site):
 
 def test_a_server_that_fails_for_good_is_given_up(site):
     site.faults.extend(["500"] * 10)
-    with pytest.raises(SourceError, match="given up after 3 attempts: the server answered 500"):
+    with pytest.raises(SourceError, match=r"given up after 3 attempts: the server answered 500 \(request id request-7\)\. Try again later"):
         pull(topic_for(site))
 
 
@@ -168,7 +168,7 @@ def test_the_token_is_sent_and_a_wrong_one_is_said_without_showing_it(site, monk
     site.token = "secret-token"
     topic = topic_for(site, credentials={"app_token_env": "TOKEN"})
     assert pull(topic, environment={"TOKEN": "secret-token"})[1] == there(site)
-    with pytest.raises(SourceError, match=r"refuses: look at the topic's credentials.*status 403") as caught:
+    with pytest.raises(SourceError, match=r"refuses: look at the topic's credentials.*status 403 \(request id request-7\)") as caught:
         pull(topic, environment={"TOKEN": "wrong-token"})
     assert "wrong-token" not in str(caught.value)
 
@@ -177,7 +177,7 @@ def test_the_token_is_sent_and_a_wrong_one_is_said_without_showing_it(site, monk
     ("changes", "said"),
     [
         ({"columns": ("nmae",)}, "has no column nmae; it has name, age, born"),
-        ({"place": {"domain": "DOMAIN", "dataset": "none-0000"}}, "there is no such data set"),
+        ({"place": {"domain": "DOMAIN", "dataset": "none-0000"}}, r"there is no such data set: look at `from`.*request id request-7"),
         ({"place": {"domain": "DOMAIN"}}, "`from` of a Socrata topic is"),
         ({"access": Access()}, "private address"),
     ],
@@ -193,6 +193,23 @@ def test_a_host_that_hangs_up_is_said(site):
     topic = topic_for(site, place={"domain": "http://127.0.0.1:9", "dataset": "abcd-1234"})
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:9.*refused, lost or too slow"):
         pull(topic)
+
+
+def test_a_host_that_hangs_is_given_up(site):
+    site.hold_after(0)
+    site.page_was_sent()
+    with pytest.raises(SourceError, match=r"given up after 1 attempts.*too slow.*Try again later; what was committed stands"):
+        pull(topic_for(site, bounds=Bounds(timeout=0.2, attempts=1)))
+    site.hold_after(None)
+
+
+def test_a_column_that_was_dropped_meanwhile_is_refused_by_the_server_with_the_request_id(site):
+    topic = topic_for(site, columns=("name", "age"))
+    with open_puller(topic, {}) as puller:
+        plan = puller.plan(None)
+        del site.data.columns["age"]
+        with pytest.raises(SourceError, match=r"look at columns, cursor and key.*request id request-7.*no such column"):
+            list(puller.pages(plan, None))
 
 
 def test_another_host_is_not_asked():
