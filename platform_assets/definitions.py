@@ -15,6 +15,7 @@ from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAv
 from platform_assets.defs.jobs import JOBS  # noqa: E402
 from platform_assets.defs.metrics import metric_definitions  # noqa: E402
 from platform_assets.defs.platform import Platform  # noqa: E402
+from platform_assets.defs.restores import restore_tables  # noqa: E402
 from platform_assets.defs.sensors import SENSORS, nightly_backup  # noqa: E402
 from platform_assets.defs.topics import topic_definitions  # noqa: E402
 from platform_assets.settings import Settings  # noqa: E402
@@ -37,7 +38,7 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
     return dg.Definitions(
         assets=governed,
         asset_checks=[*CHECKS, history_checks],
-        jobs=[*JOBS, *topics.jobs, *metrics.jobs],
+        jobs=[*JOBS, restore_tables, *topics.jobs, *metrics.jobs],
         sensors=[*SENSORS, *metrics.sensors],
         schedules=[nightly_backup(settings), *topics.schedules, *metrics.schedules],
         resources=resources,

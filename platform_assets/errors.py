@@ -87,6 +87,14 @@ class DatabaseUnavailable(PlatformError):
     """The PostgreSQL server cannot be started or reached."""
 
 
+class PlatformDown(PlatformError):
+    """No platform runs on the home, or its web server does not answer: nobody is there to do long work."""
+
+
+class NoSuchBackup(PlatformError):
+    """A table has no backup, or none of that id."""
+
+
 class DamagedBackup(PlatformError):
     """A backup does not prove true against its manifest; nothing was changed."""
 

@@ -59,6 +59,8 @@ class Settings:
     settle_seconds: float = 2.0
     """A dump younger than this may still be growing."""
     backup: BackupSettings = field(default_factory=BackupSettings)
+    service_hosts: tuple[str, ...] = ()
+    """Names, beside localhost and addresses, by which browsers reach the HTTP service."""
 
     def source(self, name: str) -> SourceSettings:
         """What platform.yaml says of a source; the defaults for one it does not name."""
@@ -80,6 +82,8 @@ class Settings:
         limits = _fill(Limits, data.pop("limits", None) or {}, f"{path}: limits")
         engine = data.pop("engine", None) or {}
         _refuse_unknown(engine, {"memory_limit", "threads"}, f"{path}: engine")
+        service = data.pop("service", None) or {}
+        _refuse_unknown(service, {"hosts"}, f"{path}: service")
         backup = _backup(data.pop("backup", None) or {}, f"{path}: backup")
         _refuse_unknown(data, {"settle_seconds"}, str(path))
         sources = {
@@ -94,6 +98,7 @@ class Settings:
             threads=int(engine.get("threads", 0)),
             settle_seconds=float(data.get("settle_seconds", cls.settle_seconds)),
             backup=backup,
+            service_hosts=tuple(str(name) for name in service.get("hosts") or ()),
         )
 
 

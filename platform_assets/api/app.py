@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from platform_assets import __version__
-from platform_assets.api import batches, dashboard, dumps, html, metrics, rows, sessions, tables, times
+from platform_assets.api import batches, dashboard, dumps, html, metrics, operations, rows, sessions, tables, times
 from platform_assets.api.batches import landing
 from platform_assets.api.limits import Bounded, Limits
 from platform_assets.api.problems import RETRY_SECONDS, answer, handle_problems
@@ -40,6 +40,7 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
         batches.router,
         times.router,
         dumps.router,
+        operations.router,
         sessions.router,
         html.router,
         metrics.router,

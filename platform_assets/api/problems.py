@@ -15,10 +15,13 @@ from starlette.requests import ClientDisconnect
 
 from platform_assets.errors import (
     Conflict,
+    DamagedBackup,
     DatabaseUnavailable,
     FencedOut,
+    NoSuchBackup,
     NoSuchTable,
     NothingThen,
+    PlatformDown,
     PlatformError,
     RefusedQuery,
     StoreUnwritable,
@@ -30,16 +33,23 @@ MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("platform_assets.api")
 _STATUS: dict[type[PlatformError], int] = {
     NoSuchTable: 404,
+    NoSuchBackup: 404,
     NothingThen: 422,
     UnknownSource: 422,
     RefusedQuery: 422,
     UnsettledDump: 409,
     Conflict: 409,
+    DamagedBackup: 409,
     FencedOut: 503,
+    PlatformDown: 503,
     DatabaseUnavailable: 503,
     StoreUnwritable: 507,
 }
-_HIDDEN = {503: "The database cannot be reached now, or the work is another's at the moment; try again.", 507: "The disk is full."}
+_HIDDEN = {
+    409: "A backup does not prove true against its manifest; nothing was changed. The log of the service says which file.",
+    503: "The database cannot be reached now, or the work is another's at the moment; try again.",
+    507: "The disk is full.",
+}
 """Whose message is for the log only: it names hosts and paths of this machine."""
 RETRY_SECONDS = "2"
 
@@ -77,10 +87,12 @@ def _problem(request: Request, error: Exception) -> JSONResponse:
 
 def _platform(request: Request, error: Exception) -> JSONResponse:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
-    if status < 500:
+    if status < 500 and not isinstance(error, DamagedBackup):
         return answer(status, str(error))
     _LOG.warning("%s %s: %s", request.method, request.url.path, error)
     headers = {"Retry-After": RETRY_SECONDS} if status == 503 else {}
+    if isinstance(error, PlatformDown):
+        return answer(status, error.message, headers)
     return answer(status, _HIDDEN.get(status, "The request failed; the log of the service says why."), headers)
 
 

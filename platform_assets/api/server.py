@@ -19,6 +19,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         log_level="info",
         server_header=False,
         proxy_headers=False,
-        ws="none",
+        ws="websockets-sansio",
         timeout_graceful_shutdown=STOP_SECONDS,
     )

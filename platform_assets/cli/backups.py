@@ -156,20 +156,14 @@ def _is_source(catalog: Any, name: str) -> bool:
 
 
 def _restored(settings: Any, catalog: Any, table: str, target: Any, file: Path | None, backup_id: str | None, options: Any) -> list[Any]:
-    from platform_assets.operations.backup import find_backup, newest_set
+    from platform_assets.operations.restore import chosen_backups
     from platform_assets.operations.restore import restore as restored
 
     if file is not None:
         from platform_assets.operations.foreign_avro import restore_file  # brings the engine, which no other restore needs
 
         return [restore_file(settings, catalog, file, table, target, **options)]
-    records = [record for record in catalog.tables(source=table) if record.relation]
-    if not records:
-        record = catalog.table(table)
-        return restored(catalog, [find_backup(settings, record.source, record.table_name, backup_id)], target, **options)
-    if backup_id or target.name:
-        fail(f"{table} is a source: --backup and --as are for one table.")
-    return restored(catalog, newest_set(settings, records), target, **options)
+    return restored(catalog, chosen_backups(settings, catalog, table, backup_id=backup_id, beside=target.name), target, **options)
 
 
 def _as_of(settings: Any, catalog: Any, table: str, at: str, target: Any, options: Any) -> list[Any]:

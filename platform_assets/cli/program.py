@@ -93,6 +93,12 @@ def person(by: str | None) -> str:
     return by or getpass.getuser()
 
 
+def warn_of(host: str) -> None:
+    """Says what it means when a service listens where other machines reach it."""
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        err.print(Text(f"note: {host} is not the loopback address, and this service has no TLS: put a proxy that has before it."))
+
+
 def fail(message: str, code: int = FAILED) -> NoReturn:
     err.print(Text(f"error: {message}", style="red"))
     raise typer.Exit(code)

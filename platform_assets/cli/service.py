@@ -9,9 +9,7 @@ import typer
 from rich.text import Text
 
 from platform_assets.cli.output import err, out, print_json, print_rows
-from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing, fail
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from platform_assets.cli.program import HomeOption, JsonOption, catalog_of, existing, fail, warn_of
 
 
 class Action(StrEnum):
@@ -34,8 +32,7 @@ def serve(
 
     settings = existing(home)
     catalog_of(settings)
-    if host not in LOOPBACK:
-        err.print(Text(f"note: {host} is not the loopback address, and this service has no TLS: put a proxy that has before it."))
+    warn_of(host)
     run(settings, host, port)
 
 

@@ -9,35 +9,47 @@ import typer
 from rich.text import Text
 
 from platform_assets.cli.output import err, out, print_json
-from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing, settings_of
+from platform_assets.cli.program import ALL_WELL, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing, settings_of, warn_of
 from platform_assets.errors import Conflict
 
 
 def up(
     port: Annotated[int, typer.Option(help="The UI's port on 127.0.0.1; another one is taken when it is not free.")] = 3000,
+    service_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The HTTP service's port; another one is taken when it is not free. 0: no service.")
+    ] = 8000,
+    service_host: Annotated[
+        str, typer.Option(help="The address that the HTTP service listens on; the UI stays on 127.0.0.1.")
+    ] = "127.0.0.1",
     home: HomeOption = None,
 ) -> None:
-    """Start PostgreSQL, the Dagster UI and the daemon on loopback, and keep them running until Ctrl-C, SIGTERM or `down`."""
+    """Start PostgreSQL, the Dagster UI, the daemon and the HTTP service, and keep them running until Ctrl-C, SIGTERM or `down`."""
     from platform_assets.defs.instance_folder import instance_environment
-    from platform_assets.operations.serve import Service
+    from platform_assets.operations.serve import Listen, Service
     from platform_assets.storage.home import Home
     from platform_assets.storage.server.database import warehouse_url
     from platform_assets.storage.server.database_url import without_password
     from platform_assets.storage.server.embedded import EmbeddedServer
 
     settings = settings_of(home)
+    warn_of(service_host)
     place = Home(settings.home)
     place.dumps.mkdir(parents=True, exist_ok=True)
     url = warehouse_url(place, settings.database_url)
     catalog_of(settings)
 
-    def ready(address: str) -> None:
+    def ready(address: str, service: str) -> None:
         out.print(f"Dagster UI   {address}")
+        if service:
+            out.print(f"HTTP service {service}  (keys: platform-assets keys create NAME --scope read)")
         out.print(Text(f"warehouse    {without_password(url)}"))
         out.print(Text(f"dumps        {place.dumps}/<source>/  (what is dropped there is loaded)"))
         out.print("stop         Ctrl-C, or: platform-assets down")
 
-    Service(place.store, instance_environment(settings), port=port, tell=lambda line: err.print(Text(line))).run(ready=ready)
+    listen = Listen(service_host, service_port) if service_port else None
+    Service(place.store, instance_environment(settings), port=port, service=listen, tell=lambda line: err.print(Text(line))).run(
+        ready=ready
+    )
     if not settings.database_url:
         try:
             EmbeddedServer(place).stop(timeout=2)
@@ -74,6 +86,7 @@ def status(home: HomeOption = None, json_: JsonOption = False) -> None:
         "home": str(settings.home),
         "up": service is not None,
         "ui": service.ui if service else None,
+        "service": (service.service or None) if service else None,
         "pid": service.pid if service else None,
         "postgres": "external" if server is None else "running" if server.running else "stopped",
         "port": server.port if server else None,

@@ -11,7 +11,7 @@ from dagster._core.execution.plan.objects import StepFailureData
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.database_loss import LOST, close_own_runs, failed_as, failed_by_loss, lost_database, wait_for_return
 from platform_assets.defs.instance_folder import instance_environment
-from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, plan_runs, run_tags
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
 from platform_assets.defs.sensors import close_lost_runs
 from platform_assets.errors import FencedOut
@@ -19,6 +19,7 @@ from platform_assets.operations.ingest import Work
 from platform_assets.operations.metrics import standings
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.requests import version_basis
+from platform_assets.operations.run_plans import plan_runs, run_tags
 from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.work_requests import record_requests

@@ -12,13 +12,14 @@ import psutil
 
 from platform_assets.defs.assets import PlatformParam
 from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, ORDER_SOURCES, REFRESH_TABLES
-from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, SOURCES, TABLES, VERSIONS, neighbours, plan_runs, run_tags
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
 from platform_assets.errors import PlatformError, UnsettledDump
 from platform_assets.operations import ordering
 from platform_assets.operations.register import is_posted, register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
+from platform_assets.operations.run_plans import PARTITION, RANGE_END, RANGE_START, neighbours, plan_runs, run_tags
 from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.catalog.work_requests import record_requests, requests

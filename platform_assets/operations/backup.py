@@ -18,7 +18,7 @@ import pyarrow as pa
 from platform_assets import __version__
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.types import INT64, STRING
-from platform_assets.errors import Conflict, DamagedBackup, NoSuchTable, PlatformError
+from platform_assets.errors import Conflict, DamagedBackup, NoSuchBackup, NoSuchTable
 from platform_assets.operations.backup_more import more_of
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.renaming import contract_version
@@ -190,7 +190,7 @@ def backups_of(settings: Settings, catalog: Catalog, name: str | None) -> tuple[
 def find_backup(settings: Settings, source: str, table: str, backup_id: str | None = None) -> Backup:
     """The newest backup of a table, or the one named.
 
-    Raises DamagedBackup when that one's manifest is damaged, of a later format or of another table, PlatformError when there is none.
+    Raises DamagedBackup when that one's manifest is damaged, of a later format or of another table, NoSuchBackup when there is none.
     """
     folder = Home(settings.home).backups(source, table)
     backups, bad = list_backups(folder), damaged_backups(folder)
@@ -201,7 +201,7 @@ def find_backup(settings: Settings, source: str, table: str, backup_id: str | No
         raise found
     if found is None:
         known = ", ".join(backup.backup_id for backup in backups) or "none; make one with platform-assets backup"
-        raise PlatformError(f"There is no backup {backup_id or ''} of {source}.{table}. There are: {known}.", source=source, table=table)
+        raise NoSuchBackup(f"There is no backup {backup_id or ''} of {source}.{table}. There are: {known}.", source=source, table=table)
     if (found.source, found.table.name) != (source, table):
         raise damaged(found.folder, [f"it is of {found.source}.{found.table.name}, not of {source}.{table}"])
     return found

@@ -15,12 +15,22 @@ from typing import Any
 import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
-from platform_assets.errors import Conflict, DamagedBackup, PlatformError
-from platform_assets.operations.backup import STORED_META, Progress, plain_columns, reported, silent, warehouse_columns
+from platform_assets.errors import Conflict, DamagedBackup, PlatformError, RefusedQuery
+from platform_assets.operations.backup import (
+    STORED_META,
+    Progress,
+    find_backup,
+    newest_set,
+    plain_columns,
+    reported,
+    silent,
+    warehouse_columns,
+)
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.prune import backups_in_use
 from platform_assets.operations.reference_order import reference_groups
 from platform_assets.operations.restore_plan import Plan, plan
+from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.rows.backups import Backup, prove
 from platform_assets.storage.server.sessions import Connection, connected, lock_number
@@ -130,6 +140,22 @@ def restore(
             return _restored(catalog, ordered, target, run_id, progress, more)
         with connected(target.url or catalog.url) as connection:
             return [task.outcome() for backup in ordered for task in _tasks(catalog, connection, backup, target, more)]
+
+
+def chosen_backups(
+    settings: Settings, catalog: Catalog, name: str, *, backup_id: str | None = None, beside: str | None = None
+) -> list[Backup]:
+    """The newest set of a source, or the newest backup of one table, or the one named.
+
+    Raises NoSuchTable, NoSuchBackup, DamagedBackup, and RefusedQuery for what is said of a source and is for one table.
+    """
+    records = [record for record in catalog.tables(source=name) if record.relation]
+    if not records:
+        record = catalog.table(name)
+        return [find_backup(settings, record.source, record.table_name, backup_id)]
+    if backup_id or beside:
+        raise RefusedQuery(f"{name} is a source: which backup, and under which name beside it, can be said of one table only.")
+    return newest_set(settings, records)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def page_of(
         select=tuple(_known(name, columns) for name in select) or (*table.column_names, *_SHOWN),
         filters=tuple(_filter(text, columns) for text in filters),
         order=tuple(sorts),
-        after=_read_cursor(after, len(sorts)) if after else None,
+        after=read_cursor(after, len(sorts)) if after else None,
         limit=limit,
         keys=keys,
     )
@@ -84,7 +84,8 @@ def cursor_of(values: Sequence[str | None]) -> str:
     return base64.urlsafe_b64encode(json.dumps(list(values)).encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str, length: int) -> tuple[str | None, ...]:
+def read_cursor(text: str, length: int) -> tuple[str | None, ...]:
+    """The texts that cursor_of was given. Raises RefusedQuery for what cannot have come from it."""
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError):
@@ -92,10 +93,15 @@ def _read_cursor(text: str, length: int) -> tuple[str | None, ...]:
     if (
         not isinstance(found, list)
         or len(found) != length
-        or not all(one is None or (isinstance(one, str) and "\0" not in one) for one in found)
+        or not all(one is None or (isinstance(one, str) and _storable(one)) for one in found)
     ):
         raise RefusedQuery("`after` is no place of this order: take it from `next` of the page before, with the same order.")
     return tuple(found)
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL can hold it: neither a NUL nor half a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 @contextmanager

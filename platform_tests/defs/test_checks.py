@@ -9,10 +9,11 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.checks import RULE_KINDS
-from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS, run_tags
+from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import Platform
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.operations.register import register, scan
+from platform_assets.operations.run_plans import run_tags
 from platform_assets.settings import BackupSettings, Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backups import list_backups

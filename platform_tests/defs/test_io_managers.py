@@ -8,10 +8,11 @@ import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro
-from platform_assets.defs.partitions import VERSIONS, run_tags
+from platform_assets.defs.partitions import VERSIONS
 from platform_assets.defs.platform import Platform
 from platform_assets.errors import PlatformError
 from platform_assets.operations.register import register, scan
+from platform_assets.operations.run_plans import run_tags
 from platform_assets.settings import Settings
 from platform_assets.storage import files
 from platform_assets.storage.home import Home

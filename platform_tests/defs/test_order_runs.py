@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 from ingesting import ask, ingest, put
 
-from platform_assets.defs.partitions import PARTITION
 from platform_assets.defs.platform import Platform
 from platform_assets.defs.sensors import stale_orders
 from platform_assets.operations.ordering import record_source_order
+from platform_assets.operations.run_plans import PARTITION
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
 

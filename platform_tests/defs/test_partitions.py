@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platform_assets.defs.partitions import BATCH, PARTITION, RANGE_END, RANGE_START, plan_runs, run_tags
+from platform_assets.operations.run_plans import BATCH, PARTITION, RANGE_END, RANGE_START, plan_runs, run_tags
 
 KEYS = [f"k{n:03}" for n in range(80)]
 

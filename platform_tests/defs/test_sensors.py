@@ -9,10 +9,11 @@ import dagster as dg
 import psycopg
 import pytest
 
-from platform_assets.defs.partitions import PARTITION, RANGE_END, RANGE_START, TABLES, VERSIONS, run_tags
+from platform_assets.defs.partitions import TABLES, VERSIONS
 from platform_assets.defs.platform import Platform
 from platform_assets.defs.sensors import active_keys, dump_files, nightly_backup, stale_tables
 from platform_assets.operations.requests import MAX_ATTEMPTS
+from platform_assets.operations.run_plans import PARTITION, RANGE_END, RANGE_START, run_tags
 from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.sessions import connected

@@ -61,9 +61,9 @@ def eventually(happened: Callable[[], Any], seconds: float) -> Any:
     return value
 
 
-def answers(address: str) -> bool:
+def answers(address: str, path: str = "/server_info") -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/server_info", timeout=2) as answer:
+        with urllib.request.urlopen(f"{address}{path}", timeout=2) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -76,20 +76,24 @@ class Up:
         self.home = home
         self.log = (home / "up.err").open("a+")
         self.process = subprocess.Popen(
-            [*COMMAND, "up", "--port", str(port), "--home", str(home)], stdout=subprocess.PIPE, stderr=self.log, text=True
+            [*COMMAND, "up", "--port", str(port), "--service-port", str(port), "--home", str(home)],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
         )
         assert self.process.stdout
         first = self.process.stdout.readline()
         assert first.startswith("Dagster UI"), (home / "up.err").read_text()
         self.address = first.split()[-1]
+        self.service = self.process.stdout.readline().split()[2]
 
     def said(self) -> str:
         return (self.home / "up.err").read_text()
 
-    def dagster(self) -> psutil.Process | None:
+    def child(self, word: str) -> psutil.Process | None:
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.Error):  # a zombie has no command line
-                if "dev" in child.cmdline():
+                if word in child.cmdline():
                     return child
         return None
 
@@ -149,12 +153,19 @@ def test_up_serves_supervises_loads_what_is_dropped_and_leaves_nothing(place, ta
     assert {state for _, state in versions} == {"published"}, versions
     assert query(url, "SELECT count(*) FROM shop_versions.second") == [(3,)], loads
 
-    old = up.dagster()
+    served = up.child("serve")
+    assert served and answers(up.service, "/readyz")
+    assert json.loads(run(place, "status", "--json").stdout)["service"] == up.service
+    served.kill()
+    eventually(lambda: up.child("serve") not in (None, served) and answers(up.service, "/readyz"), 60)
+    assert answers(up.address), "the death of one leaves the other alone"
+
+    old = up.child("dev")
     before = set(working_on(place))
     assert old
     old.kill()
-    eventually(lambda: up.dagster() not in (None, old) and answers(up.address), 60)
-    assert "starting them again" in up.said()
+    eventually(lambda: up.child("dev") not in (None, old) and answers(up.address), 60)
+    assert "starting it again" in up.said()
     workers = {p for p in before if p.is_running() and "dagster" in " ".join(p.cmdline())} - {psutil.Process(up.process.pid)}
     assert workers == set(), "the killed one's web server and daemon do not go on beside the new ones"
 
