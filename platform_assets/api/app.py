@@ -9,7 +9,20 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from platform_assets import __version__
-from platform_assets.api import batches, dashboard, dumps, html, metrics, operations, rows, sessions, tables, times
+from platform_assets.api import (
+    batches,
+    dashboard,
+    dumps,
+    exposition,
+    gate,
+    html,
+    metrics,
+    operations,
+    rows,
+    sessions,
+    tables,
+    times,
+)
 from platform_assets.api.batches import landing
 from platform_assets.api.limits import Bounded, Limits
 from platform_assets.api.problems import RETRY_SECONDS, answer, handle_problems
@@ -45,11 +58,15 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
         html.router,
         metrics.router,
         dashboard.router,
+        gate.router,
+        exposition.router,
     ):
         app.include_router(router)
     app.add_api_route("/healthz", healthz, methods=["GET"], tags=["health"])
     app.add_api_route("/readyz", readyz, methods=["GET"], tags=["health"])
     app.add_middleware(Bounded, limits=limits)
+    app.state.measures = exposition.Measures()
+    app.add_middleware(exposition.Measured, measures=app.state.measures)
     return app
 
 

@@ -188,6 +188,7 @@ class Service:
         self.tell = tell
         self.stopping = False
         self.children: list[Child] = []
+        self._ports: set[int] = set()
         self.home = self.environment["PLATFORM_HOME"]
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
@@ -241,8 +242,9 @@ class Service:
         return f"http://{shown}:{port}"
 
     def _port(self, name: str, wanted: int, host: str) -> int:
-        port = free_port(wanted, host)
-        if port != wanted:
+        port = free_port(0 if wanted in self._ports else wanted, host)
+        self._ports.add(port)  # nobody listens on it before its process has started
+        if wanted and port != wanted:
             self.tell(f"port {wanted} is taken; the {name} is on {port}")
         return port
 
