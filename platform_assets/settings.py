@@ -82,8 +82,7 @@ class Settings:
         limits = _fill(Limits, data.pop("limits", None) or {}, f"{path}: limits")
         engine = data.pop("engine", None) or {}
         _refuse_unknown(engine, {"memory_limit", "threads"}, f"{path}: engine")
-        service = data.pop("service", None) or {}
-        _refuse_unknown(service, {"hosts"}, f"{path}: service")
+        hosts = _hosts(data.pop("service", None) or {}, f"{path}: service")
         backup = _backup(data.pop("backup", None) or {}, f"{path}: backup")
         _refuse_unknown(data, {"settle_seconds"}, str(path))
         sources = {
@@ -98,7 +97,7 @@ class Settings:
             threads=int(engine.get("threads", 0)),
             settle_seconds=float(data.get("settle_seconds", cls.settle_seconds)),
             backup=backup,
-            service_hosts=tuple(str(name) for name in service.get("hosts") or ()),
+            service_hosts=hosts,
         )
 
 
@@ -160,6 +159,14 @@ def _backup(body: Mapping[str, Any], place: str) -> BackupSettings:
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
             raise SettingsError(f"{place}.{name}: {number!r} is no count of backups.")
     return replace(settings, schedule=schedule)
+
+
+def _hosts(body: Mapping[str, Any], place: str) -> tuple[str, ...]:
+    _refuse_unknown(body, {"hosts"}, place)
+    hosts = body.get("hosts") or []
+    if not isinstance(hosts, list) or not all(isinstance(name, str) for name in hosts):
+        raise SettingsError(f"{place}.hosts must be a list of names.")
+    return tuple(name.lower() for name in hosts)
 
 
 def _gpg(body: Mapping[str, Any], place: str, home: Path, environment: Mapping[str, str]) -> GpgOptions:

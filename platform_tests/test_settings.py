@@ -14,6 +14,7 @@ FULL = r"""
 format_version: 1
 settle_seconds: 0.5
 engine: {memory_limit: 500MB, threads: 3}
+service: {hosts: [data.example.org]}
 limits: {max_members: 7}
 sources:
   lms:
@@ -37,6 +38,8 @@ WRONG = [
     ("sources: {a: [", "is not valid YAML"),
     ("sorces: {}", "unknown key sorces; known are settle_seconds"),
     ("engine: {memory: 1}", "engine: unknown key memory; known are memory_limit, threads"),
+    ("service: {port: 1}", "service: unknown key port; known are hosts"),
+    ("service: {hosts: data.example.org}", "service.hosts must be a list of names"),
     ("limits: {max_bytes: 1}", "limits: unknown key max_bytes"),
     ("sources: {lms: {patern: x}}", "sources.lms: unknown key patern"),
     ("sources: {lms: {delimited: {sep: ','}}}", "sources.lms.delimited: unknown key sep"),
@@ -63,6 +66,7 @@ def test_every_key_of_platform_yaml_arrives(tmp_path):
     settings = load(tmp_path, FULL)
     delimited = DelimitedOptions(separator="|", quote="`", null=("NULL", ""), header=False, formats=("%d.%m.%Y",))
     assert (settings.settle_seconds, settings.memory_limit, settings.threads) == (0.5, "500MB", 3)
+    assert settings.service_hosts == ("data.example.org",)
     assert settings.source("lms") == SourceSettings(
         "lms",
         pattern=r"lms_(?P<label>(?P<instance>[a-z]+)_\d+)",

@@ -25,7 +25,7 @@ from platform_assets.api import (
 )
 from platform_assets.api.batches import landing
 from platform_assets.api.limits import Bounded, Limits
-from platform_assets.api.problems import RETRY_SECONDS, answer, handle_problems
+from platform_assets.api.problems import RESPONSES, RETRY_SECONDS, answer, handle_problems
 from platform_assets.api.service import Service, service_of
 from platform_assets.errors import PlatformError
 from platform_assets.settings import Settings
@@ -44,7 +44,7 @@ def application(settings: Settings, *, limits: Limits | None = None) -> FastAPI:
         with working(service.home), closing(service), landing(service):
             yield
 
-    app = FastAPI(title="platform-assets", version=__version__, description=_ABOUT, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="platform-assets", version=__version__, description=_ABOUT, lifespan=lifespan, redoc_url=None, responses=RESPONSES)
     app.state.service = Service(settings, limits)
     handle_problems(app)
     for router in (

@@ -54,6 +54,28 @@ _HIDDEN = {
 RETRY_SECONDS = "2"
 
 
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457): the status says which kind, `detail` what was wrong with the request.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""What every route may answer beside what it describes itself."""
+
+
 class Problem(Exception):
     """An answer with this status; `more` are members of the problem beside type, title, status and detail."""
 
