@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
+
 import psycopg
 import pytest
+from starlette.testclient import TestClient
 
+from platform_assets.api.app import application
 from platform_assets.api.limits import Limits
 from platform_assets.errors import PlatformError, UnknownSource
 from platform_assets.operations.api_keys import allows, create_key, listed, recognized, revoke
+from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 
 PROBLEM = "application/problem+json"
@@ -17,6 +22,27 @@ def test_health_is_told_without_a_key(open_client):
     client = open_client([])
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_service_whose_database_is_gone_is_alive_and_not_ready(home, tmp_path):
+    app = application(Settings(home.root, database_url=f"postgresql://x@/x?host={tmp_path}"))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/healthz").status_code == 200
+        for path in ("/readyz", "/v1/tables"):
+            answer = client.get(path, headers={"Authorization": "Bearer pa_000000000000_" + "A" * 43})
+            assert (answer.status_code, answer.headers["content-type"]) == (503, PROBLEM)
+            assert int(answer.headers["retry-after"]) > 0
+            assert str(tmp_path) not in answer.text
+
+
+@pytest.mark.parametrize("limits", [Limits(statement_seconds=1)])
+def test_a_query_that_takes_too_long_is_ended(client, limits, database):
+    assert client.post("/v1/tables/shop.items/rows", json=[{"id": 1, "name": "x"}]).status_code == 201
+    with psycopg.connect(database) as connection:
+        connection.execute("LOCK TABLE shop.items")  # whoever reads it waits, as for a query that is slow
+        answer = client.get("/v1/tables/shop.items/rows")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert "longer than 1 s" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/v1/tables", "/v1/tables/shop.items", "/v1/tables/shop.items/rows", "/v1/tables/shop.items/rejects"])
@@ -36,6 +62,22 @@ def test_the_catalog_holds_no_secret(catalog: Catalog, database: str):
     assert record.id in stored
     assert secret not in stored
     assert len(secret) == 43  # 256 bits
+
+
+def test_secrets_are_compared_in_constant_time_also_that_of_a_key_that_is_not_there(catalog, monkeypatch):
+    record, token = create_key(catalog, "robot", ["read"])
+    compared = []
+
+    def noted(given: str, wanted: str) -> bool:
+        compared.append((len(given), len(wanted)))
+        return compare(given, wanted)
+
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    wrong = [f"pa_{record.id}_{'A' * 43}", f"pa_000000000000_{'A' * 43}", "pa_x", ""]
+    assert [recognized(catalog, one) for one in wrong] == [None] * 4
+    assert recognized(catalog, token) is not None
+    assert compared == [(64, 64)] * 5
 
 
 def test_a_revoked_an_expired_and_a_changed_key_are_not_recognized(catalog: Catalog, database: str):

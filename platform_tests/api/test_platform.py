@@ -162,7 +162,8 @@ async def _subscribed(service: str, cookie: str, run_id: str) -> list[str]:
         await socket.send(json.dumps({"type": "start", "id": "1", "payload": start}))
         said.append(json.loads(await socket.recv())["type"])
         await socket.send(json.dumps({"type": "start", "id": "2", "payload": {"query": MUTATION}}))
-        async for message in socket:
-            if json.loads(message)["type"] == "connection_error":
-                said.append("connection_error")
+        with pytest.raises(websockets.ConnectionClosed):
+            while True:
+                if json.loads(await socket.recv())["type"] == "connection_error":
+                    said.append("connection_error")
     return said

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 import uvicorn
 
@@ -100,6 +101,8 @@ def test_the_command_serves_until_it_is_told_to_stop(settings, database):
             except urllib.error.URLError:
                 time.sleep(0.1)
         assert ask(port, "/v1/tables", token) == (200, [])
+        listening = [one for one in psutil.Process(running.pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+        assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
         assert ask(port, "/openapi.json")[1]["openapi"].startswith("3.1")
     finally:
         running.send_signal(signal.SIGTERM)
