@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from platform_assets.api.service import Asker
 from platform_assets.operations.platform_runs import EVERY_SOURCE
 from platform_assets.storage.catalog.gauges import read_gauges
+from platform_assets.storage.server.sessions import kept_counts
 
 router = APIRouter(tags=["health"])
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -74,7 +75,7 @@ class Measured:
 def metrics(request: Request, asker: Asker) -> PlainTextResponse:
     """For Prometheus; takes a key with the scope read for every source, since it names them all."""
     asker.need("read", EVERY_SOURCE)
-    lines = [*_own(request.app.state.measures), *_warehouse(asker)]
+    lines = [*_own(request.app.state.measures), *_pool(asker), *_warehouse(asker)]
     return PlainTextResponse("\n".join(lines) + "\n", media_type=_CONTENT_TYPE)
 
 
@@ -95,6 +96,12 @@ def _own(measures: Measures) -> Iterator[str]:
         yield _sample("platform_http_request_seconds_count", {"route": route}, below)
     yield from _family("platform_http_requests_in_flight", "Requests at work now, this one included.", "gauge")
     yield _sample("platform_http_requests_in_flight", {}, measures.in_flight)
+
+
+def _pool(asker: Asker) -> Iterator[str]:
+    yield from _family("platform_pool_connections", "Database connections of this process, and work that waits for one.", "gauge")
+    for state, count in kept_counts(asker.service.catalog.url).items():
+        yield _sample("platform_pool_connections", {"state": state}, count)
 
 
 def _warehouse(asker: Asker) -> Iterator[str]:

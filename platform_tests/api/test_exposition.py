@@ -47,6 +47,7 @@ def test_requests_and_rows_are_counted_and_no_value_is_told(client):
     assert found["platform_versions", 'source="shop",state="published"'] == 1
     assert found["platform_partial_dumps", 'source="shop"'] == 0
     assert found["platform_database_bytes", ""] > 1_000_000
+    assert found["platform_pool_connections", 'state="kept"'] >= 1
     assert not [name for name, _ in found if name.startswith(("platform_backup_age", "platform_drill_age"))]
 
 

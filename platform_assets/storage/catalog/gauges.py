@@ -71,6 +71,12 @@ GAUGES = (
              WHERE t.relation IS NOT NULL GROUP BY t.source, t.table_name) n
            GROUP BY 1 HAVING count(*) = count(newest) ORDER BY 1""",
     ),
+    Gauge(
+        "platform_posted_rows_waiting",
+        "Posted rows that are in the latest state and have not landed as a dump yet; they are among no other figure.",
+        ("source", "table"),
+        "SELECT source, table_name, sum(rows)::bigint FROM catalog.posted_batches WHERE lines IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+    ),
     Gauge("platform_database_bytes", "Size of the warehouse database.", (), "SELECT pg_database_size(current_database())"),
     Gauge(
         "platform_database_connections",

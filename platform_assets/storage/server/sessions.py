@@ -72,6 +72,15 @@ def kept_connections(database: str | Engine) -> Iterator[None]:
             del _kept[url]
 
 
+def kept_counts(database: str | Engine) -> dict[str, int]:
+    """How many connections are kept, how many of them are free, how much work waits for one; {} where none are kept."""
+    pool = _kept.get(plain_url(database))
+    if pool is None:
+        return {}
+    told = pool.get_stats()
+    return {name: told.get(key, 0) for name, key in (("kept", "pool_size"), ("free", "pool_available"), ("waiting", "requests_waiting"))}
+
+
 @contextmanager
 def one_moment(database: str | Engine) -> Iterator[Connection]:
     """A connection whose reads all see the database as it is now, whatever is committed meanwhile. Closed in any case.
