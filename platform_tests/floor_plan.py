@@ -48,7 +48,10 @@ LAYERS: dict[str, Layer] = {
     # Dagster finds `context` and Config parameters by their annotations: as strings it does not know them.
     "defs": _layer(f"definitions {_EVERYTHING}", "dagster dagster_postgres psutil yaml", future_annotations=False),
     "definitions": _layer(f"defs {_EVERYTHING}", "dagster", future_annotations=False),
-    "api": _layer("errors settings dictionary versions storage operations", "fastapi starlette pydantic uvicorn httpx2 websockets graphql jinja2 markupsafe"),
+    "api": _layer(
+        "errors settings dictionary versions storage operations",
+        "fastapi starlette pydantic uvicorn httpx2 websockets graphql jinja2 markupsafe",
+    ),
     # Importing Dagster costs seconds: the command line pays it only in the commands that run assets.
     "cli": _layer("errors settings dictionary versions storage operations", "typer click rich", "dagster defs definitions api"),
 }
