@@ -207,11 +207,13 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     declared = _declared(body, place)
     body = {key: value for key, value in body.items() if key not in ("order", "moments")}
     confirmed = tuple(str(item) for item in body.pop("deletes_confirmed", None) or ())
-    _refuse_unknown(body, {"pattern", "date_format", "dumps", "partial", "format", "encoding", "delete_guard"}, place)
+    _refuse_unknown(body, {"pattern", "date_format", "dumps", "partial", "references", "format", "encoding", "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
     if body.get("partial", "load") not in ("load", "refuse"):
         raise SettingsError(f"{place}.partial: {body['partial']!r} is none of load, refuse.")
+    if body.get("references", "reject") not in ("reject", "wait", "report"):
+        raise SettingsError(f"{place}.references: {body['references']!r} is none of reject, wait, report.")
     _check_pattern(body, place)
     return SourceSettings(
         name,

@@ -107,7 +107,7 @@ def parsed_snapshot(
     def parse(key: str) -> ParsedVersion:
         version = platform.version(key)
         path = platform.home.root / raw_dump[key]["path"]
-        parsed = parse_or_judge(platform.settings, version, path, progress=platform.progress(f"parse {key}"))
+        parsed = parse_or_judge(platform.settings, platform.catalog, version, path, progress=platform.progress(f"parse {key}"))
         known = set(context.instance.get_dynamic_partitions(TABLES.name or ""))
         found = [table_key(version.source, snapshot.table.name) for snapshot in parsed.snapshots]
         context.instance.add_dynamic_partitions(TABLES.name or "", [name for name in found if name not in known])

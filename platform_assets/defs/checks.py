@@ -40,7 +40,7 @@ RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "types": (("type",), "Every value can be held by its column's type."),
     "required": (("required",), "No required value is missing."),
     "unique_keys": (("primaryKey", "unique"), "Keys and unique columns name one row each."),
-    "foreign_keys": (("foreignKey",), "Every reference names an accepted row of the same dump."),
+    "foreign_keys": (("foreignKey",), "Every reference names an accepted row of the dump, or of any version where the source says so."),
     "ranges": (
         ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
         "Values and lengths lie within their bounds.",

@@ -20,7 +20,7 @@ from platform_assets.operations.metrics import standings
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.requests import version_basis
 from platform_assets.operations.run_plans import plan_runs, run_tags
-from platform_assets.operations.stale_verdicts import stale_verdicts
+from platform_assets.operations.stale_verdicts import released, stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.work_requests import record_requests
 
@@ -83,6 +83,7 @@ class Runner:
             bases = {record.version: version_basis(record, judge.get(record.version, "")) for record in catalog.versions()}
             record_requests(catalog, {key: bases[key] for key in work.versions})
             self.run_versions(list(work.versions), done=done)
+            self._release(done)
         if orders := stale_orders(self.settings, catalog):
             self.run_orders(orders, done=done)
         stale = {table.table_key: str(table.changed_load_id) for table in catalog.stale_tables()}
@@ -90,6 +91,15 @@ class Runner:
             self.run_tables(stale, done=done)
         standings(self.settings, catalog)  # the views of the metrics; their assets are for the sensor
         return errors
+
+    def _release(self, done: Callable[[RunOutcome], None]) -> None:
+        """Versions whose waiting rows may have got their parents, round by round: what is let through may be waited for itself."""
+        catalog, tried = self.platform.catalog, set[tuple[str, str]]()
+        while due := set(released(self.settings, catalog).items()) - tried:
+            tried |= due
+            bases = {record.version: record for record in catalog.versions()}
+            record_requests(catalog, {version: version_basis(bases[version], basis) for version, basis in due})
+            self.run_versions(sorted(version for version, _ in due), done=done)
 
     def run_versions(self, keys: list[str], *, done: Callable[[RunOutcome], None]) -> list[RunOutcome]:
         """ingest_dumps for these versions; a batch that fails is run again dump by dump, so that one broken dump fails alone."""

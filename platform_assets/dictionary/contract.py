@@ -30,12 +30,21 @@ def load_dictionary(folder: Path, source: str) -> dict[str, Table]:
     return load_contract(path) if path.is_file() else {}
 
 
-def load_contract(path: Path) -> dict[str, Table]:
-    """The tables of one contract (apiVersion v3.x) by name, in its order.
+def load_contract(path: Path, folder: Path | None = None) -> dict[str, Table]:
+    """The tables of one contract (apiVersion v3.x) by name, in its order. `folder` has the contracts of other sources, where not beside it.
 
     Raises SettingsError naming file, line, table and column for anything that the standard's model does not know, that is not
     evaluated here, or that names a table or column that is not there.
     """
+    drafts = _drafts(path)
+    current = {name: draft for name, draft in drafts.items() if draft.table.renamed_to is None}
+    elsewhere = _Elsewhere(folder or path.parent)
+    tables = {name: _finished(draft, current, elsewhere) for name, draft in current.items()}
+    ends = table_renames({name: draft.table.renamed_to for name, draft in drafts.items()}, {n: d.refuse for n, d in drafts.items()})
+    return tables | {old: replace(tables[new], name=old, renamed_to=new) for old, new in ends.items()}
+
+
+def _drafts(path: Path) -> dict[str, _Draft]:
     file = read_yaml(path)
     _check_shape(file)
     drafts: dict[str, _Draft] = {}
@@ -46,10 +55,29 @@ def load_contract(path: Path) -> dict[str, Table]:
         drafts[draft.table.name] = draft
     if not drafts:
         file.refuse(("schema",), "the contract has no schema, so it says nothing of any table.")
-    current = {name: draft for name, draft in drafts.items() if draft.table.renamed_to is None}
-    tables = {name: _finished(draft, current) for name, draft in current.items()}
-    ends = table_renames({name: draft.table.renamed_to for name, draft in drafts.items()}, {n: d.refuse for n, d in drafts.items()})
-    return tables | {old: replace(tables[new], name=old, renamed_to=new) for old, new in ends.items()}
+    return drafts
+
+
+class _Elsewhere:
+    """The contracts of other sources, for references to their tables. Their own references are not followed: these may lead back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[str, dict[str, _Draft]] = {}
+
+    def find(self, reference: str) -> tuple[str, _Draft, str] | None:
+        """`source.table.column` to the source, the table and the column; None when there is no such contract, table or column."""
+        source, _, rest = reference.partition(".")
+        path = self._folder / f"{source}.odcs.yaml"
+        if not rest or "/" in source or not path.is_file():
+            return None
+        if source not in self._read:
+            self._read[source] = _drafts(path)
+        for name, draft in self._read[source].items():
+            column = rest.removeprefix(f"{name}.")
+            if draft.table.renamed_to is None and column != rest and column in draft.table.column_names:
+                return source, draft, column
+        return None
 
 
 @dataclass(frozen=True)
@@ -229,20 +257,20 @@ def _check_columns(draft: _Draft, columns: Sequence[str], place: Sequence[str | 
             draft.refuse(place, f"it has no column {name!r}; its columns are {', '.join(draft.table.column_names)}.")
 
 
-def _finished(draft: _Draft, drafts: Mapping[str, _Draft]) -> Table:
+def _finished(draft: _Draft, drafts: Mapping[str, _Draft], elsewhere: _Elsewhere) -> Table:
     keys: list[ForeignKey] = []
     for i, item in enumerate(draft.data["properties"]):
         for j, relation in enumerate(item.get("relationships") or []):
             place: tuple[str | int, ...] = ("properties", i, "relationships", j)
             if "from" in relation:
                 draft.refuse((*place, "from"), "`from` is implied here; state composite keys at the table.")
-            keys.append(_foreign_key(draft, drafts, relation, [item["name"]], place))
+            keys.append(_foreign_key(draft, drafts, elsewhere, relation, [item["name"]], place))
     for j, relation in enumerate(draft.data.get("relationships") or []):
         place = ("relationships", j)
         own = [_own_column(draft, reference, place) for reference in _listed(relation.get("from"))]
         if not own:
             draft.refuse(place, "`from` is missing.")
-        keys.append(_foreign_key(draft, drafts, relation, own, place))
+        keys.append(_foreign_key(draft, drafts, elsewhere, relation, own, place))
     table = replace(draft.table, foreign_keys=tuple(keys))
     ids = [rule.id for rule in rules_of(table)]
     twins = sorted({rule for rule in ids if ids.count(rule) > 1}) if len(set(ids)) < len(ids) else []
@@ -258,12 +286,12 @@ def _listed(value: Any) -> list[str]:
 def _own_column(draft: _Draft, reference: str, place: Sequence[str | int]) -> str:
     if reference in draft.table.column_names:
         return reference
-    _, column = _split(draft, {draft.table.name: draft}, reference, (*place, "from"))
-    return column
+    found = _split({draft.table.name: draft}, reference)
+    return found[1] if found else _unknown(draft, reference, (*place, "from"))
 
 
-def _split(draft: _Draft, drafts: Mapping[str, _Draft], reference: str, place: Sequence[str | int]) -> tuple[str, str]:
-    """`table.column` or `schema/<table id>/properties/<column id>` to the names of both. References to other contracts are not known."""
+def _split(drafts: Mapping[str, _Draft], reference: str) -> tuple[str, str] | None:
+    """`table.column` or `schema/<table id>/properties/<column id>` to the names of both."""
     qualified = _QUALIFIED.fullmatch(reference)
     for name, other in drafts.items():
         for item in other.data["properties"]:
@@ -272,22 +300,48 @@ def _split(draft: _Draft, drafts: Mapping[str, _Draft], reference: str, place: S
             by_id = qualified and qualified[1] in (other.data.get("id"), name) and qualified[2] in (item.get("id"), item["name"])
             if by_id or reference == f"{name}.{item['name']}":
                 return name, item["name"]
-    message = f"{reference!r} names no column of a table of this contract; write it as table.column."
-    return draft.refuse(place, message)
+    return None
+
+
+def _unknown(draft: _Draft, reference: str, place: Sequence[str | int]) -> NoReturn:
+    draft.refuse(
+        place,
+        f"{reference!r} names no column of a table of this contract; write it as table.column. One of another source is written as "
+        "source.table.column, and that source needs a contract that has it.",
+    )
 
 
 def _foreign_key(
-    draft: _Draft, drafts: Mapping[str, _Draft], relation: Mapping[str, Any], own: Sequence[str], place: tuple[str | int, ...]
+    draft: _Draft,
+    drafts: Mapping[str, _Draft],
+    elsewhere: _Elsewhere,
+    relation: Mapping[str, Any],
+    own: Sequence[str],
+    place: tuple[str | int, ...],
 ) -> ForeignKey:
     if relation.get("type", "foreignKey") != "foreignKey":
         draft.refuse((*place, "type"), f"the relationship {relation['type']!r} is not known; foreignKey is.")
-    targets = [_split(draft, drafts, reference, (*place, "to")) for reference in _listed(relation.get("to"))]
+    targets = []
+    parents: dict[str, tuple[str, Table]] = {}
+    for reference in _listed(relation.get("to")):
+        inside, outside = _split(drafts, reference), elsewhere.find(reference)
+        if inside is None and outside is None:
+            _unknown(draft, reference, (*place, "to"))
+        if inside is not None:
+            name, column = inside
+            parents[name] = "", drafts[name].table
+        else:
+            assert outside is not None  # else it was refused
+            source, other, column = outside
+            name = f"{source}.{other.table.name}"
+            parents[name] = source, other.table
+        targets.append((name, column))
     tables = {table for table, _ in targets}
     if len(targets) != len(own) or len(tables) != 1:
         draft.refuse(place, f"{', '.join(own)} must refer to as many columns of one table, not to {relation.get('to')!r}.")
-    parent = drafts[targets[0][0]].table
+    source, parent = parents[targets[0][0]]
     for name, (_, column) in zip(own, targets, strict=True):
         left, right = draft.table.column(name).type, parent.column(column).type
         if left != right and common_type(left, right) == STRING:
-            draft.refuse(place, f"column {name} can never equal {parent.name}.{column}: their types are {left} and {right}.")
-    return ForeignKey(tuple(own), parent.name, tuple(column for _, column in targets))
+            draft.refuse(place, f"column {name} can never equal {targets[0][0]}.{column}: their types are {left} and {right}.")
+    return ForeignKey(tuple(own), targets[0][0], tuple(column for _, column in targets), source)

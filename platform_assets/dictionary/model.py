@@ -33,6 +33,7 @@ RuleKind = Literal[
     "format",
     "enum",
 ]
+Orphans = Literal["reject", "wait", "report"]
 CODES: dict[str, str] = {
     "type": "type-error",
     "required": "missing-value",
@@ -86,11 +87,22 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`columns` of this table name a row of `table` by its columns `references`, position by position."""
+    """`columns` of this table name a row of `table` by its columns `references`, position by position.
+
+    A table of another source is named `<source>.<table>`, with `source` beside it; of its own source it is empty. `orphans`: what
+    becomes of a row whose parent is not there, as settings of the source say (SourceSettings.references).
+    """
 
     columns: tuple[str, ...]
     table: str
     references: tuple[str, ...]
+    source: str = ""
+    orphans: Orphans = "reject"
+
+    @property
+    def over_versions(self) -> bool:
+        """Whether a parent in any version counts, and not one of the same dump alone."""
+        return bool(self.source) or self.orphans == "wait"
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ class Rule:
     columns: tuple[str, ...]
     limit: Any = None
     severity: Literal["error", "warning"] = "error"
+    waits: bool = False
+    """A reference whose rows wait for a parent that a later version may bring."""
 
     @property
     def code(self) -> str:
@@ -204,7 +218,9 @@ class Table:
             "key": list(self.key),
             "unique": [list(columns) for columns in self.unique],
             "foreign_keys": [
-                {"columns": list(fk.columns), "table": fk.table, "references": list(fk.references)} for fk in self.foreign_keys
+                {"columns": list(fk.columns), "table": fk.table, "references": list(fk.references)}
+                | {"source": fk.source, "orphans": fk.orphans}
+                for fk in self.foreign_keys
             ],
             "rules": [
                 {"id": r.id, "kind": r.kind, "columns": list(r.columns), "limit": r.limit, "severity": r.severity} for r in self.rules
@@ -224,7 +240,10 @@ class Table:
             columns=tuple(Column.from_json(column) for column in data["columns"]),
             key=tuple(data["key"]),
             unique=tuple(tuple(columns) for columns in data["unique"]),
-            foreign_keys=tuple(ForeignKey(tuple(f["columns"]), f["table"], tuple(f["references"])) for f in data["foreign_keys"]),
+            foreign_keys=tuple(
+                ForeignKey(tuple(f["columns"]), f["table"], tuple(f["references"]), f.get("source", ""), f.get("orphans", "reject"))
+                for f in data["foreign_keys"]
+            ),
             rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), _frozen(r["limit"]), r["severity"]) for r in data["rules"]),
             row_version=data["row_version"],
             description=data["description"],

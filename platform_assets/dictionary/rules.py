@@ -34,7 +34,10 @@ def rules_of(table: Table) -> tuple[Rule, ...]:
     )
     for key in dict.fromkeys(table.foreign_keys):
         target = ",".join(f"{key.table}.{column}" for column in key.references)
-        rules.append(Rule(f"foreignKey:{','.join(key.columns)}->{target}", "foreignKey", key.columns, (key.table, *key.references)))
+        name = f"foreignKey:{','.join(key.columns)}->{target}"
+        severity: Any = "warning" if key.orphans == "report" else "error"
+        waits = key.over_versions and severity == "error"
+        rules.append(Rule(name, "foreignKey", key.columns, (key.table, *key.references), severity, waits))
     return (*rules, *table.rules)
 
 
@@ -57,7 +60,8 @@ def explain(rule: Rule, value: str | None, *, first: int | None = None) -> str:
                 return f"{shown} is taken by a row that was accepted before; that row stands."
             return f"{shown} stands in row {first} already; the first row stands."
         case "foreignKey":
-            return f"{shown} names no accepted row of {rule.limit[0]} ({', '.join(rule.limit[1:])}) in this dump."
+            where = "in any version yet: it waits for one" if rule.waits else "in this dump"
+            return f"{shown} names no accepted row of {rule.limit[0]} ({', '.join(rule.limit[1:])}) {where}."
         case "minimum" | "exclusiveMinimum":
             return f"{shown} is {'below' if rule.kind == 'minimum' else 'not above'} {rule.limit}."
         case "maximum" | "exclusiveMaximum":

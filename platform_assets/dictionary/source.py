@@ -96,6 +96,8 @@ class SourceSettings:
     dumps: Literal["successive", "full", "partial"] = "successive"
     partial: Literal["load", "refuse"] = "load"
     """Whether a dump that is not whole is loaded (and marked), or refused with its reasons."""
+    references: Literal["reject", "wait", "report"] = "reject"
+    """What becomes of a row whose reference names no row of its dump: rejected; held until a version brings the parent; or only told."""
     format: str | None = None
     """Forces a format by its name instead of recognizing it by content."""
     encoding: str | None = None

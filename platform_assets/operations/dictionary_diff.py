@@ -12,6 +12,7 @@ import numpy as np
 from platform_assets.dictionary.contract import load_contract
 from platform_assets.operations.governing import reading_version
 from platform_assets.operations.judge_again import Judged, judged
+from platform_assets.operations.lending import Lender
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -28,13 +29,17 @@ def dictionary_diff(settings: Settings, catalog: Catalog, source: str, file: Pat
     A table whose columns the file reads otherwise (another type, format, word) is `read_again`: only loading tells what becomes of it.
     Raises SettingsError for a file that cannot be understood, StoredFileError for a damaged store.
     """
-    home, dictionary = Home(settings.home), load_contract(file)
+    home, dictionary = Home(settings.home), load_contract(file, Home(settings.home).dictionary)
     reading = reading_version(settings.source(source), dictionary)
+
+    def told(table: str, done: int) -> None:
+        say("judge", table, done)
+
     rows: list[dict[str, Any]] = []
     for record in catalog.versions(source=source, states=("published", "held")):
         stored = stored_version(home, source, record.version)
         again = stored.facts.get("reading") != reading
-        with judged(settings, stored, dictionary, progress=lambda table, done: say("judge", table, done)) as found:
+        with judged(settings, stored, dictionary, lender=Lender(settings, catalog, record), progress=told) as found:
             rows += [_row(stored, snapshot, found, again) for snapshot in stored.snapshots]
     return rows
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from platform_assets import __version__
-from platform_assets.dictionary.model import META_COLUMNS, Table
+from platform_assets.dictionary.model import META_COLUMNS, Orphans, Table
 from platform_assets.dictionary.renames import for_dump
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import type_name
@@ -26,7 +26,7 @@ def reading_version(source: SourceSettings, dictionary: Mapping[str, Table]) -> 
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 
-def governed(table: Table, contract: Table | None) -> Table:
+def governed(table: Table, contract: Table | None, orphans: Orphans = "reject") -> Table:
     """The dump's table under its contract: columns and types stay the dump's, keys, references and rules are the contract's.
 
     A column that was renamed since is governed under the name that the dump has. Platform
@@ -36,7 +36,7 @@ def governed(table: Table, contract: Table | None) -> Table:
     key = tuple(map(_safe, table.key))
     if contract is None:
         unique = tuple(tuple(map(_safe, names)) for names in table.unique)
-        references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns))) for fk in table.foreign_keys)
+        references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns)), orphans=orphans) for fk in table.foreign_keys)
         return replace(table, columns=columns, key=key, unique=unique, foreign_keys=references)
     contract = for_dump(contract, tuple(column.name for column in columns))
     stated = {column.name: column for column in contract.columns}
@@ -58,6 +58,7 @@ def governed(table: Table, contract: Table | None) -> Table:
             for column in columns
         ),
         key=contract.key or key,
+        foreign_keys=tuple(replace(fk, orphans=orphans) for fk in contract.foreign_keys),
         description=contract.description or table.description,
     )
 

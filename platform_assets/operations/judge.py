@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.dictionary.checks import Check, check_of
-from platform_assets.dictionary.model import Rule, Table, Violation
+from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table, Violation
 from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, sql_type, type_rule
 from platform_assets.dictionary.types import BINARY, TIME
 from platform_assets.engines.duckdb import Engine
@@ -82,6 +82,8 @@ class Standing:
     table: Table
     rows: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
     taken: bool = False
+    held: Callable[[Sequence[str]], Iterator[pa.RecordBatch]] | None = None
+    """Rows that wait for a parent themselves: they answer the references of tables that refer to each other."""
 
 
 class VersionJudge:
@@ -89,13 +91,20 @@ class VersionJudge:
 
     `table` for every table that the version holds, `add` for its batches in any order of tables, at the end `verdicts`.
     Tables of `known` only lend their references: which of their parents' columns must be kept. `standing` are accepted rows of before,
-    by the name under which references know their table.
+    by the name under which references know their table. `lend` gives the parents that other versions hold, for references that are judged
+    over versions (ForeignKey.over_versions); without it these see the version alone, as others do.
     """
 
     def __init__(
-        self, connection: Engine, known: Mapping[str, Table] | None = None, standing: Mapping[str, Standing] | None = None
+        self,
+        connection: Engine,
+        known: Mapping[str, Table] | None = None,
+        standing: Mapping[str, Standing] | None = None,
+        lend: Callable[[ForeignKey], Standing | None] | None = None,
     ) -> None:
         self._connection = connection
+        self._lend = lend
+        self._lent: dict[str, Standing] = {}
         self._standing = standing or {}
         self._dockets: dict[str, _Docket] = {}
         self._referring: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -183,13 +192,28 @@ class VersionJudge:
         for name, standing in self._standing.items():
             if name not in self._dockets and name in self._referring:
                 self._dockets[name] = _Docket(next(self._next), replace(standing.table, name=name), lent=True)
+        self._borrow()
         for docket in self._dockets.values():
             self._evaluate(docket, [rule for rule in docket.rules if rule.kind in ("primaryKey", "unique")], {})
         there = self._dockets.keys()
-        references = {name: {rule.limit[0] for rule in _references(docket)} & there for name, docket in self._dockets.items()}
+        references = {name: {key.table for key in docket.table.foreign_keys} & there for name, docket in self._dockets.items()}
         for group in reference_groups(references):
             self._settle(group)
         return {name: self._verdict(docket) for name, docket in self._dockets.items() if not docket.lent}
+
+    def _borrow(self) -> None:
+        """Finds the parents that other versions hold, and what these refer to in turn: by that it shows who refers to each other."""
+        pending = [docket.table for docket in self._dockets.values()] if self._lend else []
+        while pending:
+            table = pending.pop()
+            for key in table.foreign_keys:
+                if self._lend is None or not key.over_versions or key.table in self._lent:
+                    continue
+                lent = self._lend(key) or _nothing(table, key)
+                self._lent[key.table] = lent
+                if key.table not in self._dockets:
+                    self._dockets[key.table] = _Docket(next(self._next), replace(lent.table, name=key.table), lent=True)
+                pending.append(lent.table)
 
     def violations(self, name: str, severity: str) -> Iterator[tuple[int, tuple[Violation, ...]]]:
         """Per row of a table, ascending, the broken rules of a severity in the order of the rules. Streamed from a cursor of its own."""
@@ -262,12 +286,21 @@ class VersionJudge:
         for rule in rules:
             if not docket.rows or not self._evaluable(docket, rule):
                 continue
-            dockets = [docket, *(self._dockets[name] for name in parents)]
-            names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
-            sql = key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
+            sql = self._set_rule_sql(docket, rule, parents)
             if docket.table.name in self._standing:
                 sql = f'SELECT * FROM ({sql}) AS own WHERE "row" > 0'
             self._broken.note_found(docket.number, rule, sql)
+
+    def _set_rule_sql(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> str:
+        dockets = [docket, *(self._dockets[name] for name in parents)]
+        names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
+        return key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
+
+    def _lacks(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> bool:
+        """Whether a row finds no parent in its own dump: only then are other versions read."""
+        if not docket.rows or not self._evaluable(docket, rule):
+            return False
+        return bool(self._connection.execute(f"SELECT 1 FROM ({self._set_rule_sql(docket, rule, parents)}) AS o LIMIT 1").fetchall())
 
     def _evaluable(self, docket: _Docket, rule: Rule) -> bool:
         if not set(rule.columns) <= set(docket.table.column_names):
@@ -287,11 +320,16 @@ class VersionJudge:
             wanted = {name: [rule for rule in _references(self._dockets[name]) if (rule.limit[0] in inside) == within] for name in group}
             parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & self._dockets.keys()
             views = {name: self._accepted(self._dockets[name]) for name in sorted(parents)}
+            borrowable = self._lent.keys() & views.keys()
             for name, rules in wanted.items():
                 for rule in rules:
                     parent = rule.limit[0]
                     if parent in views:
-                        self._evaluate(self._dockets[name], [rule], {parent: (self._dockets[parent].table, views[parent])})
+                        there = {parent: (self._dockets[parent].table, views[parent])}
+                        if parent in borrowable and self._lacks(self._dockets[name], rule, there):
+                            borrowable.remove(parent)
+                            self._lend_rows(self._dockets[parent], views[parent], waiting=within)
+                        self._evaluate(self._dockets[name], [rule], there)
             for view in views.values():
                 self._connection.execute(f'DROP TABLE "{view}"')
 
@@ -308,12 +346,22 @@ class VersionJudge:
         )
         standing = self._standing.get(docket.table.name)
         if docket.kept and standing is not None and not standing.taken:
-            lent = f"{self._prefix}lent_{docket.number}"
-            self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{self._keys(docket)}" WHERE 1 = 0')
-            self._stand(docket, standing, lent)
-            self._connection.execute(f'INSERT INTO "{name}" SELECT {columns} FROM "{lent}"')
-            self._connection.execute(f'DROP TABLE "{lent}"')
+            self._add_standing(docket, standing, name)
         return name
+
+    def _lend_rows(self, docket: _Docket, into: str, *, waiting: bool) -> None:
+        lent = self._lent[docket.table.name]
+        self._add_standing(docket, lent, into)
+        if waiting and lent.held is not None:
+            self._add_standing(docket, replace(lent, rows=lent.held), into)
+
+    def _add_standing(self, docket: _Docket, standing: Standing, into: str) -> None:
+        """Puts the kept columns of rows of before into a table of accepted rows."""
+        lent, columns = f"{self._prefix}lent_{docket.number}", ", ".join(f"k{i}" for i in range(len(docket.kept)))
+        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{self._keys(docket)}" WHERE 1 = 0')
+        self._stand(docket, standing, lent)
+        self._connection.execute(f'INSERT INTO "{into}" SELECT {columns} FROM "{lent}"')
+        self._connection.execute(f'DROP TABLE "{lent}"')
 
     def _all_rules(self, docket: _Docket) -> tuple[Rule, ...]:
         types = (type_rule(docket.table, name) for name in docket.table.column_names if docket.strict or name in docket.table.key)
@@ -330,6 +378,14 @@ class VersionJudge:
             if rule.severity == "warning":
                 warnings[rule.id] = counts[rule.id]
         return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
+
+
+def _nothing(child: Table, key: ForeignKey) -> Standing:
+    """A parent of which no version is there: every row that names one waits."""
+    columns = tuple(
+        Column(name, child.column(own).type) for own, name in zip(key.columns, key.references, strict=True) if own in child.column_names
+    )
+    return Standing(Table(key.table, columns), lambda columns: iter(()))
 
 
 def _try_cast(column: str, arrow: pa.DataType) -> str:

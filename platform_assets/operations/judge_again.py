@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.dictionary.contract import load_dictionary
-from platform_assets.dictionary.model import Table
+from platform_assets.dictionary.model import Orphans, Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.engines.duckdb import Engine, open_engine, part_of_limit
 from platform_assets.errors import StoredFileError
@@ -28,6 +29,7 @@ from platform_assets.formats.base import Notice
 from platform_assets.operations.governing import governed, reading_version
 from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.lending import Lender
 from platform_assets.operations.measuring import measured
 from platform_assets.operations.mended import standing_rows
 from platform_assets.operations.parse import ParsedVersion, high_water_facts, parse_version
@@ -35,6 +37,7 @@ from platform_assets.operations.reading import Progress, cells_text, newer, reje
 from platform_assets.operations.renaming import contract_version
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.rejects import RejectRecord
@@ -45,15 +48,23 @@ _Seen = tuple[datetime | None, HighWater]
 """The highest row version of a table, and how far its keys have grown."""
 
 
-def parse_or_judge(settings: Settings, version: VersionRecord, path: Path, *, progress: Progress = silent) -> ParsedVersion:
-    """What parse_version gives; from the stored snapshots where only the rules of the dictionary changed since they were made."""
+def parse_or_judge(
+    settings: Settings, catalog: Catalog, version: VersionRecord, path: Path, *, progress: Progress = silent
+) -> ParsedVersion:
+    """What parse_version gives; from the stored snapshots where only what rows are judged by changed since they were made."""
     home, source = Home(settings.home), settings.source(version.source)
     dictionary = load_dictionary(home.dictionary, version.source)
     dictionary_version = contract_version(home, version.source)
     stored = _standing(home, version)
-    if stored is not None and _only_rules_changed(stored, dictionary_version, reading_version(source, dictionary)):
-        return judge_again(settings, stored, dictionary, dictionary_version, progress=progress)
-    return parse_version(settings, version, path, progress=progress)
+    lender = Lender(settings, catalog, version)
+    if (
+        stored is not None
+        and stored.facts.get("reading") == reading_version(source, dictionary)
+        and judged_otherwise(stored.facts, dictionary_version, source.references, lender)
+        and _proves_true(stored)
+    ):
+        return judge_again(settings, stored, dictionary, dictionary_version, lender=lender, progress=progress)
+    return parse_version(settings, version, path, catalog=catalog, progress=progress)
 
 
 def _standing(home: Home, version: VersionRecord) -> StoredVersion | None:
@@ -64,10 +75,15 @@ def _standing(home: Home, version: VersionRecord) -> StoredVersion | None:
         return None
 
 
-def _only_rules_changed(stored: StoredVersion, dictionary_version: str, reading: str) -> bool:
-    """Whether the stored rows are those that reading the dump again would give, and prove true."""
-    if stored.facts.get("reading") != reading or stored.facts.get("dictionary_version") == dictionary_version:
-        return False
+def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, references: str, lender: Lender) -> bool:
+    """Whether the verdict is of another dictionary or another setting, or rows of it wait and more parents came."""
+    waits_for = facts.get("waits_for")
+    if facts.get("dictionary_version") != dictionary_version or facts.get("references", "reject") != references:
+        return True
+    return waits_for is not None and lender.mark(waits_for["parents"]) != waits_for["mark"]
+
+
+def _proves_true(stored: StoredVersion) -> bool:
     try:
         for snapshot in stored.snapshots:
             snapshot.verify()
@@ -77,16 +93,23 @@ def _only_rules_changed(stored: StoredVersion, dictionary_version: str, reading:
 
 
 def judge_again(
-    settings: Settings, stored: StoredVersion, dictionary: Mapping[str, Table], dictionary_version: str, *, progress: Progress = silent
+    settings: Settings,
+    stored: StoredVersion,
+    dictionary: Mapping[str, Table],
+    dictionary_version: str,
+    *,
+    lender: Lender | None = None,
+    progress: Progress = silent,
 ) -> ParsedVersion:
     """A version whose snapshots have the verdict of a dictionary, pending until commit_version. Raises SettingsError, StoredFileError.
 
     A row that was rejected before keeps its text as it came; of one that is rejected now the values are shown as they were understood.
     """
-    with judged(settings, stored, dictionary, progress=progress) as found:
+    with judged(settings, stored, dictionary, lender=lender, progress=progress) as found:
         writers: list[VerdictWriter] = []
         try:
             snapshots = []
+            waits_for = lender.waits_for((table, found.verdicts[name]) for name, table in found.tables.items()) if lender else None
             for snapshot in stored.snapshots:
                 name = snapshot.table.name
                 writers.append(VerdictWriter(snapshot))
@@ -97,7 +120,8 @@ def judge_again(
                 writer.discard()
             raise
     seen = found.seen
-    return _version(stored, tuple(snapshots), dictionary_version, max((at for at, _ in seen.values() if at), default=None))
+    version = _version(stored, tuple(snapshots), dictionary_version, max((at for at, _ in seen.values() if at), default=None))
+    return replace(version, references=settings.source(stored.source).references, waits_for=waits_for)
 
 
 @dataclass(frozen=True)
@@ -111,20 +135,27 @@ class Judged:
 
 
 @contextmanager
-def judged(settings: Settings, stored: StoredVersion, dictionary: Mapping[str, Table], *, progress: Progress = silent) -> Iterator[Judged]:
+def judged(
+    settings: Settings,
+    stored: StoredVersion,
+    dictionary: Mapping[str, Table],
+    *,
+    lender: Lender | None = None,
+    progress: Progress = silent,
+) -> Iterator[Judged]:
     """The verdicts of a dictionary on a stored version; nothing is written. Raises SettingsError, StoredFileError."""
-    home = Home(settings.home)
-    tables = {snapshot.table.name: _governed(snapshot, dictionary) for snapshot in stored.snapshots}
+    home, references = Home(settings.home), settings.source(stored.source).references
+    tables = {snapshot.table.name: _governed(snapshot, dictionary, references) for snapshot in stored.snapshots}
     with open_engine(home.store / "work", memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine:
-        judge = VersionJudge(engine, tables, standing_rows(home, stored.source, stored.facts["facts"].get("replays")))
+        judge = VersionJudge(engine, tables, standing_rows(home, stored.source, stored.facts["facts"].get("replays")), lender)
         seen = {one.table.name: _feed(judge, one, tables[one.table.name], tables, progress) for one in stored.snapshots}
         yield Judged(engine, tables, judge.verdicts(), seen)
 
 
-def _governed(snapshot: Snapshot, dictionary: Mapping[str, Table]) -> Table:
+def _governed(snapshot: Snapshot, dictionary: Mapping[str, Table], references: Orphans) -> Table:
     told = snapshot.facts.get("declared")
     declared = Table.from_json(told) if told else snapshot.table
-    return governed(declared, dictionary.get(declared.name))
+    return governed(declared, dictionary.get(declared.name), references)
 
 
 def _feed(judge: VersionJudge, snapshot: Snapshot, table: Table, tables: Mapping[str, Table], progress: Progress) -> _Seen:

@@ -51,7 +51,7 @@ def _publish(settings: Settings, catalog: Catalog, record: VersionRecord, run_id
     try:
         path = located(settings, catalog, record)
         catalog.set_state(record.version, "running")
-        commit_version(Home(settings.home), parse_version(settings, record, path))
+        commit_version(Home(settings.home), parse_version(settings, record, path, catalog=catalog))
         publish_version(settings, catalog, record, run_id=run_id)
     except (DatabaseUnavailable, StoreUnwritable, FencedOut):
         raise  # they say nothing of the dump: it waits for the next who takes it up

@@ -41,10 +41,17 @@ def _loaded(home: Home, source: str, version: str) -> StoredVersion:
 def _rows(snapshots: Sequence[Snapshot]) -> Callable[[Sequence[str]], Iterator[pa.RecordBatch]]:
     def batches(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         for snapshot in snapshots:
-            there = [name for name in columns if name in snapshot.table.column_names]
-            for batch in snapshot.batches([*there, "_row"]):
-                nulls = pa.nulls(batch.num_rows)
-                arrays = [batch.column(name) if name in there else nulls for name in columns]
-                yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+            yield from chosen_columns(snapshot, columns, Snapshot.batches)
 
     return batches
+
+
+def chosen_columns(
+    snapshot: Snapshot, columns: Sequence[str], read: Callable[[Snapshot, Sequence[str]], Iterator[pa.RecordBatch]]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of exactly these columns, NULL where the snapshot lacks one; `read` gets those that it has, and `_row`."""
+    there = [name for name in columns if name in snapshot.table.column_names]
+    for batch in read(snapshot, [*there, "_row"]):
+        nulls = pa.nulls(batch.num_rows)
+        arrays = [batch.column(name) if name in there else nulls for name in columns]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))

@@ -22,12 +22,14 @@ from platform_assets.formats.fixes import replayed_version
 from platform_assets.operations.governing import reading_version
 from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
+from platform_assets.operations.lending import Lender
 from platform_assets.operations.measuring import measured
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.mended import standing_rows
 from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, opened, silent
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.files import write_json
 from platform_assets.storage.home import Home
@@ -57,12 +59,18 @@ class ParsedVersion:
     """What else the dump tells of itself, by the names of formats.base.Finished: counters, log position, encoding."""
     dictionary_version: str = ""
     reading: str = ""
+    references: str = "reject"
+    """What became of rows whose references name no row, as the source's settings said."""
+    waits_for: Mapping[str, Any] | None = None
+    """Whose versions the waiting rows wait for, see lending.Lender; None when none waits."""
     judged_again: bool = False
     """The dump was not read: only the dictionary's rules had changed since it was."""
 
 
-def parse_version(settings: Settings, version: VersionRecord, path: Path, *, progress: Progress = silent) -> ParsedVersion:
-    """Reads, casts and judges one dump.
+def parse_version(
+    settings: Settings, version: VersionRecord, path: Path, *, catalog: Catalog | None = None, progress: Progress = silent
+) -> ParsedVersion:
+    """Reads, casts and judges one dump. Parents of other versions are known by the `catalog` alone.
 
     Raises UnreadableDump (also LimitExceeded) when no row of it can be read, PartialDump when it is partial and its source refuses that.
     """
@@ -75,13 +83,15 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
     found = opened(path, source, dictionary, work=work)
     standing = standing_rows(home, version.source, replayed_version(path))
     sink = _Snapshots(home, version)
+    lender = Lender(settings, catalog, version) if catalog else None
     with open_engine(work, memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine:
-        reading = DumpReading(found, VersionJudge(engine, found.dictionary, standing), sink, place=version.path, progress=progress)
+        reading = DumpReading(found, VersionJudge(engine, found.dictionary, standing, lender), sink, place=version.path, progress=progress)
         try:
             finished = reading.read()
             refuse_partial(finished, source, version.path)
             verdicts = reading.judged()
             snapshots = sink.finish(reading, verdicts, finished, found, dictionary_version)
+            waits_for = lender.waits_for((one.table, verdicts[name]) for name, one in reading.tables.items()) if lender else None
             snapshots = tuple(replace(one, facts={**one.facts, "measures": measured(engine, one)}) for one in snapshots)
         except BaseException:
             sink.discard()
@@ -103,6 +113,8 @@ def parse_version(settings: Settings, version: VersionRecord, path: Path, *, pro
         facts=dict(finished.facts),
         dictionary_version=dictionary_version,
         reading=reading_now,
+        references=source.references,
+        waits_for=waits_for,
     )
 
 
@@ -235,4 +247,6 @@ def describe(parsed: ParsedVersion) -> dict[str, Any]:
         "facts": dict(parsed.facts),
         "dictionary_version": parsed.dictionary_version,
         "reading": parsed.reading,
+        "references": parsed.references,
+        "waits_for": dict(parsed.waits_for) if parsed.waits_for else None,
     }

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from platform_assets.dictionary.renames import Renames
+from platform_assets.dictionary.rules import rules_of
 from platform_assets.errors import FencedOut, PlatformError, SettingsError
 from platform_assets.operations.drift import record_drift
+from platform_assets.operations.lending import is_waiting, waiting_rules
 from platform_assets.operations.register import is_posted
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.operations.thresholds import held_back
@@ -35,7 +37,7 @@ from platform_assets.versions.keys import table_key
 
 INDEXED_ROWS = 100_000
 """Versions with more rows of a table have their keys read while their copy in Arrow's form is there."""
-_TOLD = ("tool", "notices", "notice_counts", "dictionary_version", "reading")
+_TOLD = ("tool", "notices", "notice_counts", "dictionary_version", "reading", "references", "waits_for")
 """What the catalog keeps of version.json among a version's facts."""
 
 
@@ -124,7 +126,7 @@ def publish_version(
         order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in today))
         catalog.record_rule_results(tx.connection, record.version, _rule_results(record, today))
         judge = f"dictionary {stored.facts.get('dictionary_version') or 'of the dump itself'}"
-        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today), judge)
+        catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today, stored.snapshots), judge)
         catalog.update_version(
             record.version,
             connection=tx.connection,
@@ -198,7 +200,7 @@ def _reported(batches: Iterator[pa.RecordBatch], table: str, progress: Callable[
 
 def _rule_results(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterator[RuleResult]:
     for snapshot in snapshots:
-        severities = {rule.id: rule.severity for rule in snapshot.table.rules}
+        severities = {rule.id: rule.severity for rule in rules_of(snapshot.table)}
         for rule, (checked, failed) in snapshot.rule_counts.items():
             yield RuleResult(
                 source=record.source,
@@ -223,8 +225,9 @@ def _rule_results(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Itera
             )
 
 
-def _reject_rows(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterator[RejectRow]:
-    for snapshot in snapshots:
+def _reject_rows(record: VersionRecord, today: Sequence[Snapshot], stored: Sequence[Snapshot]) -> Iterator[RejectRow]:
+    for snapshot, as_stored in zip(today, stored, strict=True):
+        waiting = waiting_rules(as_stored.table)  # reasons name rules by the names that the dump has
         for reject in snapshot.rejects():
             yield RejectRow(
                 table_name=snapshot.table.name,
@@ -236,7 +239,7 @@ def _reject_rows(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterat
                 raw=reject.raw,
                 violations=reject.violations,
                 dictionary_version=snapshot.dictionary_version or None,
-                status="recovered" if reject.recovered else "open",
+                status="recovered" if reject.recovered else "waiting" if is_waiting(waiting, reject.violations) else "open",
             )
 
 

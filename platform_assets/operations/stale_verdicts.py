@@ -1,4 +1,4 @@
-"""Which versions were judged by another dictionary than the one that lies there now: they are due to be judged again."""
+"""Which versions are due to be judged again: another dictionary or setting judged them, or rows of them wait and parents came."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.errors import SettingsError
+from platform_assets.operations.judge_again import judged_otherwise
+from platform_assets.operations.lending import Lender
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -15,8 +17,8 @@ from platform_assets.storage.home import Home
 
 @dataclass(frozen=True)
 class StaleVerdicts:
-    """`versions`: version -> the dictionary version that it is to be judged by. `problems`: dictionaries that cannot be read, so that
-    what they judged before stands."""
+    """`versions`: version -> what it is to be judged by: the dictionary version, and a mark of the parents that rows wait for.
+    `problems`: dictionaries that cannot be read, so that what they judged before stands."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -32,7 +34,10 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
         if record.source not in current:
             current[record.source] = contract_version(home, record.source)
         judged_by = record.facts.get("dictionary_version")
-        if judged_by is None or judged_by == current[record.source] or record.source in problems:
+        if judged_by is None or record.source in problems:
+            continue
+        lender = Lender(settings, catalog, record)
+        if not judged_otherwise(record.facts, current[record.source], settings.source(record.source).references, lender):
             continue
         if record.source not in {version.partition(".")[0] for version in stale}:
             try:
@@ -40,5 +45,12 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
             except SettingsError as error:
                 problems[record.source] = error.message
                 continue
-        stale[record.version] = current[record.source]
+        waits_for = record.facts.get("waits_for")
+        stale[record.version] = current[record.source] + (f" {lender.mark(waits_for['parents'])}" if waits_for else "")
     return StaleVerdicts(stale, tuple(problems.values()))
+
+
+def released(settings: Settings, catalog: Catalog) -> dict[str, str]:
+    """Of the stale versions those that have waiting rows, with what they are to be judged by."""
+    waiting = {record.version for record in catalog.versions(states=("published", "held")) if record.facts.get("waits_for")}
+    return {version: basis for version, basis in stale_verdicts(settings, catalog).versions.items() if version in waiting}

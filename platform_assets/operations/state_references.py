@@ -29,13 +29,18 @@ class StateReference:
 
 
 def state_references(settings: Settings, source: str, table: str) -> tuple[StateReference, ...]:
-    """Every reference of the table, per instance. Raises StoredFileError when the table's own state is gone."""
+    """Every reference of the table, per instance; in another source all instances count.
+
+    Raises StoredFileError when the table's own state is gone.
+    """
     home = Home(settings.home)
     child = open_latest(home.latest(source, table))
     references = [rule for rule in rules_of(child.table) if rule.kind == "foreignKey"]
+    sources = {key.table: key.source for key in child.table.foreign_keys if key.source}
     found = []
     for rule in references:
-        parent = _state(home, source, rule.limit[0])
+        elsewhere = sources.get(rule.limit[0])
+        parent = _state(home, elsewhere or source, rule.limit[0].removeprefix(f"{elsewhere}."))
         there = parent is not None and set(rule.limit[1:]) <= set(parent.table.column_names)
         if parent is None or not there or not set(rule.columns) <= set(child.table.column_names):
             found.append(StateReference(rule.id, None))
@@ -47,7 +52,8 @@ def state_references(settings: Settings, source: str, table: str) -> tuple[State
             _load(engine, "parents", parent, rule.limit[1:])
             for (instance,) in engine.execute("SELECT DISTINCT _instance FROM children ORDER BY 1").fetchall():
                 for name in ("children", "parents"):
-                    chosen = f"SELECT * FROM {name} WHERE _instance = {text_literal(instance)}"
+                    here = f" WHERE _instance = {text_literal(instance)}" if name == "children" or not elsewhere else ""
+                    chosen = f"SELECT * FROM {name}{here}"
                     engine.execute(f"CREATE OR REPLACE TEMP VIEW {name}_here AS {chosen}")
                 sql = key_rules_sql([rule], child.table, "children_here", parents={rule.limit[0]: (parent.table, "parents_here")})
                 count += engine.execute(f"SELECT count(*) FROM ({sql}) AS o").fetchall()[0][0]

@@ -53,7 +53,7 @@ WITH gone AS (DELETE FROM catalog.rejects WHERE version = %(version)s RETURNING 
     SELECT known.id, NULL::bigint AS place, {", ".join(f"known.{name}" for name in _CARRIED)},
       CASE WHEN known.status = 'discarded' THEN known.status ELSE 'replayed' END AS status, known.first_seen, known.last_seen,
       coalesce(known.changed_by, %(judge)s) AS changed_by, coalesce(known.changed_at, now()) AS changed_at,
-      coalesce(known.why, 'judged again: not rejected any more') AS why
+      coalesce(known.why, CASE WHEN known.status = 'waiting' THEN 'its parent came' ELSE 'judged again: not rejected any more' END) AS why
     FROM known LEFT JOIN arrived USING (nth, {_KEY}) WHERE arrived.place IS NULL AND known.status <> 'recovered'
   )
 INSERT INTO catalog.rejects (id, {_NAMES}, first_seen, last_seen, changed_by, changed_at, why) OVERRIDING SYSTEM VALUE
