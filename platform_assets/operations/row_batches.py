@@ -33,12 +33,13 @@ from platform_assets.formats.posted import Cells, posted_events
 from platform_assets.formats.pull import MANIFEST, Pull
 from platform_assets.operations.judge import VersionJudge
 from platform_assets.operations.landing import land
+from platform_assets.operations.lending import Lender
 from platform_assets.operations.reading import DumpReading, OpenedDump
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import api_requests, posted_batches
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.posted_batches import BatchRecord, RejectedLine
-from platform_assets.storage.catalog.records import TableRecord
+from platform_assets.storage.catalog.records import TableRecord, VersionRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.rejects import RejectRecord
 from platform_assets.storage.rows.row_hash import row_hashes
@@ -172,9 +173,10 @@ def post_rows(
     """
     if repeat is not None and (before := _answered(settings, catalog, source, repeat)) is not None:
         return before
-    judged = _judged(settings, engine, source, table, posted)
-    keeping = not (dry_run or (atomic and judged.errors))
     batch_id = new_batch_id()
+    lender = Lender(settings, catalog, VersionRecord(batch_id, source, instance, label=batch_id, sha256="", path="", bytes=0))
+    judged = _judged(settings, engine, source, table, posted, lender)
+    keeping = not (dry_run or (atomic and judged.errors))
     status, body = answer(BatchVerdict(batch_id, keeping, posted.count, judged.errors))
     if not keeping and repeat is None:
         return Answer(status, body)
@@ -316,14 +318,14 @@ class _Held:
         self.found.append(record)
 
 
-def _judged(settings: Settings, engine: Engine, source: str, table: Table, posted: PostedRows) -> _Judged:
+def _judged(settings: Settings, engine: Engine, source: str, table: Table, posted: PostedRows, lender: Lender) -> _Judged:
     """The verdict on a batch, by the same way that it goes as a dump."""
     dictionary, dictionary_version = _dictionary(settings, source)
     lines = tuple(line.encode() for line in posted.lines)
     definition = table.to_json()
     found = _Posted(Dump("rows", ()), Pull(), "rows were posted", settings.source(source), dictionary, table, posted)
     held = _Held()
-    reading = DumpReading(found, VersionJudge(engine, dictionary), held, place="the rows")
+    reading = DumpReading(found, VersionJudge(engine, dictionary, None, lender), held, place="the rows")
     reading.read()
     rejected = next(iter(reading.judged().values())).rejected_rows
     judged = next(iter(reading.tables.values())).table

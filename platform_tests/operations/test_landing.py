@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from platform_assets.api.row_bodies import rows_of
+from platform_assets.dictionary.source import SourceSettings
 from platform_assets.engines.duckdb import empty, open_engine
 from platform_assets.operations import load_version as loading
 from platform_assets.operations.landing import groups, land
@@ -32,6 +34,12 @@ schema:
       - {name: pieces, logicalType: integer, physicalType: int, logicalTypeOptions: {maximum: 100}}
       - {name: updated_at, logicalType: timestamp}
 """
+PARTS = """  - name: parts
+    logicalType: object
+    properties:
+      - {name: id, logicalType: integer, physicalType: int, required: true, primaryKey: true, primaryKeyPosition: 1}
+      - {name: item, logicalType: integer, physicalType: int, relationships: [{type: foreignKey, to: items.id}]}
+"""
 
 
 @pytest.fixture
@@ -51,8 +59,8 @@ def engine(home):
 def post(settings, catalog, engine):
     """Posts rows; gives the batch's id and the indexes that were rejected."""
 
-    def posting(*rows):
-        table = posted_table(settings, catalog, "shop", "items")
+    def posting(*rows, name="items", settings=settings):
+        table = posted_table(settings, catalog, "shop", name)
         posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(table.column_names), 1_000)
         found = []
         post_rows(settings, catalog, engine, "shop", table, posted, lambda verdict: found.append(verdict) or (201, {}))
@@ -160,6 +168,17 @@ def test_a_column_that_the_latest_state_lacks_comes_with_the_answer(settings, ca
     post({"id": 2, "colour": "red"})
     with connected(catalog.url) as connection:
         assert connection.execute("SELECT id, colour FROM shop.items ORDER BY id").fetchall() == [(1, None), (2, "red")]
+
+
+def test_the_parents_of_posted_rows_are_looked_up_where_the_source_waits_for_them(settings, catalog, post, home):
+    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT + PARTS)
+    waits = replace(settings, sources={"shop": SourceSettings("shop", references="wait")})
+    post({"id": 1})
+    assert post({"id": 1, "item": 1}, {"id": 2, "item": 9}, name="parts", settings=waits)[1] == {1}
+    land(waits, catalog, "shop")
+    with connected(catalog.url) as connection:
+        assert connection.execute("SELECT id FROM shop.parts").fetchall() == [(1,)]
+    assert [one.status for one in catalog.rejects()] == ["waiting"]
 
 
 def test_thresholds_of_dumps_do_not_hold_posted_rows_back(settings, catalog, post, home):
