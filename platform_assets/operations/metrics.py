@@ -36,7 +36,7 @@ class Standing:
     sources: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
-        """As `platform-assets metrics --json` and GET /v1/metrics list it."""
+        """As GET /v1/metrics lists it."""
         metric = self.metric
         chart = metric.chart if metric else None
         return {
