@@ -91,7 +91,7 @@ class Pull:
         dictionary = {stated.name: stated} if stated.columns else {}
         for event in JsonLines().read_member(whole, stated.name, Context(source, dictionary)) if members else ():
             if isinstance(event, TableFound):
-                event = TableFound(_whole(stated, event.table), event.member)
+                yield verdict.watch(TableFound(_whole(stated, event.table), event.member))
             elif isinstance(event, Rows):
                 rows += event.batch.num_rows
                 for one in with_bytes(event, stated):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from platform_assets.errors import Conflict, PlatformError, UnsettledDump
-from platform_assets.operations.landing import land_all
 from platform_assets.operations.ordering import stale_orders
 from platform_assets.operations.register import FoundDump, Scan, register, scan, take_in
 from platform_assets.operations.renaming import follow_dictionaries
@@ -18,6 +17,7 @@ from platform_assets.operations.stale_verdicts import stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import order_log
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.posted_batches import waiting
 from platform_assets.storage.catalog.quarantine import fixing_versions
 from platform_assets.storage.catalog.records import DumpListing
 from platform_assets.storage.home import Home
@@ -88,7 +88,7 @@ def anything_to_do(
     home = Home(settings.home)
     home.dumps.mkdir(parents=True, exist_ok=True)
     asked = set(take_in(settings, paths, source))
-    if landed := land_all(settings, catalog):
+    if landed := _landed(settings, catalog):
         say(f"posted rows that had been waiting landed as {len(landed)} version(s)")
     look = _look(settings, catalog, home, asked)
     refused, unsettled, copies = list(look.problems), [dump.path for dump in look.unsettled], []
@@ -127,6 +127,15 @@ def anything_to_do(
         copies=tuple(copies),
         earlier_failures=tuple(earlier),
     )
+
+
+def _landed(settings: Settings, catalog: Catalog) -> list[str]:
+    """The versions that posted rows became which had been waiting. Loading them costs imports, mostly there are none."""
+    if not waiting(catalog):
+        return []
+    from platform_assets.operations.landing import land_all
+
+    return land_all(settings, catalog)
 
 
 def _in_turn(catalog: Catalog, versions: Collection[str]) -> tuple[str, ...]:

@@ -146,10 +146,10 @@ def test_a_filter_on_an_empty_answer_has_the_schema_still(stocked):
 @given(st.text(max_size=40))
 def test_a_cursor_that_was_made_up_is_never_an_error_of_ours(text):
     from platform_assets.errors import RefusedQuery
-    from platform_assets.operations.table_rows import _read_cursor
+    from platform_assets.operations.table_rows import read_cursor
 
     try:
-        found = _read_cursor(text, 1)
+        found = read_cursor(text, 1)
     except RefusedQuery:
         return
     assert len(found) == 1

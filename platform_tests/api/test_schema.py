@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-CASES = int(os.environ.get("PLATFORM_EXAMPLES", "0")) or 200
+CASES = int(os.environ.get("PLATFORM_EXAMPLES", "0")) or 90
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

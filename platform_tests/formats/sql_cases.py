@@ -57,6 +57,9 @@ def told(reading: Reading) -> dict[str, Any]:
             "places": [list(place) for place in reading.places.get(name, [])],
         }
         extras = {key: table.to_json()[key] for key in ("key", "unique", "foreign_keys", "description") if table.to_json()[key]}
+        for reference in extras.get("foreign_keys", ()):  # what a dictionary alone says of one is not in a dump
+            for name in reference.keys() - {"columns", "table", "references"}:
+                del reference[name]
         tables[name].update(extras)
     return {
         "completeness": verdict.completeness,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -61,6 +60,8 @@ class RejectedLine:
 
 def add_batch(connection: Connection, one: BatchRecord, lines: bytes, rejects: Sequence[RejectedLine], dictionary_version: str) -> None:
     """Keeps a batch and its rejects, in the caller's transaction. The rejects stand under the batch's id until it has a version."""
+    import pyarrow as pa  # whoever only asks whether batches wait does not pay for it
+
     connection.execute(
         """INSERT INTO catalog.posted_batches
              (batch_id, source, table_name, instance, rows, rejected, size, lines, definition, refused, identities, applied)
@@ -107,6 +108,8 @@ def waiting(catalog: Catalog, source: str | None = None) -> list[BatchRecord]:
 
 def lines_of(catalog: Catalog, batches: Sequence[BatchRecord]) -> bytes:
     """The readable rows of batches, in the order given, as JSON lines."""
+    import pyarrow as pa
+
     with connected(catalog.url) as connection:
         found = dict(
             connection.execute(
