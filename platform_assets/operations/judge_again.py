@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +34,7 @@ from platform_assets.operations.mended import standing_rows
 from platform_assets.operations.parse import ParsedVersion, high_water_facts, parse_version
 from platform_assets.operations.reading import Progress, cells_text, newer, reject_of, row_version_of, silent
 from platform_assets.operations.renaming import contract_version
+from platform_assets.operations.stale_verdicts import judged_otherwise
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -73,14 +73,6 @@ def _standing(home: Home, version: VersionRecord) -> StoredVersion | None:
         return stored_version(home, version.source, version.version)
     except StoredFileError:
         return None
-
-
-def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, references: str, lender: Lender) -> bool:
-    """Whether the verdict is of another dictionary or another setting, or rows of it wait and more parents came."""
-    waits_for = facts.get("waits_for")
-    if facts.get("dictionary_version") != dictionary_version or facts.get("references", "reject") != references:
-        return True
-    return waits_for is not None and lender.mark(waits_for["parents"]) != waits_for["mark"]
 
 
 def _proves_true(stored: StoredVersion) -> bool:

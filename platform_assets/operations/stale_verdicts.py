@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.errors import SettingsError
-from platform_assets.operations.judge_again import judged_otherwise
-from platform_assets.operations.lending import Lender
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
+
+if TYPE_CHECKING:
+    from platform_assets.operations.lending import Lender
+    from platform_assets.storage.catalog.records import VersionRecord
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
         judged_by = record.facts.get("dictionary_version")
         if judged_by is None or record.source in problems:
             continue
-        lender = Lender(settings, catalog, record)
+        lender = _lender(settings, catalog, record) if record.facts.get("waits_for") else None
         if not judged_otherwise(record.facts, current[record.source], settings.source(record.source).references, lender):
             continue
         if record.source not in {version.partition(".")[0] for version in stale}:
@@ -46,8 +49,22 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
                 problems[record.source] = error.message
                 continue
         waits_for = record.facts.get("waits_for")
-        stale[record.version] = current[record.source] + (f" {lender.mark(waits_for['parents'])}" if waits_for else "")
+        stale[record.version] = current[record.source] + (f" {lender.mark(waits_for['parents'])}" if lender and waits_for else "")
     return StaleVerdicts(stale, tuple(problems.values()))
+
+
+def _lender(settings: Settings, catalog: Catalog, record: VersionRecord) -> Lender:
+    from platform_assets.operations.lending import Lender  # mostly nothing waits, and who only asks does not pay for Arrow's neighbours
+
+    return Lender(settings, catalog, record)
+
+
+def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, references: str, lender: Lender | None) -> bool:
+    """Whether the verdict is of another dictionary or another setting, or rows of it wait and more parents came."""
+    waits_for = facts.get("waits_for")
+    if facts.get("dictionary_version") != dictionary_version or facts.get("references", "reject") != references:
+        return True
+    return waits_for is not None and lender is not None and lender.mark(waits_for["parents"]) != waits_for["mark"]
 
 
 def released(settings: Settings, catalog: Catalog) -> dict[str, str]:

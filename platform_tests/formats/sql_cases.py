@@ -58,8 +58,8 @@ def told(reading: Reading) -> dict[str, Any]:
         }
         extras = {key: table.to_json()[key] for key in ("key", "unique", "foreign_keys", "description") if table.to_json()[key]}
         for reference in extras.get("foreign_keys", ()):  # what a dictionary alone says of one is not in a dump
-            for name in reference.keys() - {"columns", "table", "references"}:
-                del reference[name]
+            for word in reference.keys() - {"columns", "table", "references"}:
+                del reference[word]
         tables[name].update(extras)
     return {
         "completeness": verdict.completeness,
