@@ -20,6 +20,11 @@ from platform_assets.storage.server.embedded import EmbeddedServer, ServerAddres
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: two more than there are processors, since many tests wait for servers and for Dagster's processes."""
+    return (os.cpu_count() or 1) + 2
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_real_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Whatever forgets to name a home gets an empty one, never the repository's `data/` or the developer's own server."""
