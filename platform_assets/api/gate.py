@@ -53,14 +53,9 @@ async def pass_on(request: Request, path: str = "") -> Response:
             return RedirectResponse(login_address(request), 303, {"Cache-Control": "no-store"})
         raise Problem(401, "Log in, or send a key: Authorization: Bearer pa_...", headers={"WWW-Authenticate": "Bearer"})
     _need(caller, "read", "operate")
-    place = f"ui/{caller.key.id}"
-    if not service.enter(place):
-        raise Problem(429, "As many requests as one key may have are at work.", headers={"Retry-After": RETRY_SECONDS})
-    try:
+    with service.at_work(f"ui/{caller.key.id}"):
         body = await _judged(request, path, caller)
         return await _answer_of(service, request, path, body)
-    finally:
-        service.leave(place)
 
 
 async def _judged(request: Request, path: str, caller: Caller) -> bytes | None:
@@ -114,31 +109,27 @@ async def _streamed(client: httpx2.AsyncClient, answer: httpx2.Response) -> Asyn
 async def pass_messages(browser: WebSocket) -> None:
     """Subscriptions: what changes while a page is looked at."""
     service = _service(browser)
-    try:
-        _check_host(browser)
-        caller = await run_in_threadpool(_caller, service, browser)
-        if caller is None:
-            raise Problem(401, "Log in first.")
-        _need(caller, "read", "operate")
-    except Problem:
-        await browser.close()  # before it was accepted: 403
-        return
-    place = f"socket/{caller.key.id}"
-    if not service.enter(place):
-        await browser.close()
-        return
-    try:
-        ui = (await run_in_threadpool(_ui, service)).replace("http", "ws", 1)
-        options = {"subprotocols": [_PROTOCOL], "proxy": None, "max_size": _SOCKET_BYTES, "compression": None}
-        async with connect(f"{ui}/graphql", **options) as server:  # type: ignore[arg-type]
-            await browser.accept(subprotocol=_PROTOCOL)
-            await _both_ways(browser, server)
-    except (Problem, OSError, websockets.WebSocketException, WebSocketDisconnect):
-        pass
-    finally:
-        service.leave(place)
-        with contextlib.suppress(RuntimeError):  # closed already
-            await browser.close(1012)
+    with contextlib.ExitStack() as place:
+        try:
+            _check_host(browser)
+            caller = await run_in_threadpool(_caller, service, browser)
+            if caller is None:
+                raise Problem(401, "Log in first.")
+            _need(caller, "read", "operate")
+            place.enter_context(service.at_work(f"socket/{caller.key.id}"))
+        except Problem:
+            await browser.close()  # before it was accepted: 403
+            return
+        try:
+            with contextlib.suppress(Problem, OSError, websockets.WebSocketException, WebSocketDisconnect):  # either side went away
+                ui = (await run_in_threadpool(_ui, service)).replace("http", "ws", 1)
+                options = {"subprotocols": [_PROTOCOL], "proxy": None, "max_size": _SOCKET_BYTES, "compression": None}
+                async with connect(f"{ui}/graphql", **options) as server:  # type: ignore[arg-type]
+                    await browser.accept(subprotocol=_PROTOCOL)
+                    await _both_ways(browser, server)
+        finally:
+            with contextlib.suppress(RuntimeError):  # closed already
+                await browser.close(1012)
 
 
 async def _both_ways(browser: WebSocket, server: ClientConnection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -60,15 +60,19 @@ class Service:
             self._connections.close()
         self.engines.close()
 
-    def enter(self, key: str) -> bool:
-        """False when as many requests of the key are at work as may be."""
+    @contextmanager
+    def at_work(self, key: str) -> Iterator[None]:
+        """A request of the key, for as long as the block runs. Raises a Problem of 429 when as many are at work as may be."""
         with self._guard:
             if self._at_work[key] >= self.limits.requests_per_key:
-                return False
+                raise Problem(429, "As many requests as one key may have are at work.", headers={"Retry-After": RETRY_SECONDS})
             self._at_work[key] += 1
-            return True
+        try:
+            yield
+        finally:
+            self._leave(key)
 
-    def leave(self, key: str) -> None:
+    def _leave(self, key: str) -> None:
         with self._guard:
             self._at_work[key] -= 1
             if not self._at_work[key]:
@@ -114,12 +118,8 @@ def _caller(request: Request, given: Annotated[HTTPAuthorizationCredentials | No
     if key is None:
         why = "The key is unknown, expired or revoked." if given else "Send a key: Authorization: Bearer pa_..."
         raise Problem(401, why, headers={"WWW-Authenticate": "Bearer"})
-    if not service.enter(key.id):
-        raise Problem(429, "As many requests as one key may have are at work.", headers={"Retry-After": RETRY_SECONDS})
-    try:
+    with service.at_work(key.id):
         yield Caller(key, service)
-    finally:
-        service.leave(key.id)
 
 
 Asker = Annotated[Caller, Depends(_caller)]

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from platform_assets.api import html
-from platform_assets.api.problems import RETRY_SECONDS, Problem
+from platform_assets.api.problems import Problem
 from platform_assets.api.service import Caller, Service, service_of
 from platform_assets.operations.api_sessions import SESSION_HOURS, begin_session, end_session, key_of_session
 from platform_assets.storage.catalog.api_keys import KeyRecord
@@ -52,12 +52,8 @@ def require_session(request: Request) -> Iterator[Caller]:
     key = session_key(service, request.cookies.get(COOKIE))
     if key is None:
         raise HTTPException(303, "Log in first.", headers={"Location": login_address(request), "Cache-Control": "no-store"})
-    if not service.enter(key.id):
-        raise Problem(429, "As many requests as one key may have are at work.", headers={"Retry-After": RETRY_SECONDS})
-    try:
+    with service.at_work(key.id):
         yield Caller(key, service)
-    finally:
-        service.leave(key.id)
 
 
 Viewer = Annotated[Caller, Depends(require_session)]

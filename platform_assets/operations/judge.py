@@ -7,7 +7,7 @@ nothing but row numbers and key columns; broken rules are kept there too, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from platform_assets.dictionary.checks import Check, check_of
-from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table, Violation
+from platform_assets.dictionary.model import ForeignKey, Rule, Table, Violation
 from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, sql_type, type_rule
 from platform_assets.dictionary.types import BINARY, TIME
 from platform_assets.engines.duckdb import Engine
 from platform_assets.operations.broken_rules import BrokenRules, load
 from platform_assets.operations.reference_order import reference_groups
+from platform_assets.operations.standing import Standing, no_rows
 
 _instances = count()
 
@@ -70,20 +71,6 @@ class _Docket:
     strict: bool = False
     lent: bool = False
     """Not of the version: it only lends its rows to the references of others."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Rows of a table that were accepted before: `rows` gives them in batches that have the named columns (NULL where it lacks one).
-
-    `taken`: their keys are taken, so a row with one of them comes second. Otherwise they only answer references.
-    """
-
-    table: Table
-    rows: Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
-    taken: bool = False
-    held: Callable[[Sequence[str]], Iterator[pa.RecordBatch]] | None = None
-    """Rows that wait for a parent themselves: they answer the references of tables that refer to each other."""
 
 
 class VersionJudge:
@@ -209,7 +196,7 @@ class VersionJudge:
             for key in table.foreign_keys:
                 if self._lend is None or not key.over_versions or key.table in self._lent:
                     continue
-                lent = self._lend(key) or _nothing(table, key)
+                lent = self._lend(key) or no_rows(table, key)
                 self._lent[key.table] = lent
                 if key.table not in self._dockets:
                     self._dockets[key.table] = _Docket(next(self._next), replace(lent.table, name=key.table), lent=True)
@@ -378,14 +365,6 @@ class VersionJudge:
             if rule.severity == "warning":
                 warnings[rule.id] = counts[rule.id]
         return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
-
-
-def _nothing(child: Table, key: ForeignKey) -> Standing:
-    """A parent of which no version is there: every row that names one waits."""
-    columns = tuple(
-        Column(name, child.column(own).type) for own, name in zip(key.columns, key.references, strict=True) if own in child.column_names
-    )
-    return Standing(Table(key.table, columns), lambda columns: iter(()))
 
 
 def _try_cast(column: str, arrow: pa.DataType) -> str:

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import ForeignKey, Table
 from platform_assets.dictionary.rules import rules_of
-from platform_assets.operations.judge import Standing, Verdict
+from platform_assets.operations.judge import Verdict
 from platform_assets.operations.mended import chosen_columns
+from platform_assets.operations.standing import Standing
 from platform_assets.operations.timeline import confirmed_renames
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from platform_assets.errors import NotYetLoaded, StoredFileError
-from platform_assets.operations.judge import Standing
+from platform_assets.operations.standing import Standing
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.snapshots import Snapshot

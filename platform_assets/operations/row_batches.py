@@ -240,13 +240,13 @@ def _keep(
             instance=instance,
             rows=posted.count,
             rejected=len(judged.errors),
-            size=sum(len(line) for line in judged.lines) + len(judged.lines),
+            size=len(judged.lines),
             definition=judged.definition,
             refused=[one.__dict__ for one in posted.refused],
             identities=judged.identities,
             applied=applied,
         ),
-        b"".join(line + b"\n" for line in judged.lines),
+        judged.lines,
         [RejectedLine(one.member, one.line, one.row, one.raw, one.violations) for one in judged.rejects],
         judged.dictionary_version,
     )
@@ -281,14 +281,15 @@ def _as_latest(latest: Table, accepted: pa.RecordBatch, instance: str, batch_id:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A batch in memory. `table` is the table under its contract, `definition` the one that was stated; `lines` are its readable rows.
+    """A batch in memory. `table` is the table under its contract, `definition` the one that was stated; `lines` are its readable rows,
+    as JSON lines.
 
     `accepted`: the columns of the table, `_row` and `_raw`. `identities`: see catalog.posted_batches.
     """
 
     table: Table
     definition: Mapping[str, Any]
-    lines: tuple[bytes, ...]
+    lines: bytes
     accepted: pa.RecordBatch
     rejects: Sequence[RejectRecord]
     errors: Mapping[int, list[dict[str, Any]]]
@@ -321,7 +322,6 @@ class _Held:
 def _judged(settings: Settings, engine: Engine, source: str, table: Table, posted: PostedRows, lender: Lender) -> _Judged:
     """The verdict on a batch, by the same way that it goes as a dump."""
     dictionary, dictionary_version = _dictionary(settings, source)
-    lines = tuple(line.encode() for line in posted.lines)
     definition = table.to_json()
     found = _Posted(Dump("rows", ()), Pull(), "rows were posted", settings.source(source), dictionary, table, posted)
     held = _Held()
@@ -334,7 +334,7 @@ def _judged(settings: Settings, engine: Engine, source: str, table: Table, poste
     return _Judged(
         table=judged,
         definition=definition,
-        lines=lines,
+        lines="".join(f"{line}\n" for line in posted.lines).encode(),
         accepted=rows.filter(pa.array(good)),
         rejects=held.found,
         errors=_by_index(held.found, posted),

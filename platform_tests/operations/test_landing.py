@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from contracts import column, custom, key, number, table, write
 
 from platform_assets.api.row_bodies import rows_of
 from platform_assets.dictionary.source import SourceSettings
@@ -19,33 +20,18 @@ from platform_assets.settings import Settings
 from platform_assets.storage.catalog.posted_batches import BatchRecord, batch, waiting
 from platform_assets.storage.server.sessions import connected
 
-CONTRACT = """
-apiVersion: v3.1.0
-kind: DataContract
-id: shop
-version: 1.0.0
-status: active
-schema:
-  - name: items
-    logicalType: object
-    properties:
-      - {name: id, logicalType: integer, physicalType: int, required: true, primaryKey: true, primaryKeyPosition: 1}
-      - {name: code, logicalType: string, unique: true}
-      - {name: pieces, logicalType: integer, physicalType: int, logicalTypeOptions: {maximum: 100}}
-      - {name: updated_at, logicalType: timestamp}
-"""
-PARTS = """  - name: parts
-    logicalType: object
-    properties:
-      - {name: id, logicalType: integer, physicalType: int, required: true, primaryKey: true, primaryKeyPosition: 1}
-      - {name: item, logicalType: integer, physicalType: int, relationships: [{type: foreignKey, to: items.id}]}
-"""
+ITEMS = (
+    key(),
+    column("code", unique=True),
+    number("pieces", logicalTypeOptions={"maximum": 100}),
+    column("updated_at", "timestamp"),
+)
+PARTS = (key(), number("item", relationships=[{"type": "foreignKey", "to": "items.id"}]))
 
 
 @pytest.fixture
 def settings(home, database):
-    home.dictionary.mkdir()
-    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT)
+    write(home.dictionary, "shop", table("items", *ITEMS))
     return Settings(home.root, database_url=database, settle_seconds=0)
 
 
@@ -60,10 +46,10 @@ def post(settings, catalog, engine):
     """Posts rows; gives the batch's id and the indexes that were rejected."""
 
     def posting(*rows, name="items", settings=settings):
-        table = posted_table(settings, catalog, "shop", name)
-        posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(table.column_names), 1_000)
+        wanted = posted_table(settings, catalog, "shop", name)
+        posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(wanted.column_names), 1_000)
         found = []
-        post_rows(settings, catalog, engine, "shop", table, posted, lambda verdict: found.append(verdict) or (201, {}))
+        post_rows(settings, catalog, engine, "shop", wanted, posted, lambda verdict: found.append(verdict) or (201, {}))
         empty(engine)
         return found[0].batch_id, set(found[0].errors)
 
@@ -164,14 +150,14 @@ def test_a_reject_keeps_its_number_and_what_a_person_said_of_it_when_it_lands(se
 
 def test_a_column_that_the_latest_state_lacks_comes_with_the_answer(settings, catalog, post, home):
     post({"id": 1, "pieces": 1})
-    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT + "      - {name: colour, logicalType: string}\n")
+    write(home.dictionary, "shop", table("items", *ITEMS, column("colour")))
     post({"id": 2, "colour": "red"})
     with connected(catalog.url) as connection:
         assert connection.execute("SELECT id, colour FROM shop.items ORDER BY id").fetchall() == [(1, None), (2, "red")]
 
 
 def test_the_parents_of_posted_rows_are_looked_up_where_the_source_waits_for_them(settings, catalog, post, home):
-    (home.dictionary / "shop.odcs.yaml").write_text(CONTRACT + PARTS)
+    write(home.dictionary, "shop", table("items", *ITEMS), table("parts", *PARTS))
     waits = replace(settings, sources={"shop": SourceSettings("shop", references="wait")})
     post({"id": 1})
     assert post({"id": 1, "item": 1}, {"id": 2, "item": 9}, name="parts", settings=waits)[1] == {1}
@@ -182,10 +168,7 @@ def test_the_parents_of_posted_rows_are_looked_up_where_the_source_waits_for_the
 
 
 def test_thresholds_of_dumps_do_not_hold_posted_rows_back(settings, catalog, post, home):
-    limited = CONTRACT.replace(
-        "    logicalType: object\n", "    logicalType: object\n    customProperties: [{property: max_errors, value: 0}]\n"
-    )
-    (home.dictionary / "shop.odcs.yaml").write_text(limited)
+    write(home.dictionary, "shop", table("items", *ITEMS, customProperties=custom(max_errors=0)))
     post({"id": 1}, {"id": 2, "pieces": 101})
     post({"id": 3}, {"id": 4, "pieces": 101})
     land(settings, catalog, "shop")

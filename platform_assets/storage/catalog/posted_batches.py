@@ -6,7 +6,7 @@ Not here: how rows are judged, which batches land together (operations), and wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.listings import record
 from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.catalog.reject_log import storable_json
+from platform_assets.storage.pulls import MANIFEST
 from platform_assets.storage.server.sessions import Connection, connected
 
 _STATE = """batch_id, source, table_name, instance, posted_at, rows, rejected, size, definition, refused, identities, applied,
@@ -134,7 +135,6 @@ class Shift:
     batch_id: str
     lines: int
     places: int
-    manifest: str = field(repr=False, default="pull.json")
 
 
 def landed(catalog: Catalog, version: str, shifts: Sequence[Shift]) -> None:
@@ -146,10 +146,7 @@ def landed(catalog: Catalog, version: str, shifts: Sequence[Shift]) -> None:
                UPDATE catalog.rejects SET version = %(version)s,
                  line = line + CASE WHEN file = %(manifest)s THEN %(places)s ELSE %(lines)s END, row_number = row_number + %(lines)s
                WHERE version = %(batch)s AND EXISTS (SELECT 1 FROM mine)""",
-            [
-                {"version": version, "batch": one.batch_id, "lines": one.lines, "places": one.places, "manifest": one.manifest}
-                for one in shifts
-            ],
+            [{"version": version, "batch": one.batch_id, "lines": one.lines, "places": one.places, "manifest": MANIFEST} for one in shifts],
         )
 
 
