@@ -6,7 +6,7 @@ import io
 import json
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from platform_assets.api.row_bodies import rows_of
@@ -75,6 +75,7 @@ def typed(events):
     return numbers, [str(batch.to_pylist()) for batch in rows], refused
 
 
+@settings(deadline=None)
 @given(ROWS, st.sampled_from(SOURCES), st.booleans())
 def test_posted_rows_are_read_as_they_are_once_they_have_landed(rows, source, ascii_only):
     body = json.dumps(rows, ensure_ascii=ascii_only).encode()
@@ -83,6 +84,7 @@ def test_posted_rows_are_read_as_they_are_once_they_have_landed(rows, source, as
     assert typed(list(posted_events(TABLE, posted.cells, refused, source, {}))) == typed(landed(posted, source))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["1e2", "25e-1", "1E400", "-0", "0.10", "12345678901234567890", "1.0"]), min_size=1, max_size=4))
 def test_numbers_keep_their_digits_on_both_ways(numbers):
     body = f"[{','.join(f'{{{name!r}:{number}}}'.replace(chr(39), chr(34)) for number in numbers for name in TYPES)}]".encode()
