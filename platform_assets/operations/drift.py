@@ -169,15 +169,18 @@ class _Drift:
                 old, new = self._neighbour(name, step.since), self._neighbour(name, step.version)
                 basis = basis_of([old], [new])
                 before = scored.get(("column", step.version, basis))
-                yield from before or self._records("column", step, basis, self.comparer.columns(old, new), name)
-        for step, gone, come in self._replaced():
-            olds, news = [self._neighbour(name, step.since) for name in gone], [self._neighbour(name, step.version) for name in come]
+                yield from before or (self._record(name, step, basis, one, "column") for one in self.comparer.columns(old, new))
+        for version, gone, come in self._replaced():
+            olds = [self._neighbour(name, step.since) for name, step in gone.items()]
+            news = [self._neighbour(name, version) for name in come]
             basis = basis_of(olds, news)
-            before = scored.get(("table", step.version, basis))
-            yield from before or self._records("table", step, basis, self.comparer.tables(olds, news))
+            before = scored.get(("table", version, basis))
+            yield from before or (
+                self._record(one.score.old, gone[one.score.old], basis, one, "table") for one in self.comparer.tables(olds, news)
+            )
 
-    def _replaced(self) -> Iterator[tuple[Step, list[str], list[str]]]:
-        """Per version with which tables vanished and others appeared: the names of both."""
+    def _replaced(self) -> Iterator[tuple[str, dict[str, Step], list[str]]]:
+        """Versions with which tables vanished and others appeared: the steps of those, each since the version that had it; these names."""
         found: dict[str, tuple[dict[str, Step], list[str]]] = {}
         for name, step in self.steps:
             gone, come = found.setdefault(step.version, ({}, []))
@@ -185,26 +188,25 @@ class _Drift:
                 gone[name] = step
             elif step.changes[0].kind == "appeared":
                 come.append(name)
-        for gone, come in found.values():
+        for version, (gone, come) in found.items():
             if gone and come:
-                yield next(iter(gone.values())), list(gone), come
+                yield version, gone, come
 
-    def _records(self, kind: str, step: Step, basis: str, found: Sequence[Found], table: str | None = None) -> Iterator[ProposalRecord]:
-        for one in found:
-            yield ProposalRecord(
-                source=self.source,
-                kind=kind,
-                table_name=table or one.score.old,
-                version=step.version,
-                old_name=one.score.old,
-                new_name=one.score.new,
-                since=step.since,
-                score=one.score.score,
-                parts=dict(one.score.parts),
-                shared_rows=one.shared_rows,
-                note=one.note,
-                basis=basis,
-            )
+    def _record(self, table: str, step: Step, basis: str, found: Found, kind: str) -> ProposalRecord:
+        return ProposalRecord(
+            source=self.source,
+            kind=kind,
+            table_name=table,
+            version=step.version,
+            old_name=found.score.old,
+            new_name=found.score.new,
+            since=step.since,
+            score=found.score.score,
+            parts=dict(found.score.parts),
+            shared_rows=found.shared_rows,
+            note=found.note,
+            basis=basis,
+        )
 
     def _neighbour(self, name: str, version: str) -> Neighbour:
         stored, names = self.tables[name][version], self._names(name)

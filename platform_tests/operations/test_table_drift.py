@@ -110,6 +110,21 @@ def test_a_dump_that_breaks_off_before_a_table_does_not_say_that_it_vanished(hom
     assert drift_of(settings, catalog, "people")["changes"] == []
 
 
+def test_tables_that_vanish_together_were_last_seen_in_versions_of_their_own(home, settings, catalog):
+    """The partial dump has one of them and says nothing of the other; what came is compared with the version that held each."""
+    orders = ("`no` int, `total` int, PRIMARY KEY (`no`)", [(n, n * 3) for n in range(50)])
+    write_dump(home.dumps / "crm", "a", 1, kunden=(PLAIN, ROWS), orders=orders)
+    partial = write_dump(home.dumps / "crm", "b", 2, kunden=(PLAIN, ROWS))
+    partial.write_text(
+        partial.read_text().replace("-- Dump completed", "INSERT INTO `kunden` SELECT * FROM `elsewhere`;\n-- Dump completed")
+    )
+    write_dump(home.dumps / "crm", "c", 3, people=(PLAIN, ROWS), sales=orders)
+    publish_new(settings, catalog)
+    for name, new, since in (("kunden", "people", "b"), ("orders", "sales", "a")):
+        (found,) = drift_of(settings, catalog, name)["renames"]
+        assert (found["old"], found["new"], found["since"].split(".")[1]) == (name, new, since)
+
+
 def test_a_snapshot_that_is_gone_leaves_its_pair_without_evidence_and_says_so(home, settings, catalog):
     write_dump(home.dumps / "crm", "a", 1, people=(PLAIN, ROWS))
     publish_new(settings, catalog)
