@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from sample_home import copy_sample_home
 from servers.mariadb import MariaDb
 
 from platform_assets.storage.catalog.access import Catalog
@@ -92,6 +93,22 @@ def _create(server: ServerAddress, name: str, template: str = "template0") -> No
 def _drop(server: ServerAddress, name: str) -> None:
     with _administering(server) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with the sample dumps loaded, its server running; in a place that the server's account may enter. All tests share it."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = Path(tempfile.mkdtemp(prefix="pc-"))
+    folder.chmod(0o755)
+    embedded = EmbeddedServer(Home(folder / "home"))
+    try:
+        copy_sample_home(shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared, folder / "home")
+        embedded.hold()
+        yield folder / "home"
+    finally:
+        embedded.stop(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

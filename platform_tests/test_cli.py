@@ -8,16 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import commands
+from sample_home import SAID
 
 from platform_assets import cli
-from platform_assets.storage.home import Home
-from platform_assets.storage.server.embedded import EmbeddedServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 JSON_DOCUMENT = (REPOSITORY / "docs" / "json.md").read_text(encoding="utf-8")
@@ -57,33 +54,6 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.fixture(scope="module")
-def ingested() -> Iterator[Path]:
-    """A home whose sample dumps are loaded and backed up once; in a place that the server's account may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="pc-"))
-    folder.chmod(0o755)
-    home = folder / "home"
-    shutil.copytree(REPOSITORY / "data", home, ignore=shutil.ignore_patterns("store"))
-    server = EmbeddedServer(Home(home))
-    try:
-        server.hold()
-        first = run("ingest", "--home", str(home), "--json")
-        home.joinpath("ingest.json").write_text(first.stdout)
-        assert json.loads(first.stdout)["exit_code"] == 1, first.stderr
-        yield home
-    finally:
-        server.stop(force=True)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def backed_up(ingested: Path) -> Path:
-    done = run("backup", "hr.jobs", "--home", str(ingested), "--json")
-    ingested.joinpath("backup.json").write_text(done.stdout)
-    assert json.loads(done.stdout)[0]["restores"] is True, done.stderr
-    return ingested
-
-
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]):
     """The command in this process: (exit code, standard output, standard error)."""
@@ -107,8 +77,8 @@ def documented(command: str) -> set[str]:
 
 
 @pytest.mark.parametrize("command", ["dumps", "tables", "rejects", "verify"])
-def test_the_keys_of_a_listing_are_those_documented(command, backed_up, call):
-    _, out, _ = call(command, "--home", backed_up, "--json")
+def test_the_keys_of_a_listing_are_those_documented(command, ingested, call):
+    _, out, _ = call(command, "--home", ingested, "--json")
     rows = json.loads(out)
     assert rows
     assert all(set(row) == documented(command) for row in rows)
@@ -180,13 +150,13 @@ def test_the_keys_of_status_are_those_documented(ingested, call):
 
 
 @pytest.mark.parametrize("command", ["ingest", "backup"])
-def test_the_keys_of_a_command_that_runs_assets_are_those_documented(command, backed_up):
-    found = json.loads(backed_up.joinpath(f"{command}.json").read_text())
+def test_the_keys_of_a_command_that_runs_assets_are_those_documented(command, ingested):
+    found = json.loads(ingested.joinpath(SAID[command]).read_text())
     assert set(found[0] if isinstance(found, list) else found) == documented(command)
 
 
 def test_the_rows_of_ingest_have_the_keys_documented(ingested):
-    rows = json.loads(ingested.joinpath("ingest.json").read_text())["tables"]
+    rows = json.loads(ingested.joinpath(SAID["ingest"]).read_text())["tables"]
     line = next(line for line in JSON_DOCUMENT.splitlines() if line.startswith("| `tables` | an array"))
     assert set(rows[0]) == set(re.findall(r"`(\w+)`", line)) - {"tables"}
 
@@ -223,8 +193,8 @@ def test_a_second_ingest_finds_nothing_new_and_does_nothing(ingested):
 
 
 @pytest.mark.parametrize("arguments", WITHOUT_DAGSTER, ids=lambda arguments: arguments[0])
-def test_a_command_that_runs_no_assets_imports_no_dagster(arguments, backed_up):
-    heavy = run(*arguments, "--home", str(backed_up)).stderr.rpartition("heavy: ")[2]
+def test_a_command_that_runs_no_assets_imports_no_dagster(arguments, ingested):
+    heavy = run(*arguments, "--home", str(ingested)).stderr.rpartition("heavy: ")[2]
     assert "dagster" not in heavy
 
 
@@ -355,11 +325,11 @@ def test_the_url_has_no_password_unless_asked_and_works(ingested, call):
             assert connection.execute("SELECT count(*) FROM hr.jobs").fetchone() == (8,)
 
 
-def test_no_file_of_the_store_holds_the_password(backed_up):
+def test_no_file_of_the_store_holds_the_password(ingested):
     """Dagster's records, its logs and the server's own log included."""
-    postgres = backed_up / "store" / "postgres"
+    postgres = ingested / "store" / "postgres"
     secret = (postgres / "password").read_bytes().strip()
-    holders = [path for path in backed_up.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    holders = [path for path in ingested.rglob("*") if path.is_file() and secret in path.read_bytes()]
     assert {path.name for path in holders} == {"password", "pgpass"}
     assert [oct(path.stat().st_mode & 0o777) for path in holders] == ["0o600", "0o600"]
 
@@ -367,25 +337,25 @@ def test_no_file_of_the_store_holds_the_password(backed_up):
 # backups
 
 
-def test_a_restore_stands_beside_the_table_twice_the_same_and_a_name_that_is_taken_is_refused(backed_up, call):
+def test_a_restore_stands_beside_the_table_twice_the_same_and_a_name_that_is_taken_is_refused(ingested, call):
     for _ in range(2):
-        code, out, _ = call("restore", "hr.jobs", "--home", backed_up, "--json")
+        code, out, _ = call("restore", "hr.jobs", "--home", ingested, "--json")
         assert code == 0
         assert set(json.loads(out)) == documented("restore")
         assert json.loads(out)["relation"] == "hr.jobs_restored"
     for taken in ("jobs", "departments"):
-        code, out, err = call("restore", "hr.jobs", "--as", taken, "--home", backed_up)
+        code, out, err = call("restore", "hr.jobs", "--as", taken, "--home", ingested)
         assert (code, out) == (2, "")
         assert "--as" in err and "stands already" in err
-    assert json.loads(call("sql", "select count(*) as n from hr.departments", "--home", backed_up, "--json")[1]) == [{"n": 5}]
-    assert call("restore", "hr.jobs", "--as", "jobs_again", "--home", backed_up)[0] == 0
+    assert json.loads(call("sql", "select count(*) as n from hr.departments", "--home", ingested, "--json")[1]) == [{"n": 5}]
+    assert call("restore", "hr.jobs", "--as", "jobs_again", "--home", ingested)[0] == 0
 
 
-def test_a_dry_run_says_what_a_restore_would_do_and_does_nothing(backed_up, call):
-    code, out, _ = call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", backed_up)
+def test_a_dry_run_says_what_a_restore_would_do_and_does_nothing(ingested, call):
+    code, out, _ = call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", ingested)
     assert (code, out.split(" from ")[0]) == (0, "8 rows of hr.jobs would be restored")
-    assert json.loads(call("sql", "select to_regclass('hr.dry') as found", "--home", backed_up, "--json")[1]) == [{"found": None}]
-    assert json.loads(call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", backed_up, "--json")[1])["done"] is False
+    assert json.loads(call("sql", "select to_regclass('hr.dry') as found", "--home", ingested, "--json")[1]) == [{"found": None}]
+    assert json.loads(call("restore", "hr.jobs", "--as", "dry", "--dry-run", "--home", ingested, "--json")[1])["done"] is False
 
 
 @pytest.mark.parametrize(
@@ -393,32 +363,32 @@ def test_a_dry_run_says_what_a_restore_would_do_and_does_nothing(backed_up, call
     [["--as", "x", "--in-place"], ["--from", "x.avro", "--backup", "y"], ["--as-of", "x", "--backup", "y"]],
     ids=lambda arguments: " ".join(arguments),
 )
-def test_options_of_restore_that_exclude_each_other(arguments, backed_up, call):
-    code, out, err = call("restore", "hr.jobs", *arguments, "--home", backed_up)
+def test_options_of_restore_that_exclude_each_other(arguments, ingested, call):
+    code, out, err = call("restore", "hr.jobs", *arguments, "--home", ingested)
     assert (code, out) == (2, "")
     assert "exclude each other" in err
 
 
-def test_a_source_is_restored_as_one_and_takes_no_name(backed_up, call):
-    code, _, err = call("restore", "hr", "--as", "x", "--home", backed_up)
+def test_a_source_is_restored_as_one_and_takes_no_name(ingested, call):
+    code, _, err = call("restore", "hr", "--as", "x", "--home", ingested)
     assert code == 2 and "hr is a source" in err
-    code, _, err = call("restore", "hr", "--home", backed_up)
+    code, _, err = call("restore", "hr", "--home", ingested)
     assert code == 2 and "There is no backup" in err, "not every table of hr has one"
 
 
-def test_prune_without_a_policy_removes_nothing_and_says_how_to_state_one(backed_up, call):
-    code, out, err = call("prune", "--home", backed_up)
+def test_prune_without_a_policy_removes_nothing_and_says_how_to_state_one(ingested, call):
+    code, out, err = call("prune", "--home", ingested)
     assert (code, out) == (2, "")
     assert "keep_last" in err
 
 
-def test_prune_lists_what_it_removes_with_the_keys_documented(backed_up, call):
-    settings = backed_up / "platform.yaml"
+def test_prune_lists_what_it_removes_with_the_keys_documented(ingested, call):
+    settings = ingested / "platform.yaml"
     before = settings.read_text()
     try:
         settings.write_text(before + "\nbackup: {keep_last: 1}\n")
-        (folder,) = [path.parent for path in (backed_up / "store" / "backups" / "hr").rglob("manifest.json")]
-        code, out, _ = call("prune", "hr", "--home", backed_up, "--json")
+        (folder,) = [path.parent for path in (ingested / "store" / "backups" / "hr").rglob("manifest.json")]
+        code, out, _ = call("prune", "hr", "--home", ingested, "--json")
         assert (code, json.loads(out)) == (0, []), "the only one stays"
         assert {"removed", "bytes"} < documented("prune")
         assert folder.is_dir()
@@ -426,33 +396,33 @@ def test_prune_lists_what_it_removes_with_the_keys_documented(backed_up, call):
         settings.write_text(before)
 
 
-def test_a_restore_in_place_twice_gives_the_rows_once(backed_up, call):
+def test_a_restore_in_place_twice_gives_the_rows_once(ingested, call):
     for _ in range(2):
-        assert call("restore", "hr.jobs", "--in-place", "--home", backed_up)[0] == 0
-    assert json.loads(call("sql", "select count(*) as n from hr.jobs", "--home", backed_up, "--json")[1]) == [{"n": 8}]
+        assert call("restore", "hr.jobs", "--in-place", "--home", ingested)[0] == 0
+    assert json.loads(call("sql", "select count(*) as n from hr.jobs", "--home", ingested, "--json")[1]) == [{"n": 8}]
 
 
-def test_a_table_without_backup_is_not_restored(backed_up, call):
-    code, _, err = call("restore", "lms.courses", "--home", backed_up)
+def test_a_table_without_backup_is_not_restored(ingested, call):
+    code, _, err = call("restore", "lms.courses", "--home", ingested)
     assert code == 2
     assert "platform-assets backup" in err
 
 
-def test_a_flipped_byte_in_a_backup_is_exit_code_2_and_is_not_restored(backed_up, call):
-    file = next(path for path in (backed_up / "store" / "backups" / "hr").rglob("*.avro"))
+def test_a_flipped_byte_in_a_backup_is_exit_code_2_and_is_not_restored(ingested, call):
+    file = next(path for path in (ingested / "store" / "backups" / "hr").rglob("*.avro"))
     sound = file.read_bytes()
     middle = len(sound) // 2
     file.write_bytes(sound[:middle] + bytes([sound[middle] ^ 1]) + sound[middle + 1 :])
     try:
-        code, out, _ = call("verify", "hr.jobs", "--home", backed_up, "--json")
+        code, out, _ = call("verify", "hr.jobs", "--home", ingested, "--json")
         assert code == 2
         assert [row["ok"] for row in json.loads(out)] == [False]
-        code, _, err = call("restore", "hr.jobs", "--in-place", "--home", backed_up)
+        code, _, err = call("restore", "hr.jobs", "--in-place", "--home", ingested)
         assert code == 2
         assert file.name in err
     finally:
         file.write_bytes(sound)
-    assert call("verify", "--home", backed_up)[0] == 0
+    assert call("verify", "--home", ingested)[0] == 0
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["no-such-command"], 2), (["tables", "--home", "no/such/home"], 2)])

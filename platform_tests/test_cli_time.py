@@ -7,51 +7,28 @@ import io
 import json
 import re
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from platform_assets import cli
-from platform_assets.storage.home import Home
 from platform_assets.storage.rows.json_objects import load
-from platform_assets.storage.server.embedded import EmbeddedServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 JSON_DOCUMENT = (REPOSITORY / "docs" / "json.md").read_text(encoding="utf-8")
 SCRIPT = [sys.executable, "-c", "from platform_assets.cli import entry; entry()"]
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """The sources shop and lms loaded once; in a place that the server's account may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="pc-"))
-    folder.chmod(0o755)
-    root = folder / "home"
-    shutil.copytree(REPOSITORY / "data", root, ignore=shutil.ignore_patterns("store", "hr"))
-    server = EmbeddedServer(Home(root))
-    try:
-        server.hold()
-        done = subprocess.run([*SCRIPT, "ingest", "--home", root], capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 1, done.stderr
-        yield root
-    finally:
-        server.stop(force=True)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture
-def call(home: Path, capfdbinary: pytest.CaptureFixture[bytes]):
+def call(ingested: Path, capfdbinary: pytest.CaptureFixture[bytes]):
     """The command in this process on that home: (exit code, standard output, standard error)."""
 
     def called(*arguments: object) -> tuple[int, str, str]:
         words = [str(argument) for argument in arguments]
         with pytest.raises(SystemExit) as ended:
-            cli.main(words if words[0] == "combine" else [*words, "--home", str(home)])
+            cli.main(words if words[0] == "combine" else [*words, "--home", str(ingested)])
         sys.stdout.flush()
         printed = capfdbinary.readouterr()
         return int(ended.value.code or 0), printed.out.decode(), printed.err.decode()
@@ -193,14 +170,14 @@ def test_nothing_is_replaced_without_force_and_what_else_is_there_stays(call, tm
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_disk_that_is_full_leaves_nothing_and_says_so(home, tmp_path):
+def test_a_disk_that_is_full_leaves_nothing_and_says_so(ingested, tmp_path):
     """A limit on the size of a file stands for the disk."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, resource.RLIM_INFINITY))
 
     for name in ("shop.orders", "shop"):
-        command = [*SCRIPT, "export", name, "--format", "csv", "-o", tmp_path / "out", "--home", home]
+        command = [*SCRIPT, "export", name, "--format", "csv", "-o", tmp_path / "out", "--home", ingested]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limited)
         assert done.returncode == 2, done.stderr
         assert "cannot be written" in done.stderr
