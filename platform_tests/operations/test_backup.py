@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from forked import forked
 from warehouse_tables import CHILD, DISCONNECTED, NEW, OLD, PARENT, USERS, put, query
 
 from platform_assets import __version__
@@ -229,8 +230,8 @@ def left(settings) -> list[Path]:
     return list(folder.iterdir()) if folder.exists() else []
 
 
-def in_process(code: str, settings, url: str, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code, str(settings.home), url, *more]
+def in_process(code: str, settings, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, str(settings.home), url]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -269,8 +270,6 @@ from platform_assets.operations.backup import back_up_table
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 
-settings, catalog, last = Settings(Path(sys.argv[1]), database_url=sys.argv[2]), Catalog(sys.argv[2]), int(sys.argv[3])
-record = catalog.table("lms.users")
 count = 0
 
 def step(event, arguments):
@@ -282,9 +281,15 @@ def step(event, arguments):
 
 plain = os.fsync
 os.fsync = lambda file: (step("fsync", ()), plain(file))
-sys.addaudithook(step)
-back_up_table(settings, catalog, record)
-print(count)
+
+def run(number):
+    global last
+    last = number
+    settings, catalog = Settings(Path(sys.argv[1]), database_url=sys.argv[2]), Catalog(sys.argv[2])
+    record = catalog.table("lms.users")
+    sys.addaudithook(step)
+    back_up_table(settings, catalog, record)
+    return count
 """
 
 
@@ -299,18 +304,18 @@ def test_killed_at_any_call_to_the_file_system_a_backup_is_whole_or_not_there(li
             back_up_table(settings, catalog, record)
 
     fresh()
-    whole = in_process(KILLED, settings, database, "0")
-    assert whole.returncode == 0, whole.stderr
-    last_one = list_backups(folder)[-1]
-    steps = int(whole.stdout)
     killed = 0
-    for last in range(1, steps + 1, 2):
-        fresh()
-        killed += in_process(KILLED, settings, database, str(last)).returncode == -signal.SIGKILL
-        found = list_backups(folder)
-        assert damaged_backups(folder) == []
-        assert len(found) in ((1, 2) if linked else (0, 1))
-        assert all(verify(one).ok and one.rows_hash == last_one.rows_hash for one in found)
+    with forked(KILLED, settings.home, database) as run:
+        code, steps = run(0)
+        assert code == 0
+        last_one = list_backups(folder)[-1]
+        for last in range(1, int(steps) + 1, 2):
+            fresh()
+            killed += run(last)[0] == -signal.SIGKILL
+            found = list_backups(folder)
+            assert damaged_backups(folder) == []
+            assert len(found) in ((1, 2) if linked else (0, 1))
+            assert all(verify(one).ok and one.rows_hash == last_one.rows_hash for one in found)
     assert killed >= 5
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +13,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from forked import forked
 from warehouse_tables import DISCONNECTED, NAMES, NEW, NEW_NAMES, OLD_NAMES, PARENT, USERS, put, query, restored
 
 from platform_assets.errors import DamagedBackup, DatabaseUnavailable
 from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drill import drill
 from platform_assets.operations.restore import Target, restore
-from platform_assets.settings import Settings
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.backups import Backup
 from platform_assets.storage.rows.stored_table import write_manifest
@@ -48,15 +47,14 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import psycopg
-from platform_assets.operations.backup import back_up_table, find_backup
+from platform_assets.operations.backup import find_backup
 from platform_assets.operations.restore import Target, restore
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 
-home, url, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 count = 0
 
-def step(*_):
+def step():
     global count
     count += 1
     if count == last:
@@ -73,35 +71,35 @@ def counted(kind, name):
 
 for kind, name in ((psycopg.Cursor, "execute"), (psycopg.Copy, "write"), (psycopg.Connection, "commit"), (psycopg.Connection, "close")):
     counted(kind, name)
-settings = Settings(home, database_url=url)
-restore(Catalog(url), [find_backup(settings, "lms", "users")], Target(in_place=True), run_id="killed")
-print(count)
+
+def run(number):
+    global last
+    last = number
+    settings = Settings(Path(sys.argv[1]), database_url=sys.argv[2])
+    restore(Catalog(settings.database_url), [find_backup(settings, "lms", "users")], Target(in_place=True), run_id="killed")
+    return count
 """
-
-
-def kill_at(settings: Settings, url: str, last: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, str(settings.home), url, str(last)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ, check=False)
 
 
 def test_killed_at_any_statement_the_table_is_the_old_or_the_new_one_and_the_next_restore_works(settings, catalog, kept, database):
     """kill -9 before and after each thing that the restore says to the server. The embedded server learns of it when its client is gone."""
-    whole = kill_at(settings, database, 0)
-    assert whole.returncode == 0, whole.stderr
-    steps = int(whole.stdout)
-    assert steps > 60
     seen = set()
-    for last in range(1, steps, max(1, steps // 24)):
-        put(catalog, "lms", USERS, NEW)
-        assert kill_at(settings, database, last).returncode == -signal.SIGKILL
-        found = query(database, NAMES.format("lms.users"))
-        assert found in (OLD_NAMES, NEW_NAMES)
-        seen.add(found == OLD_NAMES)
-        query(
-            database,
-            DISCONNECTED,
-        )
-        assert query(database, "SELECT relname FROM pg_class WHERE relname LIKE 'restoring%'") == []
+    with forked(KILLED, settings.home, database) as run:
+        code, count = run(0)
+        assert code == 0
+        steps = int(count)
+        assert steps > 60
+        for last in range(1, steps, max(1, steps // 24)):
+            put(catalog, "lms", USERS, NEW)
+            assert run(last) == (-signal.SIGKILL, "")
+            found = query(database, NAMES.format("lms.users"))
+            assert found in (OLD_NAMES, NEW_NAMES)
+            seen.add(found == OLD_NAMES)
+            query(
+                database,
+                DISCONNECTED,
+            )
+            assert query(database, "SELECT relname FROM pg_class WHERE relname LIKE 'restoring%'") == []
     assert seen == {True, False}
     restored(catalog, kept, Target(in_place=True))
     assert query(database, NAMES.format("lms.users")) == OLD_NAMES
