@@ -10,6 +10,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 from platform_assets.defs.assets import ASSETS, GROUP, OWNER  # noqa: E402  (the filters come first: decorators warn at import)
 from platform_assets.defs.checks import CHECKS  # noqa: E402
+from platform_assets.defs.dictionary import dictionary  # noqa: E402
 from platform_assets.defs.history import history, history_checks  # noqa: E402
 from platform_assets.defs.io_managers import LatestAvro, RawDumpJson, SnapshotAvro  # noqa: E402
 from platform_assets.defs.jobs import JOBS  # noqa: E402
@@ -33,7 +34,7 @@ def build_definitions(settings: Settings, *, overrides: Mapping[str, object] | N
         **overrides,
     }
     topics, metrics = topic_definitions(settings), metric_definitions(settings)
-    assets = (*ASSETS, history, *topics.assets, *metrics.assets)
+    assets = (dictionary, *ASSETS, history, *topics.assets, *metrics.assets)
     governed = [asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=GROUP, owners=[OWNER])) for asset in assets]
     return dg.Definitions(
         assets=governed,

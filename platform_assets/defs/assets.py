@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from platform_assets.defs.dictionary import DICTIONARY, judged_by
 from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
@@ -27,6 +28,7 @@ from platform_assets.operations.prune import prune
 from platform_assets.operations.publish import publish_current, publish_version
 from platform_assets.operations.register import located
 from platform_assets.operations.retention import put_away_old
+from platform_assets.operations.stale_verdicts import judging
 from platform_assets.operations.stored_version import StoredVersion
 from platform_assets.storage.rows.latest_state import LatestState, open_latest
 from platform_assets.storage.warehouse.protocol import latest_subject, version_subject
@@ -96,6 +98,7 @@ def raw_dump(context: dg.AssetExecutionContext, platform: PlatformParam) -> dict
     backfill_policy=BATCHES,
     io_manager_key="snapshot_avro",
     kinds={"avro", "duckdb"},
+    deps=[DICTIONARY],
     description=(
         "The dump read whole: per table its schema, its rows as Avro, its rejected rows with every reason, and whether the dump is "
         "complete. Judged by the dictionary, or by the dump's own DDL where there is none."
@@ -114,7 +117,9 @@ def parsed_snapshot(
         context.add_asset_metadata(_parsed_metadata(platform, parsed), partition_key=key)
         return parsed
 
-    return each(context, platform, parse)
+    done: dict[str, ParsedVersion] = each(context, platform, parse)
+    judged_by(context, {key: judging(parsed.dictionary_version, parsed.references) for key, parsed in done.items()})
+    return done
 
 
 def _parsed_metadata(platform: Platform, parsed: ParsedVersion) -> dict[str, Any]:

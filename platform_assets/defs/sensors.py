@@ -6,11 +6,13 @@ Thin: what is new, what is stale, what is due again, which keys share a run are 
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 
 import dagster as dg
 import psutil
 
 from platform_assets.defs.assets import PlatformParam
+from platform_assets.defs.dictionary import digest, news
 from platform_assets.defs.jobs import BACK_UP_TABLES, INGEST_DUMPS, ORDER_SOURCES, REFRESH_TABLES
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, process_lives
@@ -20,8 +22,9 @@ from platform_assets.operations.register import is_posted, register, scan
 from platform_assets.operations.renaming import follow_dictionaries
 from platform_assets.operations.requests import due, version_basis
 from platform_assets.operations.run_plans import PARTITION, RANGE_END, RANGE_START, neighbours, plan_runs, run_tags
-from platform_assets.operations.stale_verdicts import stale_verdicts
+from platform_assets.operations.stale_verdicts import judging_by_source, stale_verdicts
 from platform_assets.settings import BackupSettings, Settings
+from platform_assets.storage.catalog.records import VersionRecord
 from platform_assets.storage.catalog.work_requests import record_requests, requests
 from platform_assets.storage.warehouse.protocol import held, version_subject
 
@@ -95,6 +98,7 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
     for problem in problems:
         context.log.warning(problem)
     records = {record.version: record for record in catalog.versions()}
+    changed = _changed_dictionaries(context, platform, records.values())
     unfinished = [
         key
         for key, record in records.items()
@@ -103,10 +107,23 @@ def dump_files(context: dg.SensorEvaluationContext, platform: PlatformParam) -> 
     pending = {key: version_basis(records[key], stale.versions.get(key, "")) for key in [*unfinished, *stale.versions]}
     result = _run_requests(platform, context.instance, VERSIONS, pending) if pending else None
     if result:
-        return result
+        return result._replace(asset_events=[*changed])
     rest = f", {len(look.unsettled)} still growing" if look.unsettled else ""
     waiting = f", {len(pending)} under way or given up" if pending else ""
-    return dg.SkipReason(f"{look.known} dumps known, nothing new{rest}{waiting}" + "".join(f"; {problem}" for problem in problems[:3]))
+    said = f"{look.known} dumps known, nothing new{rest}{waiting}" + "".join(f"; {problem}" for problem in problems[:3])
+    return dg.SensorResult(skip_reason=said, asset_events=changed) if changed else dg.SkipReason(said)
+
+
+def _changed_dictionaries(
+    context: dg.SensorEvaluationContext, platform: PlatformParam, records: Iterable[VersionRecord]
+) -> list[dg.AssetObservation]:
+    """What makes judged versions stale. The event log is asked only when a contract or setting is not as at the last tick."""
+    judged = [record for record in records if record.state in ("published", "held")]
+    judging = judging_by_source(platform.settings, {record.source for record in judged})
+    if context.cursor == digest(judging):
+        return []
+    context.update_cursor(digest(judging))
+    return news(context.instance, judged, judging)
 
 
 @dg.sensor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,18 @@ def _lender(settings: Settings, catalog: Catalog, record: VersionRecord) -> Lend
     from platform_assets.operations.lending import Lender  # mostly nothing waits, and who only asks does not pay for Arrow's neighbours
 
     return Lender(settings, catalog, record)
+
+
+def judging(dictionary_version: str, references: str) -> str:
+    """All that a verdict rests on beside the rows and the parents, as one text."""
+    said = dictionary_version or "no contract"
+    return said if references == "reject" else f"{said}, references: {references}"
+
+
+def judging_by_source(settings: Settings, sources: Iterable[str]) -> dict[str, str]:
+    """What versions of these sources are to be judged by now."""
+    home = Home(settings.home)
+    return {source: judging(contract_version(home, source), settings.source(source).references) for source in sources}
 
 
 def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, references: str, lender: Lender | None) -> bool:

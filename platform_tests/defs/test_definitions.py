@@ -50,7 +50,8 @@ def test_the_definitions_load_without_a_server(definitions):
 
 def test_there_are_three_partition_sets(definitions):
     found = {name: spec.partitions_def.name for name, spec in specs(definitions).items()}
-    assert found == dict.fromkeys(VERSION_KEYS, "versions") | {"version_order": "sources"} | dict.fromkeys(TABLE_KEYS, "tables")
+    versions, tables = dict.fromkeys({"dictionary", *VERSION_KEYS}, "versions"), dict.fromkeys(TABLE_KEYS, "tables")
+    assert found == versions | {"version_order": "sources"} | tables
 
 
 def test_an_asset_has_a_description_a_group_an_owner_and_a_kind(definitions):
@@ -128,6 +129,9 @@ BACKFILL = """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(back
 RUNS = "{ runsOrError(limit: 30) { ... on Runs { results { runId status jobName tags { key value } } } } }"
 KEYS = '{ assetNodes(assetKeys: [{path: ["raw_dump"]}, {path: ["latest_state"]}]) { assetKey { path } partitionKeys } }'
 
+STALE = """query($p: String!) { assetNodes(assetKeys: [{path: ["parsed_snapshot"]}]) {
+  staleStatus(partition: $p) staleCauses(partition: $p) { reason dependency { path } } } }"""
+
 
 class Web:
     """The GraphQL of a running web server: what its buttons send."""
@@ -148,6 +152,12 @@ class Web:
 
     def partitions(self) -> dict[str, list[str]]:
         return {node["assetKey"]["path"][0]: node["partitionKeys"] for node in self.ask(KEYS)["assetNodes"]}
+
+    def stale(self, partition: str) -> list[str]:
+        """Why the snapshot is out of date, as its partition's page says."""
+        (node,) = self.ask(STALE, p=partition)["assetNodes"]
+        assert node["staleStatus"] == ("STALE" if node["staleCauses"] else "FRESH")
+        return [f"{'/'.join(cause['dependency']['path'])} {cause['reason']}" for cause in node["staleCauses"]]
 
     def launch(self, job: str, partition: str, assets: list[str] | None = None) -> str:
         selector: dict[str, object] = {"repositoryLocationName": "platform", "repositoryName": "__repository__", "jobName": job}
@@ -237,6 +247,13 @@ def test_plain_dagster_dev_loads_what_is_dropped_and_its_buttons_work(clone, por
             return wanted <= {run["runId"] for run in good} and backfills <= {run["tags"].get("dagster/backfill") for run in good}
 
         until(through, 120)
+        assert web.stale(first) == []
+        contract = clone / "data" / "dictionary" / "shop.odcs.yaml"
+        contract.parent.mkdir(exist_ok=True)
+        contract.write_text("schema: []")  # with a mistake: so nothing judges by it
+        until(lambda: web.stale(first) == ["dictionary has a new dependency data version"], 60)
+        contract.unlink()
+        until(lambda: web.stale(first) == [], 60)
         secret = (clone / "data" / "store" / "postgres" / "password").read_text().strip()
         shown = json.dumps(web.ask("{ instance { info } }")) + json.dumps(web.runs()) + (clone / "dev.log").read_text(errors="replace")
         assert secret not in shown
