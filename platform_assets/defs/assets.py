@@ -16,6 +16,7 @@ from platform_assets.defs.dictionary import DICTIONARY, judged_by
 from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
+from platform_assets.defs.rule_checks import failed_by_kind
 from platform_assets.errors import Conflict
 from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drift import changes_of, changes_with
@@ -151,7 +152,7 @@ def _parsed_metadata(platform: Platform, parsed: ParsedVersion) -> dict[str, Any
         "format": f"{parsed.format}: {parsed.format_reason}",
         "tables": dg.MetadataValue.md(markdown(columns, rows)),
         "notices": dg.MetadataValue.md(markdown(("code", "file", "line", "message"), notices) if notices else "none"),
-    }
+    } | failed_by_kind(parsed.snapshots)
 
 
 @dg.asset(

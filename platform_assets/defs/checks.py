@@ -5,8 +5,7 @@ hide another's. A rule that crashes fails the run; it is never a failed check.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
-from json import loads
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -23,9 +22,9 @@ from platform_assets.defs.assets import (
 )
 from platform_assets.defs.evaluations import Finding, evaluations
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
+from platform_assets.defs.rule_checks import CHARTED, RULE_KINDS, judged_rules
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
-from platform_assets.dictionary.rules import rules_of
 from platform_assets.operations.backup import find_backup, verify_backup
 from platform_assets.operations.inheritance import version_keys
 from platform_assets.operations.ordering import remedy
@@ -33,24 +32,13 @@ from platform_assets.operations.state_references import state_references
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.operations.thresholds import held_back
 from platform_assets.storage.catalog import order_log
+from platform_assets.storage.catalog.records import RuleResult
+from platform_assets.storage.catalog.rule_log import newest_results
 from platform_assets.storage.rows.latest_state import open_latest
-from platform_assets.storage.rows.snapshots import Snapshot
 
-RULE_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "types": (("type",), "Every value can be held by its column's type."),
-    "required": (("required",), "No required value is missing."),
-    "unique_keys": (("primaryKey", "unique"), "Keys and unique columns name one row each."),
-    "foreign_keys": (("foreignKey",), "Every reference names an accepted row of the dump, or of any version where the source says so."),
-    "ranges": (
-        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
-        "Values and lengths lie within their bounds.",
-    ),
-    "words": (("pattern", "format", "enum"), "Values match their pattern and are of their list."),
-}
-SAMPLE_ROWS = 20
 SAMPLE_FINDINGS = 100
-SCANNED_REJECTS = 5_000
-"""Rejects looked at for samples; counts are exact, they come from the verdict."""
+PLOTTED = 20
+"""Measures whose numbers stand alone in the metadata, so that Dagster plots them; a table has all."""
 
 
 @dg.multi_asset_check(
@@ -86,6 +74,10 @@ SCANNED_REJECTS = 5_000
 def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformParam) -> Iterator[dg.AssetCheckEvaluation]:
     opened: dict[str, StoredVersion] = {}
 
+    @cache
+    def recorded(source: str) -> list[RuleResult]:
+        return newest_results(platform.catalog, source, CHARTED)
+
     def find(name: str, key: str) -> Finding:
         if key not in opened:
             opened.clear()
@@ -98,60 +90,29 @@ def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformPar
         if name == "schema_known":
             return _known(version, load_dictionary(platform.home.dictionary, version.source))
         if name == "within_thresholds":
-            beyond = held_back(version.snapshots)
-            return Finding(not beyond, {"held back": "; ".join(beyond) or "no", "rejected": sum(s.rejected for s in version.snapshots)})
-        return _rules(version, RULE_KINDS[name][0])
+            return _within_thresholds(version)
+        return judged_rules(version, RULE_KINDS[name][0], recorded(version.source))
 
     yield from evaluations(context, parsed_snapshot.key, context.partition_keys, find)
 
 
-def _rules(version: StoredVersion, kinds: tuple[str, ...]) -> Finding:
-    """The rules of these kinds over all tables of the version; without one it passes and says so: the UI would call it skipped for ever."""
-    rows, failed_rows, errors = [], 0, 0
-    samples: list[dg.TableRecord] = []
+def _within_thresholds(version: StoredVersion) -> Finding:
+    beyond = held_back(version.snapshots)
+    metadata: dict[str, Any] = {"held back": "; ".join(beyond) or "no", "rejected": sum(s.rejected for s in version.snapshots)}
+    rows = []
     for snapshot in version.snapshots:
-        rules = {rule.id: rule for rule in rules_of(snapshot.table) if rule.kind in kinds}
-        for rule_id, (checked, failed) in snapshot.rule_counts.items():
-            rule = rules.get(rule_id)
-            if rule is None and rule_id.partition(":")[0] not in kinds:
-                continue
-            severity = rule.severity if rule else "error"
-            ratio = f"{failed / checked:.2%}" if checked else "not evaluated: no parent table in this dump"
-            rows.append(
-                dg.TableRecord(
-                    {"table": snapshot.table.name, "rule": rule_id, "severity": severity, "rows": checked, "failed": failed, "ratio": ratio}
-                )
-            )
-            failed_rows += failed
-            errors += failed if severity == "error" else 0
-        samples.extend(_samples(snapshot, kinds, SAMPLE_ROWS - len(samples)))
-    if not rows:
-        return Finding(True, {"rules": "no rule of this kind: neither the dictionary nor the dump states one"})
-    metadata: dict[str, Any] = {"failed": failed_rows, "rules": dg.MetadataValue.table(rows)}
-    if samples:
-        metadata["samples"] = dg.MetadataValue.table(samples)
-    # The UI colours a check over all partitions by the severity of its newest result, also when that one passed: so a pass is no warning.
-    return Finding(failed_rows == 0, metadata, dg.AssetCheckSeverity.WARN if failed_rows and not errors else dg.AssetCheckSeverity.ERROR)
+        for one in snapshot.facts.get("measures", ()):
+            value = one["value"]
+            rows.append(dg.TableRecord({"table": snapshot.table.name, "value": "nothing" if value is None else f"{value:g}"} | _told(one)))
+            if value is not None and len(rows) <= PLOTTED:
+                metadata[f"{snapshot.table.name} {one['id']}"] = value
+    if rows:
+        metadata["measures"] = dg.MetadataValue.table(rows)
+    return Finding(not beyond, metadata)
 
 
-def _samples(snapshot: Snapshot, kinds: tuple[str, ...], wanted: int) -> Iterator[dg.TableRecord]:
-    if not snapshot.rejected:
-        return
-    found = 0
-    for reject in islice(snapshot.rejects(), SCANNED_REJECTS):
-        for violation in loads(reject.violations):
-            if found < wanted and violation["rule"].partition(":")[0] in kinds:
-                found += 1
-                yield dg.TableRecord(
-                    {
-                        "table": snapshot.table.name,
-                        "rule": violation["rule"],
-                        "file": reject.member,
-                        "line": reject.line if reject.line is not None else -1,
-                        "value": str(violation["value"]),
-                        "message": violation["message"],
-                    }
-                )
+def _told(measure: Mapping[str, Any]) -> dict[str, Any]:
+    return {"measure": measure["id"], "passed": measure["passed"], "severity": measure["severity"]}
 
 
 def _known(version: StoredVersion, dictionary: Mapping[str, Table]) -> Finding:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from platform_assets.dictionary.renames import Renames
-from platform_assets.dictionary.rules import rules_of
 from platform_assets.errors import FencedOut, PlatformError, SettingsError
 from platform_assets.operations.drift import record_drift
 from platform_assets.operations.lending import is_waiting, waiting_rules
 from platform_assets.operations.register import is_posted
+from platform_assets.operations.rule_timeline import results_of
 from platform_assets.operations.stored_version import StoredVersion, stored_version
 from platform_assets.operations.thresholds import held_back
 from platform_assets.operations.timeline import confirmed_renames, timeline_of
@@ -23,7 +23,7 @@ from platform_assets.storage.catalog import order_log, posted_batches
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.history_log import forget_history
 from platform_assets.storage.catalog.quarantine import mark_replayed
-from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, RuleResult, SnapshotRecord, TableRecord, VersionRecord
+from platform_assets.storage.catalog.records import EvidenceRecord, RejectRow, SnapshotRecord, TableRecord, VersionRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.rows.latest_state import LatestState
 from platform_assets.storage.rows.snapshots import Snapshot
@@ -124,7 +124,7 @@ def publish_version(
         )
         catalog.record_snapshots(tx.connection, record.version, records, load_id)
         order_log.record_evidence(tx.connection, record.source, record.version, (_evidence(one) for one in today))
-        catalog.record_rule_results(tx.connection, record.version, _rule_results(record, today))
+        catalog.record_rule_results(tx.connection, record.version, results_of(record.source, record.version, today))
         judge = f"dictionary {stored.facts.get('dictionary_version') or 'of the dump itself'}"
         catalog.replace_rejects(tx.connection, record.version, record.source, _reject_rows(record, today, stored.snapshots), judge)
         catalog.update_version(
@@ -196,33 +196,6 @@ def _reported(batches: Iterator[pa.RecordBatch], table: str, progress: Callable[
     for batch in batches:
         yield batch
         progress(table, batch.num_rows)
-
-
-def _rule_results(record: VersionRecord, snapshots: Sequence[Snapshot]) -> Iterator[RuleResult]:
-    for snapshot in snapshots:
-        severities = {rule.id: rule.severity for rule in rules_of(snapshot.table)}
-        for rule, (checked, failed) in snapshot.rule_counts.items():
-            yield RuleResult(
-                source=record.source,
-                table_name=snapshot.table.name,
-                version=record.version,
-                rule=rule,
-                kind=rule.partition(":")[0],
-                checked=checked,
-                failed=failed,
-                severity=severities.get(rule, "error"),
-            )
-        for one in snapshot.facts.get("measures", ()):
-            yield RuleResult(
-                source=record.source,
-                table_name=snapshot.table.name,
-                version=record.version,
-                rule=one["id"],
-                kind=one["id"].partition(":")[0],
-                checked=1,
-                failed=0 if one["passed"] else 1,
-                severity=one["severity"],
-            )
 
 
 def _reject_rows(record: VersionRecord, today: Sequence[Snapshot], stored: Sequence[Snapshot]) -> Iterator[RejectRow]:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from platform_assets.defs.charts import bars_and_line
+from platform_assets.defs.charts import bars_and_line, stacked_bars
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,3 +32,21 @@ def test_each_series_has_a_bar_per_version_that_has_some_and_a_name():
 def test_a_chart_stays_small_also_of_nothing(count):
     _, size = drawn([f"source.{n:060d}.12345678" for n in range(count)], *[[10**9] * count] * 4)
     assert size < 20_000
+
+
+def test_stacked_bars_stand_upon_each_other_and_the_highest_fills_the_height():
+    text = stacked_bars(["a", "b"], [("t minimum:<x>", [3, 1]), ("t enum:y", [1, 0]), ("none", [0, 0])], title="broken")
+    svg = ElementTree.fromstring(base64.b64decode(text.partition("base64,")[2][:-1]))
+    first, second, _ = (
+        [tuple(map(float, one)) for one in re.findall(r"M([\d.]+) ([\d.]+)h[\d.]+v([\d.]+)", p.get("d"))] for p in svg.iter(f"{SVG}path")
+    )
+    assert [height for _, _, height in first] == pytest.approx([3 * first[1][2], first[1][2]], abs=0.3)
+    assert second[0][1] + second[0][2] == pytest.approx(first[0][1], abs=0.2), "one begins where the other ends"
+    assert second[0][1] == pytest.approx(3 * 28, abs=0.2), "the scale line"
+    assert {text.text for text in svg.iter(f"{SVG}text")} == {"4", "t minimum:<x>", "t enum:y", "none", "a", "b"}
+
+
+def test_stacked_bars_of_as_much_as_is_shown_stay_small():
+    labels = [f"source.{n:060d}.12345678" for n in range(30)]
+    assert len(stacked_bars(labels, [("x" * 300, [10**9] * 30)] * 6, title="t")) < 12_000
+    assert stacked_bars([], [], title="t")

@@ -1,5 +1,6 @@
 """What the checks say: counts and samples per kind of rule, each version for itself."""
 
+import base64
 from dataclasses import replace
 
 import dagster as dg
@@ -102,7 +103,11 @@ def test_a_bad_version_fails_kind_by_kind_with_counts_and_samples(platform, inst
     }
     ranges = found[key, "ranges"]
     assert ranges.severity == dg.AssetCheckSeverity.ERROR
-    assert plain(ranges.metadata["failed"]) == 2
+    assert [plain(ranges.metadata[name]) for name in ("failed", "checked", "ratio")] == [2, 5, 0.4]
+    (made,) = instance.fetch_materializations(dg.AssetKey("parsed_snapshot"), limit=1).records
+    counts = {name: plain(value) for name, value in made.asset_materialization.metadata.items() if name.startswith("failed ")}
+    expected = {"types": 1, "required": 1, "unique_keys": 1, "foreign_keys": 0, "ranges": 2, "words": 0}
+    assert counts == {f"failed {name}": count for name, count in expected.items()}
     assert [(sample["line"], sample["value"], sample["file"]) for sample in plain(ranges.metadata["samples"])] == [
         (2, "-1", "goods.csv"),
         (3, "-2", "goods.csv"),
@@ -124,7 +129,11 @@ def test_the_failure_of_one_version_is_not_hidden_by_the_success_of_the_next(tog
     """An unpartitioned check on a partitioned asset shows the last partition only."""
     labels = register_all(platform, bad=BAD, good=GOOD)
     for keys in [[labels["bad"], labels["good"]]] if together else [[labels["bad"]], [labels["good"]]]:
-        run(platform, instance, "ingest_dumps", VERSIONS, keys)
+        found = run(platform, instance, "ingest_dumps", VERSIONS, keys)
+    if not together:  # then the results of the bad one are in the catalog
+        image = found[labels["good"], "ranges"].metadata["over versions"].value
+        text = base64.b64decode(image.rpartition("base64,")[2].rstrip(")")).decode()
+        assert all(said in text for said in ("goods minimum:price", labels["bad"], labels["good"], ">2</text>"))
     check = dg.AssetCheckKey(dg.AssetKey("parsed_snapshot"), "ranges")
     records = instance.event_log_storage.get_asset_check_execution_history(check, limit=20)
     evaluated = {record.partition: record.status for record in reversed(records)}
