@@ -75,9 +75,15 @@ def test_what_the_dump_declares_bears_no_mark(call: Call, home: Home) -> None:
 def test_check_names_the_mistake_with_file_and_line(call: Call, home: Home) -> None:
     write(home.dictionary, "good", table("t", key()))
     (home.dictionary / "bad.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: 1.0.0\nschemas: []\n")
+    write(home.dictionary, "query", table("t", key(), quality=[{"type": "sql", "query": "SELECT max(it) FROM ${object}", "mustBe": 0}]))
     code, out, _ = call("dictionary", "check", "--json")
     assert code == 2
-    assert {Path(row["file"]).name: row["ok"] for row in json.loads(out)} == {"bad.odcs.yaml": False, "good.odcs.yaml": True}
+    found = {Path(row["file"]).name: row for row in json.loads(out)}
+    assert {name: row["ok"] for name, row in found.items()} == {"bad.odcs.yaml": False, "good.odcs.yaml": True, "query.odcs.yaml": False}
+    assert (
+        'line 1: table t: the query of the check sql:table cannot be run: Binder Error: Referenced column "it"'
+        in found["query.odcs.yaml"]["error"]
+    )
     assert "line 5" in next(row["error"] for row in json.loads(out) if not row["ok"])
 
 

@@ -48,13 +48,13 @@ def check(
     json_: JsonOption = False,
 ) -> None:
     """Read contracts as a load would, and name the first mistake of each with file and line. Exit code 2 when there is one."""
-    from platform_assets.dictionary.contract import load_contract
     from platform_assets.dictionary.rules import rules_of
+    from platform_assets.operations.contracts import usable_contract
 
     rows = []
     for file in files or sorted((existing(home).home / "dictionary").glob("*.odcs.yaml")):
         try:
-            tables = load_contract(file).values()
+            tables = usable_contract(file).values()
             rules = sum(len(rules_of(table)) + len(table.measures) for table in tables)
             columns = sum(len(table.columns) for table in tables)
             rows.append({"file": str(file), "ok": True, "tables": len(tables), "columns": columns, "rules": rules, "error": None})

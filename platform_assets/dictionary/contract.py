@@ -44,6 +44,14 @@ def load_contract(path: Path, folder: Path | None = None) -> dict[str, Table]:
     return tables | {old: replace(tables[new], name=old, renamed_to=new) for old, new in ends.items()}
 
 
+def refuse_query(path: Path, table: str, measure: Measure, reason: str) -> NoReturn:
+    """Raises SettingsError for a query of a contract that was read from the path; who runs queries knows the reason."""
+    file = read_yaml(path)
+    at = next(at for at, data in enumerate(file.data["schema"]) if data["name"] == table)
+    place = ("schema", at, *measure.place, "query")
+    file.refuse(place, f"table {table}: the query of the check {measure.id} cannot be run: {reason}.", table=table, rule=measure.id)
+
+
 def _drafts(path: Path) -> dict[str, _Draft]:
     file = read_yaml(path)
     _check_shape(file)
@@ -225,6 +233,7 @@ def _column(draft: _Draft, at: int, data: Mapping[str, Any]) -> Stated:
         draft.file.refuse(full, f"table {table}, column {name}: {message}", table=table, column=name)
 
     stated = stated_column(data, refuse)
+    stated = replace(stated, measures=tuple(replace(one, place=("properties", at, *one.place)) for one in stated.measures))
     probe = replace(draft.table, columns=(stated.column,))
     for rule in stated.rules:
         try:

@@ -58,6 +58,7 @@ def stated_measure(
         bounds=bounds,
         percent=unit == "percent",
         severity=check.get("severity") or "error",
+        place=place,
     )
 
 
@@ -81,7 +82,7 @@ def measure_sql(measure: Measure, table: Table) -> str:
     """One row with one number, over the relation RELATION. In the subset that the engines share, but for the text of sql."""
     relation = quoted(RELATION)
     if measure.metric == "sql":
-        return f"SELECT * FROM ({measure.query.strip().rstrip(';')}) AS answer"
+        return f"SELECT * FROM ({measure.query.strip().rstrip(';')}\n) AS answer"  # the line's end also ends a comment
     columns = [quoted(name) for name in measure.columns]
     if measure.metric == "rowCount":
         return f"SELECT count(*) FROM {relation}"

@@ -142,9 +142,11 @@ class Measure:
     bounds: tuple[tuple[str, Any], ...] = ()
     percent: bool = False
     severity: Literal["error", "warning"] = "error"
+    place: tuple[str | int, ...] = field(default=(), compare=False)
+    """Where it stands below its table in the contract; not stored."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "place"}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Measure:

@@ -19,12 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Orphans, Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.engines.duckdb import Engine, open_engine, part_of_limit
 from platform_assets.errors import StoredFileError
 from platform_assets.formats.base import Notice
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.governing import governed, reading_version
 from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
@@ -53,7 +53,7 @@ def parse_or_judge(
 ) -> ParsedVersion:
     """What parse_version gives; from the stored snapshots where only what rows are judged by changed since they were made."""
     home, source = Home(settings.home), settings.source(version.source)
-    dictionary = load_dictionary(home.dictionary, version.source)
+    dictionary = usable_dictionary(home.dictionary, version.source)
     dictionary_version = contract_version(home, version.source)
     stored = _standing(home, version)
     lender = Lender(settings, catalog, version)

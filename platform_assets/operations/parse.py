@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.engines.duckdb import open_engine, part_of_limit
@@ -19,6 +18,7 @@ from platform_assets.errors import PartialDump
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
 from platform_assets.formats.fixes import replayed_version
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.governing import reading_version
 from platform_assets.operations.high_water import HighWater
 from platform_assets.operations.judge import Verdict, VersionJudge
@@ -78,7 +78,7 @@ def parse_version(
     home, source = Home(settings.home), settings.source(version.source)
     work = home.store / "work"
     dictionary_version = contract_version(home, version.source)
-    dictionary = load_dictionary(home.dictionary, version.source)
+    dictionary = usable_dictionary(home.dictionary, version.source)
     reading_now = reading_version(source, dictionary)
     found = opened(path, source, dictionary, work=work)
     standing = standing_rows(home, version.source, replayed_version(path))

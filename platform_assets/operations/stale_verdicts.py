@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.errors import SettingsError
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -44,7 +44,7 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
             continue
         if record.source not in {version.partition(".")[0] for version in stale}:
             try:
-                load_dictionary(home.dictionary, record.source)
+                usable_dictionary(home.dictionary, record.source)
             except SettingsError as error:
                 problems[record.source] = error.message
                 continue

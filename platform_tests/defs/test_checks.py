@@ -317,6 +317,28 @@ def test_a_reference_to_a_row_that_the_latest_state_lacks_is_a_warning(platform,
     assert (check.passed, check.severity, plain(check.metadata["orphans"])) == (False, dg.AssetCheckSeverity.WARN, 1)
 
 
+@pytest.mark.parametrize("place", ["operations.judge.check_of", "operations.judge.key_rules_sql", "defs.checks.judged_rules"])
+def test_a_rule_that_crashes_fails_the_run_and_is_never_a_failed_check(place, platform, instance, monkeypatch):
+    """At judging a rule of a row and one of all rows, and the check that tells of them: a bug of ours says nothing of the data."""
+    key = register_all(platform, good=GOOD)["good"]
+
+    def broken(*arguments: object, **named: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(f"platform_assets.{place}", broken)
+    instance.add_dynamic_partitions(VERSIONS.name, [key])
+    job = build_definitions(platform.settings, overrides={"platform": platform}).resolve_job_def("ingest_dumps")
+    result = job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    assert not result.success
+    failed = [event.step_failure_data.error.cause for event in result.all_events if event.is_step_failure]
+    assert [error.cls_name for error in failed] == ["ZeroDivisionError"]
+    assert [found.check_name for found in result.get_asset_check_evaluations() if not found.passed] == []
+    if place.startswith("operations"):
+        assert result.get_asset_check_evaluations() == []
+        assert instance.fetch_materializations(dg.AssetKey("parsed_snapshot"), limit=1).records == []
+        assert platform.version(key).state not in ("published", "held", "failed"), "the dump is not blamed: it is taken up again"
+
+
 def test_every_kind_of_rule_belongs_to_exactly_one_check():
     kinds = [kind for names, _ in RULE_KINDS.values() for kind in names]
     assert len(kinds) == len(set(kinds))

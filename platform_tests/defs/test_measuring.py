@@ -48,7 +48,11 @@ def test_a_query_that_does_not_run_or_reaches_out_is_an_error_that_names_it(home
     dictionary(home, {"type": "sql", "name": "bad", "query": query, "mustBe": 0})
     report = ingest(settings)
     assert report.exit_code == 2
-    assert any("t: the check sql:bad does not give a number" in line for line in report.lines)
+    assert any("line 1: table t: the query of the check sql:bad cannot be run" in line for line in report.lines)
+    assert ask(settings.database_url, "SELECT count(*) FROM catalog.rule_results") == [(0,)]
+    dictionary(home, {"type": "sql", "name": "many", "query": "SELECT age FROM ${object}", "mustBe": 0})
+    report = ingest(settings, [home.dumps / "shop" / "t.csv"])
+    assert any("t: the check sql:many does not give a number" in line for line in report.lines), "only the rows tell"
 
 
 def test_deletes_of_a_table_overrule_those_of_its_source(home: Home, settings: Settings) -> None:
