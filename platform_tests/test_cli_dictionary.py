@@ -72,6 +72,35 @@ def test_what_the_dump_declares_bears_no_mark(call: Call, home: Home) -> None:
     assert "tags" not in users["name"]
 
 
+def test_check_finds_contracts_of_other_sources_in_the_home_or_beside_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["dictionary", "check", "--json", *map(str, arguments)])
+        (row,) = json.loads(capsys.readouterr().out)
+        return int(ended.value.code or 0), row["error"]
+
+    def orders(folder: Path, target: str) -> Path:
+        return write(folder, "shop", table("orders", key(), number("user", relationships=[{"type": "foreignKey", "to": target}])))
+
+    home, drafts = tmp_path / "home", tmp_path / "drafts"
+    write(home / "dictionary", "crm", table("users", key(), number("rank")))
+    draft = orders(drafts, "crm.users.rank")
+    code, error = said(draft)
+    assert (code, error.partition(": ")[0]) == (2, f"{draft}, line 1"), "there is neither a home nor a neighbour"
+    assert "'crm.users.rank' names no column" in error
+    assert said(draft, "--home", home) == (0, None)
+    write(drafts, "crm", table("users", key()))
+    write(drafts, "hr", table("jobs", key()))
+    assert said(draft, "--home", home) == (0, None), "what is in force counts more than what lies beside the draft"
+    assert said(draft)[0] == 2
+    assert said(orders(drafts, "hr.jobs.id"), "--home", home) == (0, None)
+    monkeypatch.chdir(drafts)
+    assert said("shop.odcs.yaml") == (0, None)
+    assert said(orders(home / "dictionary", "crm.users.name"), "--home", home)[0] == 2
+
+
 def test_check_names_the_mistake_with_file_and_line(call: Call, home: Home) -> None:
     write(home.dictionary, "good", table("t", key()))
     (home.dictionary / "bad.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: 1.0.0\nschemas: []\n")

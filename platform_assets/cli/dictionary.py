@@ -9,8 +9,20 @@ import typer
 from rich.text import Text
 
 from platform_assets.cli.output import Progress, err, out, print_json, print_rows
-from platform_assets.cli.program import ALL_WELL, FAILED, SOMETHING_REJECTED, HomeOption, JsonOption, catalog_of, existing, fail
+from platform_assets.cli.program import (
+    ALL_WELL,
+    FAILED,
+    SOMETHING_REJECTED,
+    HomeOption,
+    JsonOption,
+    catalog_of,
+    existing,
+    fail,
+    home_is_named,
+    settings_of,
+)
 from platform_assets.errors import SettingsError
+from platform_assets.storage.home import Home
 
 group = typer.Typer(no_args_is_help=True, help="The data dictionary: a first draft, a check, what a change would do.")
 FileArgument = Annotated[Path | None, typer.Argument(help="A contract; default: the one of the source in dictionary/.", dir_okay=False)]
@@ -47,14 +59,18 @@ def check(
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Read contracts as a load would, and name the first mistake of each with file and line. Exit code 2 when there is one."""
+    """Read contracts as a load would, and name the first mistake of each with file and line. Exit code 2 when there is one.
+
+    A reference to another source finds its contract in the home's dictionary/, else beside the file.
+    """
     from platform_assets.dictionary.rules import rules_of
     from platform_assets.operations.contracts import usable_contract
 
-    rows = []
-    for file in files or sorted((existing(home).home / "dictionary").glob("*.odcs.yaml")):
+    settings = settings_of(home) if files and not home_is_named(home) else existing(home)  # files alone may be checked without a home
+    folder, rows = Home(settings.home).dictionary, []
+    for file in files or sorted(folder.glob("*.odcs.yaml")):
         try:
-            tables = usable_contract(file).values()
+            tables = usable_contract(file, [folder, file.parent]).values()
             rules = sum(len(rules_of(table)) + len(table.measures) for table in tables)
             columns = sum(len(table.columns) for table in tables)
             rows.append({"file": str(file), "ok": True, "tables": len(tables), "columns": columns, "rules": rules, "error": None})

@@ -30,15 +30,17 @@ def load_dictionary(folder: Path, source: str) -> dict[str, Table]:
     return load_contract(path) if path.is_file() else {}
 
 
-def load_contract(path: Path, folder: Path | None = None) -> dict[str, Table]:
-    """The tables of one contract (apiVersion v3.x) by name, in its order. `folder` has the contracts of other sources, where not beside it.
+def load_contract(path: Path, folders: Sequence[Path] = ()) -> dict[str, Table]:
+    """The tables of one contract (apiVersion v3.x) by name, in its order.
+
+    `folders` have the contracts of other sources, the first that has one counts; without any they are looked for beside it.
 
     Raises SettingsError naming file, line, table and column for anything that the standard's model does not know, that is not
     evaluated here, or that names a table or column that is not there.
     """
     drafts = _drafts(path)
     current = {name: draft for name, draft in drafts.items() if draft.table.renamed_to is None}
-    elsewhere = _Elsewhere(folder or path.parent)
+    elsewhere = _Elsewhere(folders or (path.parent,))
     tables = {name: _finished(draft, current, elsewhere) for name, draft in current.items()}
     ends = table_renames({name: draft.table.renamed_to for name, draft in drafts.items()}, {n: d.refuse for n, d in drafts.items()})
     return tables | {old: replace(tables[new], name=old, renamed_to=new) for old, new in ends.items()}
@@ -69,18 +71,19 @@ def _drafts(path: Path) -> dict[str, _Draft]:
 class _Elsewhere:
     """The contracts of other sources, for references to their tables. Their own references are not followed: these may lead back."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
         self._read: dict[str, dict[str, _Draft]] = {}
 
     def find(self, reference: str) -> tuple[str, _Draft, str] | None:
         """`source.table.column` to the source, the table and the column; None when there is no such contract, table or column."""
         source, _, rest = reference.partition(".")
-        path = self._folder / f"{source}.odcs.yaml"
-        if not rest or "/" in source or not path.is_file():
+        if not rest or "/" in source:
             return None
         if source not in self._read:
-            self._read[source] = _drafts(path)
+            paths = (folder / f"{source}.odcs.yaml" for folder in self._folders)
+            path = next((path for path in paths if path.is_file()), None)
+            self._read[source] = _drafts(path) if path else {}
         for name, draft in self._read[source].items():
             column = rest.removeprefix(f"{name}.")
             if draft.table.renamed_to is None and column != rest and column in draft.table.column_names:

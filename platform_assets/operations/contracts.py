@@ -24,9 +24,9 @@ def usable_dictionary(folder: Path, source: str) -> dict[str, Table]:
     return usable_contract(path) if path.is_file() else {}
 
 
-def usable_contract(path: Path, folder: Path | None = None) -> dict[str, Table]:
+def usable_contract(path: Path, folders: Sequence[Path] = ()) -> dict[str, Table]:
     """As dictionary.contract.load_contract. Raises SettingsError naming file, line and table also for a query that cannot run."""
-    tables = load_contract(path, folder)
+    tables = load_contract(path, folders)
     asking = [table for table in tables.values() if table.renamed_to is None and any(one.query for one in table.measures)]
     if asking:
         _bind(path, asking)

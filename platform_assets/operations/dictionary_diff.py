@@ -29,7 +29,7 @@ def dictionary_diff(settings: Settings, catalog: Catalog, source: str, file: Pat
     A table whose columns the file reads otherwise (another type, format, word) is `read_again`: only loading tells what becomes of it.
     Raises SettingsError for a file that cannot be understood, StoredFileError for a damaged store.
     """
-    home, dictionary = Home(settings.home), usable_contract(file, Home(settings.home).dictionary)
+    home, dictionary = Home(settings.home), usable_contract(file, [Home(settings.home).dictionary])
     reading = reading_version(settings.source(source), dictionary)
 
     def told(table: str, done: int) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 from contracts import column, key, number, table, write
 from defs.ingesting import ask, ingest, put
 
 from platform_assets.defs.platform import Platform
+from platform_assets.defs.runs import Runner
 from platform_assets.defs.sensors import dump_files
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.operations.state_references import state_references
@@ -122,3 +125,39 @@ def test_references_across_sources(home: Home, settings: Settings) -> None:
         ("foreignKey:person->hr.people.id", 0),
         ("foreignKey:country,city->hr.places.country,hr.places.city", 0),
     ]
+
+
+def test_a_source_that_reports_takes_orphans_and_tells_of_them_until_it_rejects(home: Home, settings: Settings) -> None:
+    reporting = replace(settings, sources={"shop": SourceSettings("shop", references="report")})
+    customer = number("customer", relationships=to("customers.id"))
+    write(
+        home.dictionary,
+        "shop",
+        table("customers", key()),
+        table("orders", key(), customer, number("part_of", relationships=to("orders.id"))),
+    )
+    put(home.dumps / "shop" / "one" / "customers.csv", "id\n10\n")
+    put(home.dumps / "shop" / "one" / "orders.csv", "id,customer,part_of\n1,10,\n2,99,1\n3,,77\nx,10,\n")
+    assert ingest(reporting).exit_code == 1
+    assert ids(reporting, "shop.orders") == [1, 2, 3], "only the row whose key is no number is rejected"
+    assert rejects(reporting) == [("orders", "x", "open")]
+    told = "SELECT rule, failed, severity FROM catalog.rule_results WHERE kind = 'foreignKey' ORDER BY rule"
+    assert ask(reporting.database_url, told) == [
+        ("foreignKey:customer->customers.id", 1, "warning"),
+        ("foreignKey:part_of->orders.id", 1, "warning"),
+    ]
+    assert [one.orphans for one in state_references(reporting, "shop", "orders")] == [1, 1]
+    check = dg.AssetCheckKey(dg.AssetKey("parsed_snapshot"), "foreign_keys")
+    with Runner(reporting) as runner:
+        (record,) = runner.instance.event_log_storage.get_asset_check_execution_history(check, limit=5)
+        evaluation = record.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert evaluation.metadata["failed"].value == 2
+
+    rejecting = replace(settings, sources={})
+    assert ingest(rejecting).exit_code == 1, "the setting changed: it is judged again"
+    assert ids(rejecting, "shop.orders") == [1]
+    assert [(value, status) for _, value, status in rejects(rejecting)] == [("99", "open"), ("77", "open"), ("x", "open")]
+    ingest(reporting)
+    assert ids(reporting, "shop.orders") == [1, 2, 3]
+    assert {status for _, _, status in rejects(reporting)} == {"open", "replayed"}
