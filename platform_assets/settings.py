@@ -207,7 +207,9 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
     declared = _declared(body, place)
     body = {key: value for key, value in body.items() if key not in ("order", "moments")}
     confirmed = tuple(str(item) for item in body.pop("deletes_confirmed", None) or ())
-    _refuse_unknown(body, {"pattern", "date_format", "dumps", "partial", "references", "format", "encoding", "delete_guard"}, place)
+    _check_thresholds(body, place)
+    known = {"pattern", "date_format", "dumps", "partial", "references", "max_errors", "max_error_ratio", "format", "encoding"}
+    _refuse_unknown(body, {*known, "delete_guard"}, place)
     if body.get("dumps", "successive") not in ("successive", "full", "partial"):
         raise SettingsError(f"{place}.dumps: {body['dumps']!r} is none of successive, full, partial.")
     if body.get("partial", "load") not in ("load", "refuse"):
@@ -228,6 +230,14 @@ def _source(name: str, body: Mapping[str, Any], limits: Limits, place: str, home
         versions=versions,
         **body,
     )
+
+
+def _check_thresholds(body: Mapping[str, Any], place: str) -> None:
+    errors, ratio = body.get("max_errors"), body.get("max_error_ratio")
+    if errors is not None and (not isinstance(errors, int) or isinstance(errors, bool) or errors < 0):
+        raise SettingsError(f"{place}.max_errors: {errors!r} is no number of rows.")
+    if ratio is not None and (not isinstance(ratio, int | float) or isinstance(ratio, bool) or not 0 <= ratio <= 1):
+        raise SettingsError(f"{place}.max_error_ratio: {ratio!r} is no share from 0 to 1.")
 
 
 def _check_pattern(body: Mapping[str, Any], place: str) -> None:

@@ -21,6 +21,8 @@ sources:
     pattern: 'lms_(?P<label>(?P<instance>[a-z]+)_\d+)'
     dumps: full
     delete_guard: 0.5
+    max_errors: 10
+    max_error_ratio: 0.01
     format: table-archive
     encoding: latin-1
     delimited: {separator: '|', quote: '`', null: ['NULL', ''], header: false, formats: '%d.%m.%Y'}
@@ -52,6 +54,10 @@ WRONG = [
     ("sources: {lms: {versions: {keep: 3}}}", "sources.lms.versions: unknown key keep; known are keep_last, then"),
     ("sources: {lms: {versions: {keep_last: 0}}}", "sources.lms.versions.keep_last: 0 is no number of versions"),
     ("sources: {lms: {versions: {keep_last: 3, then: hide}}}", "sources.lms.versions.then: 'hide' is none of detach, drop"),
+    ("sources: {lms: {max_errors: -1}}", "sources.lms.max_errors: -1 is no number of rows"),
+    ("sources: {lms: {max_errors: 0.5}}", "sources.lms.max_errors: 0.5 is no number of rows"),
+    ("sources: {lms: {max_error_ratio: 1%}}", "sources.lms.max_error_ratio: '1%' is no share from 0 to 1"),
+    ("sources: {lms: {max_error_ratio: .nan}}", "sources.lms.max_error_ratio: nan is no share from 0 to 1"),
     ("sources: {lms: {pattern: '('}}", "sources.lms.pattern is not a regular expression"),
     ("sources: {lms: {pattern: 'lms_.*'}}", "sources.lms.pattern has neither a group"),
 ]
@@ -72,6 +78,8 @@ def test_every_key_of_platform_yaml_arrives(tmp_path):
         pattern=r"lms_(?P<label>(?P<instance>[a-z]+)_\d+)",
         dumps="full",
         delete_guard=0.5,
+        max_errors=10,
+        max_error_ratio=0.01,
         format="table-archive",
         encoding="latin-1",
         delimited=delimited,

@@ -119,7 +119,7 @@ def parsed_snapshot(
         return parsed
 
     done: dict[str, ParsedVersion] = each(context, platform, parse)
-    judged_by(context, {key: judging(parsed.dictionary_version, parsed.references) for key, parsed in done.items()})
+    judged_by(context, {key: judging(parsed.dictionary_version, parsed.references, parsed.thresholds) for key, parsed in done.items()})
     return done
 
 

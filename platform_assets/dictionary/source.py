@@ -98,6 +98,10 @@ class SourceSettings:
     """Whether a dump that is not whole is loaded (and marked), or refused with its reasons."""
     references: Literal["reject", "wait", "report"] = "reject"
     """What becomes of a row whose reference names no row of its dump: rejected; held until a version brings the parent; or only told."""
+    max_errors: int | None = None
+    """How many rejected rows a table of a version may have, where the table's contract says nothing; beyond it the version is held back."""
+    max_error_ratio: float | None = None
+    """The same as a share of the rows read, 0 to 1."""
     format: str | None = None
     """Forces a format by its name instead of recognizing it by content."""
     encoding: str | None = None
@@ -118,6 +122,10 @@ class SourceSettings:
     versions: Retention = field(default_factory=Retention)
     limits: Limits = field(default_factory=Limits)
     gpg: GpgOptions = field(default_factory=GpgOptions)
+
+    @property
+    def thresholds(self) -> tuple[int | None, float | None]:
+        return self.max_errors, self.max_error_ratio
 
     @property
     def declared(self) -> Declared:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from platform_assets import __version__
-from platform_assets.dictionary.model import META_COLUMNS, Orphans, Table
+from platform_assets.dictionary.model import META_COLUMNS, Table
 from platform_assets.dictionary.renames import for_dump
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import type_name
@@ -26,8 +26,10 @@ def reading_version(source: SourceSettings, dictionary: Mapping[str, Table]) -> 
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 
-def governed(table: Table, contract: Table | None, orphans: Orphans = "reject") -> Table:
+def governed(table: Table, contract: Table | None, source: SourceSettings) -> Table:
     """The dump's table under its contract: columns and types stay the dump's, keys, references and rules are the contract's.
+
+    The source's settings say what becomes of orphans, and how many rows may be rejected where the contract does not.
 
     A column that was renamed since is governed under the name that the dump has. Platform
     column names (META_COLUMNS) in a dump get a trailing underscore, so that ours cannot be confused with theirs.
@@ -36,8 +38,9 @@ def governed(table: Table, contract: Table | None, orphans: Orphans = "reject") 
     key = tuple(map(_safe, table.key))
     if contract is None:
         unique = tuple(tuple(map(_safe, names)) for names in table.unique)
-        references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns)), orphans=orphans) for fk in table.foreign_keys)
-        return replace(table, columns=columns, key=key, unique=unique, foreign_keys=references)
+        references = tuple(replace(fk, columns=tuple(map(_safe, fk.columns)), orphans=source.references) for fk in table.foreign_keys)
+        table = replace(table, columns=columns, key=key, unique=unique, foreign_keys=references)
+        return replace(table, max_errors=source.max_errors, max_error_ratio=source.max_error_ratio)
     contract = for_dump(contract, tuple(column.name for column in columns))
     stated = {column.name: column for column in contract.columns}
     return replace(
@@ -58,8 +61,10 @@ def governed(table: Table, contract: Table | None, orphans: Orphans = "reject") 
             for column in columns
         ),
         key=contract.key or key,
-        foreign_keys=tuple(replace(fk, orphans=orphans) for fk in contract.foreign_keys),
+        foreign_keys=tuple(replace(fk, orphans=source.references) for fk in contract.foreign_keys),
         description=contract.description or table.description,
+        max_errors=source.max_errors if contract.max_errors is None else contract.max_errors,
+        max_error_ratio=source.max_error_ratio if contract.max_error_ratio is None else contract.max_error_ratio,
     )
 
 

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.model import Orphans, Table
+from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.rules import rules_of
+from platform_assets.dictionary.source import SourceSettings
 from platform_assets.engines.duckdb import Engine, open_engine, part_of_limit
 from platform_assets.errors import StoredFileError
 from platform_assets.formats.base import Notice
@@ -60,7 +61,7 @@ def parse_or_judge(
     if (
         stored is not None
         and stored.facts.get("reading") == reading_version(source, dictionary)
-        and judged_otherwise(stored.facts, dictionary_version, source.references, lender)
+        and judged_otherwise(stored.facts, dictionary_version, source, lender)
         and _proves_true(stored)
     ):
         return judge_again(settings, stored, dictionary, dictionary_version, lender=lender, progress=progress)
@@ -113,7 +114,8 @@ def judge_again(
             raise
     seen = found.seen
     version = _version(stored, tuple(snapshots), dictionary_version, max((at for at, _ in seen.values() if at), default=None))
-    return replace(version, references=settings.source(stored.source).references, waits_for=waits_for)
+    source = settings.source(stored.source)
+    return replace(version, references=source.references, thresholds=source.thresholds, waits_for=waits_for)
 
 
 @dataclass(frozen=True)
@@ -136,18 +138,18 @@ def judged(
     progress: Progress = silent,
 ) -> Iterator[Judged]:
     """The verdicts of a dictionary on a stored version; nothing is written. Raises SettingsError, StoredFileError."""
-    home, references = Home(settings.home), settings.source(stored.source).references
-    tables = {snapshot.table.name: _governed(snapshot, dictionary, references) for snapshot in stored.snapshots}
+    home, source = Home(settings.home), settings.source(stored.source)
+    tables = {snapshot.table.name: _governed(snapshot, dictionary, source) for snapshot in stored.snapshots}
     with open_engine(home.store / "work", memory_limit=part_of_limit(settings.memory_limit), threads=settings.threads) as engine:
         judge = VersionJudge(engine, tables, standing_rows(home, stored.source, stored.facts["facts"].get("replays")), lender)
         seen = {one.table.name: _feed(judge, one, tables[one.table.name], tables, progress) for one in stored.snapshots}
         yield Judged(engine, tables, judge.verdicts(), seen)
 
 
-def _governed(snapshot: Snapshot, dictionary: Mapping[str, Table], references: Orphans) -> Table:
+def _governed(snapshot: Snapshot, dictionary: Mapping[str, Table], source: SourceSettings) -> Table:
     told = snapshot.facts.get("declared")
     declared = Table.from_json(told) if told else snapshot.table
-    return governed(declared, dictionary.get(declared.name), references)
+    return governed(declared, dictionary.get(declared.name), source)
 
 
 def _feed(judge: VersionJudge, snapshot: Snapshot, table: Table, tables: Mapping[str, Table], progress: Progress) -> _Seen:

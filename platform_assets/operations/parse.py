@@ -61,6 +61,8 @@ class ParsedVersion:
     reading: str = ""
     references: str = "reject"
     """What became of rows whose references name no row, as the source's settings said."""
+    thresholds: tuple[int | None, float | None] = (None, None)
+    """How many rows might be rejected, as the source's settings said: max_errors, max_error_ratio."""
     waits_for: Mapping[str, Any] | None = None
     """Whose versions the waiting rows wait for, see lending.Lender; None when none waits."""
     judged_again: bool = False
@@ -114,6 +116,7 @@ def parse_version(
         dictionary_version=dictionary_version,
         reading=reading_now,
         references=source.references,
+        thresholds=source.thresholds,
         waits_for=waits_for,
     )
 
@@ -248,5 +251,6 @@ def describe(parsed: ParsedVersion) -> dict[str, Any]:
         "dictionary_version": parsed.dictionary_version,
         "reading": parsed.reading,
         "references": parsed.references,
+        "thresholds": list(parsed.thresholds),
         "waits_for": dict(parsed.waits_for) if parsed.waits_for else None,
     }

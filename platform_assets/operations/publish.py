@@ -37,7 +37,7 @@ from platform_assets.versions.keys import table_key
 
 INDEXED_ROWS = 100_000
 """Versions with more rows of a table have their keys read while their copy in Arrow's form is there."""
-_TOLD = ("tool", "notices", "notice_counts", "dictionary_version", "reading", "references", "waits_for")
+_TOLD = ("tool", "notices", "notice_counts", "dictionary_version", "reading", "references", "thresholds", "waits_for")
 """What the catalog keeps of version.json among a version's facts."""
 
 

@@ -170,7 +170,7 @@ class DumpReading:
             self._finished = event
 
     def _table(self, declared: Table) -> None:
-        table = governed(declared, self._opened.dictionary.get(declared.name), self._opened.source.references)
+        table = governed(declared, self._opened.dictionary.get(declared.name), self._opened.source)
         reading = self.tables.get(table.name)
         if reading is None:
             self.tables[table.name] = TableReading(table, declared)

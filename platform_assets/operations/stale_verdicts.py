@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import SettingsError
 from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.renaming import contract_version
@@ -40,7 +41,7 @@ def stale_verdicts(settings: Settings, catalog: Catalog) -> StaleVerdicts:
         if judged_by is None or record.source in problems:
             continue
         lender = _lender(settings, catalog, record) if record.facts.get("waits_for") else None
-        if not judged_otherwise(record.facts, current[record.source], settings.source(record.source).references, lender):
+        if not judged_otherwise(record.facts, current[record.source], settings.source(record.source), lender):
             continue
         if record.source not in {version.partition(".")[0] for version in stale}:
             try:
@@ -59,22 +60,26 @@ def _lender(settings: Settings, catalog: Catalog, record: VersionRecord) -> Lend
     return Lender(settings, catalog, record)
 
 
-def judging(dictionary_version: str, references: str) -> str:
+def judging(dictionary_version: str, references: str, thresholds: tuple[int | None, float | None]) -> str:
     """All that a verdict rests on beside the rows and the parents, as one text."""
-    said = dictionary_version or "no contract"
-    return said if references == "reject" else f"{said}, references: {references}"
+    said = [dictionary_version or "no contract"]
+    said += [f"references: {references}"] if references != "reject" else []
+    said += [f"{name}: {bound}" for name, bound in zip(("max_errors", "max_error_ratio"), thresholds, strict=True) if bound is not None]
+    return ", ".join(said)
 
 
 def judging_by_source(settings: Settings, sources: Iterable[str]) -> dict[str, str]:
     """What versions of these sources are to be judged by now."""
-    home = Home(settings.home)
-    return {source: judging(contract_version(home, source), settings.source(source).references) for source in sources}
+    home, said = Home(settings.home), {source: settings.source(source) for source in sources}
+    return {name: judging(contract_version(home, name), source.references, source.thresholds) for name, source in said.items()}
 
 
-def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, references: str, lender: Lender | None) -> bool:
+def judged_otherwise(facts: Mapping[str, Any], dictionary_version: str, source: SourceSettings, lender: Lender | None) -> bool:
     """Whether the verdict is of another dictionary or another setting, or rows of it wait and more parents came."""
     waits_for = facts.get("waits_for")
-    if facts.get("dictionary_version") != dictionary_version or facts.get("references", "reject") != references:
+    if facts.get("dictionary_version") != dictionary_version or facts.get("references", "reject") != source.references:
+        return True
+    if tuple(facts.get("thresholds", (None, None))) != source.thresholds:
         return True
     return waits_for is not None and lender is not None and lender.mark(waits_for["parents"]) != waits_for["mark"]
 

@@ -1,5 +1,7 @@
 """A dictionary that changes: what it judged is judged again from the stored rows, and everything that is made of them follows."""
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 from contracts import column, custom, key, number, table, write
@@ -7,7 +9,8 @@ from defs.ingesting import ask, ingest, put
 
 from platform_assets.defs.platform import Platform
 from platform_assets.defs.sensors import dump_files
-from platform_assets.operations.stale_verdicts import stale_verdicts
+from platform_assets.dictionary.source import SourceSettings
+from platform_assets.operations.stale_verdicts import judging_by_source, stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.files import read_json
 from platform_assets.storage.home import Home
@@ -125,6 +128,31 @@ def test_a_version_beyond_its_threshold_is_held_back_whole(home: Home, settings:
     dictionary(home, {}, customProperties=custom(max_errors=1, max_error_ratio=0.25))
     assert ingest(settings).exit_code == 1
     assert len(rows(settings)) == 3
+
+
+def test_thresholds_of_a_source_hold_where_the_contract_says_nothing(home: Home, settings: Settings) -> None:
+    def bounded(**bounds: float) -> Settings:
+        return replace(settings, sources={"shop": SourceSettings("shop", **bounds)})
+
+    def state() -> str:
+        return ask(settings.database_url, "SELECT state FROM catalog.versions")[0][0]
+
+    strict = bounded(max_errors=0)
+    dictionary(home, {})
+    report = ingest(strict)
+    assert (report.exit_code, state()) == (2, "held")
+    assert "1 rows were rejected, max_errors is 0" in report.lines[0]
+    assert rejects(settings) == [(4, "open", "type:age")]
+    assert judging_by_source(strict, ["shop"]) != judging_by_source(settings, ["shop"]), "what Dagster calls stale by"
+
+    dictionary(home, {}, customProperties=custom(max_errors=1))
+    assert (ingest(strict).exit_code, state()) == (1, "published"), "the contract wins"
+    assert ingest(strict).rows == []
+    both = bounded(max_errors=0, max_error_ratio=0.2)
+    assert (ingest(both).exit_code, state()) == (2, "held"), "what the contract does not say is the source's"
+    assert (ingest(bounded(max_error_ratio=0.25)).exit_code, state()) == (1, "published")
+    (home.dictionary / "shop.odcs.yaml").unlink()
+    assert (ingest(bounded(max_error_ratio=0)).exit_code, state()) == (0, "published"), "as text all rows are right"
 
 
 def test_a_threshold_takes_a_version_that_was_loaded_out_of_the_latest_state(home: Home, settings: Settings) -> None:
