@@ -102,12 +102,17 @@ def test_check_finds_contracts_of_other_sources_in_the_home_or_beside_the_file(
 
 
 def test_check_names_the_mistake_with_file_and_line(call: Call, home: Home) -> None:
-    write(home.dictionary, "good", table("t", key()))
+    soda = {"type": "custom", "name": "fresh", "engine": "soda", "implementation": "x"}
+    path = write(home.dictionary, "good", table("t", key(), quality=[soda]))
+    code, out, err = call("dictionary", "check", path)
+    assert (code, "fresh" in out) == (0, False)
+    assert " ".join(err.split()) == f"note: {path}: t: the check fresh is for the engine soda and is not run here"
     (home.dictionary / "bad.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: 1.0.0\nschemas: []\n")
     write(home.dictionary, "query", table("t", key(), quality=[{"type": "sql", "query": "SELECT max(it) FROM ${object}", "mustBe": 0}]))
     code, out, _ = call("dictionary", "check", "--json")
     assert code == 2
     found = {Path(row["file"]).name: row for row in json.loads(out)}
+    assert [len(row["not_run"]) for row in found.values()] == [0, 1, 0]
     assert {name: row["ok"] for name, row in found.items()} == {"bad.odcs.yaml": False, "good.odcs.yaml": True, "query.odcs.yaml": False}
     assert (
         'line 1: table t: the query of the check sql:table cannot be run: Binder Error: Referenced column "it"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -67,16 +67,23 @@ def check(
     from platform_assets.operations.contracts import usable_contract
 
     settings = settings_of(home) if files and not home_is_named(home) else existing(home)  # files alone may be checked without a home
-    folder, rows = Home(settings.home).dictionary, []
+    folder = Home(settings.home).dictionary
+    rows: list[dict[str, Any]] = []
     for file in files or sorted(folder.glob("*.odcs.yaml")):
         try:
             tables = usable_contract(file, [folder, file.parent]).values()
             rules = sum(len(rules_of(table)) + len(table.measures) for table in tables)
             columns = sum(len(table.columns) for table in tables)
-            rows.append({"file": str(file), "ok": True, "tables": len(tables), "columns": columns, "rules": rules, "error": None})
+            not_run = [f"{table.name}: {text}" for table in tables if table.renamed_to is None for text in table.not_run]
+            found: dict[str, Any] = {"tables": len(tables), "columns": columns, "rules": rules, "not_run": not_run, "error": None}
         except (SettingsError, OSError) as error:
-            rows.append({"file": str(file), "ok": False, "tables": None, "columns": None, "rules": None, "error": str(error)})
-    print_rows(rows, as_json=json_, empty="There is no contract in dictionary/.")
+            found = {"tables": None, "columns": None, "rules": None, "not_run": [], "error": str(error)}
+        rows.append({"file": str(file), "ok": found["error"] is None} | found)
+    columns_shown = ("file", "ok", "tables", "columns", "rules", "error")
+    print_rows(rows, as_json=json_, empty="There is no contract in dictionary/.", columns=columns_shown)
+    for row in () if json_ else rows:
+        for text in row["not_run"]:
+            err.print(Text(f"note: {row['file']}: {text}"))
     raise typer.Exit(ALL_WELL if all(row["ok"] for row in rows) else FAILED)
 
 

@@ -16,7 +16,7 @@ from platform_assets.defs.dictionary import DICTIONARY, judged_by
 from platform_assets.defs.metadata import counted, drift_table, markdown, preview, table_metadata
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.platform import PROCESS_TAG, Platform, process_mark
-from platform_assets.defs.rule_checks import failed_by_kind
+from platform_assets.defs.rule_checks import failed_by_kind, not_run
 from platform_assets.errors import Conflict
 from platform_assets.operations.backup import back_up_table, find_backup
 from platform_assets.operations.drift import changes_of, changes_with
@@ -116,6 +116,8 @@ def parsed_snapshot(
         found = [table_key(version.source, snapshot.table.name) for snapshot in parsed.snapshots]
         context.instance.add_dynamic_partitions(TABLES.name or "", [name for name in found if name not in known])
         context.add_asset_metadata(_parsed_metadata(platform, parsed), partition_key=key)
+        for text in not_run(parsed.snapshots):
+            context.log.warning(f"{key}: {text}")
         return parsed
 
     done: dict[str, ParsedVersion] = each(context, platform, parse)

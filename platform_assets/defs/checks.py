@@ -22,7 +22,7 @@ from platform_assets.defs.assets import (
 )
 from platform_assets.defs.evaluations import Finding, evaluations
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
-from platform_assets.defs.rule_checks import CHARTED, RULE_KINDS, judged_rules
+from platform_assets.defs.rule_checks import CHARTED, RULE_KINDS, judged_rules, not_run
 from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.operations.backup import find_backup, verify_backup
@@ -108,6 +108,8 @@ def _within_thresholds(version: StoredVersion) -> Finding:
                 metadata[f"{snapshot.table.name} {one['id']}"] = value
     if rows:
         metadata["measures"] = dg.MetadataValue.table(rows)
+    if told := not_run(version.snapshots):
+        metadata["not run here"] = dg.MetadataValue.md("\n".join(f"- {text}" for text in told))
     return Finding(not beyond, metadata)
 
 

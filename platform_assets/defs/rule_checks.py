@@ -44,6 +44,11 @@ def failed_by_kind(snapshots: Iterable[Snapshot]) -> dict[str, int]:
     return {f"failed {name}": count for name, count in counts.items()}
 
 
+def not_run(snapshots: Iterable[Snapshot]) -> list[str]:
+    """Checks that the contract leaves to other engines."""
+    return [f"{snapshot.table.name}: {text}" for snapshot in snapshots for text in snapshot.table.not_run]
+
+
 def judged_rules(version: StoredVersion, kinds: tuple[str, ...], before: Sequence[RuleResult]) -> Finding:
     """The rules of these kinds over all tables of the version; without one it passes and says so: the UI would call it skipped for ever.
 

@@ -188,6 +188,7 @@ def _draft(file: YamlFile, at: int, data: Mapping[str, Any]) -> _Draft:
         row_version=custom.get("rowVersion"),
         renames=tuple(renames.items()),
         measures=measures,
+        not_run=(*(one for one in quality if isinstance(one, str)), *(text for item in stated for text in item.not_run)),
         deletes=_deletes(draft, custom),
         max_errors=_bound(draft, custom, "max_errors"),
         max_error_ratio=_bound(draft, custom, "max_error_ratio"),

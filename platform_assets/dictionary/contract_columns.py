@@ -58,6 +58,8 @@ _JDK = {
     "xxx": "%z",
 }
 _METRICS = ("rowCount", "nullValues", "invalidValues", "duplicateValues")
+_OURS = {"sql", "duckdb", "spark", "platform", "platform-assets", "platform_assets"}
+"""Names under which a check of type custom might be meant for us."""
 _UTC = {"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z"}
 
 
@@ -69,6 +71,7 @@ class Stated:
     rules: tuple[Rule, ...]
     unique: bool
     measures: tuple[Measure, ...] = ()
+    not_run: tuple[str, ...] = ()
 
 
 def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
@@ -93,10 +96,12 @@ def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
     custom = custom_properties(data, {"formats", "enum", *WORDS}, refuse)
     rules = [*_option_rules(name, options, refuse, logical), *_enums(name, data, custom, refuse)]
     required, unique = bool(data.get("required")), bool(data.get("unique"))
-    measures = []
+    measures, not_run = [], []
     for rule in quality_rules(data.get("quality") or [], name, refuse):
         if isinstance(rule, Measure):
             measures.append(rule)
+        elif isinstance(rule, str):
+            not_run.append(rule)
         elif rule.severity == "error" and rule.kind in ("required", "unique"):
             required, unique = required or rule.kind == "required", unique or rule.kind == "unique"
         else:
@@ -110,7 +115,7 @@ def stated_column(data: Mapping[str, Any], refuse: Refuse) -> Stated:
         formats=_formats(arrow, options, custom, refuse),
         words=stated_words(arrow, custom, refuse),
     )
-    return Stated(column, tuple(rules), unique, tuple(measures))
+    return Stated(column, tuple(rules), unique, tuple(measures), tuple(not_run))
 
 
 def custom_properties(data: Mapping[str, Any], known: set[str], refuse: Refuse) -> dict[str, Any]:
@@ -192,16 +197,20 @@ def _enum(name: str, values: Any, place: tuple[str | int, ...], refuse: Refuse) 
     return Rule(f"enum:{name}", "enum", (name,), tuple(values))
 
 
-def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Refuse) -> Iterator[Rule | Measure]:
+def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Refuse) -> Iterator[Rule | Measure | str]:
     """`quality` of kind library: nullValues, invalidValues (validValues, pattern), duplicateValues; with `mustBe: 0` a rule on each row,
     with other bounds, as rowCount and kind sql, a measure of the table.
 
-    `name` is the column, None for the checks of a table. Kind text is for people; kind custom belongs to another tool and is refused.
+    `name` is the column, None for the checks of a table. Kind text is for people. Kind custom is another engine's: it is no rule, but
+    words that say so, since a contract that other tools read as well cannot leave it out.
     """
     taken: list[str] = []
     for at, check in enumerate(checks):
         place = ("quality", at)
         if check.get("type") == "text":
+            continue
+        if check.get("type") == "custom":
+            yield _of_another_engine(check, name, place, refuse)
             continue
         metric = str(check.get("metric") or check.get("rule") or check.get("type"))
         severity = check.get("severity") or "error"
@@ -224,6 +233,16 @@ def quality_rules(checks: list[Mapping[str, Any]], name: str | None, refuse: Ref
         measure = stated_measure(check, columns, looked_for, place, refuse, taken)
         taken.append(measure.id)
         yield measure
+
+
+def _of_another_engine(check: Mapping[str, Any], name: str | None, place: tuple[str | int, ...], refuse: Refuse) -> str:
+    engine = str(check.get("engine") or "")
+    if not engine:
+        refuse(place, "a check of type custom names the engine that it is written for.")
+    if engine.lower() in _OURS:
+        refuse((*place, "engine"), f"the engine {engine!r} has no checks of type custom here: write it as type: sql, with its query.")
+    called = check.get("name") or check.get("id") or check.get("description") or "without a name"
+    return f"{f'column {name}: ' if name else ''}the check {called} is for the engine {engine} and is not run here"
 
 
 def _library(

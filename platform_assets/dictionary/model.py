@@ -192,6 +192,8 @@ class Table:
     max_error_ratio: float | None = None
     """The same as a share of the rows read, 0 to 1."""
     measures: tuple[Measure, ...] = ()
+    not_run: tuple[str, ...] = ()
+    """Checks of the contract that are another engine's, in words: they are told of, not evaluated."""
     deletes: Literal["missing", "never"] | None = None
     """Whether a key that a whole dump lacks is gone; None: as its source says."""
 
@@ -233,7 +235,7 @@ class Table:
             "max_error_ratio": self.max_error_ratio,
             "measures": [measure.to_json() for measure in self.measures],
             "deletes": self.deletes,
-        }
+        } | ({"not_run": list(self.not_run)} if self.not_run else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Table:
@@ -252,6 +254,7 @@ class Table:
             max_errors=data.get("max_errors"),
             max_error_ratio=data.get("max_error_ratio"),
             measures=tuple(Measure.from_json(measure) for measure in data.get("measures", ())),
+            not_run=tuple(data.get("not_run", ())),
             deletes=data.get("deletes"),
         )
 

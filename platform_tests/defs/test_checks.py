@@ -28,6 +28,9 @@ version: 1.0.0
 status: active
 schema:
   - name: goods
+    quality:
+      - {type: custom, name: fresh, engine: soda, implementation: x}
+      - {metric: rowCount, mustBeGreaterThan: 0}
     properties:
       - {name: id, logicalType: integer, required: true, primaryKey: true, primaryKeyPosition: 1}
       - {name: name, logicalType: string, required: true}
@@ -112,6 +115,10 @@ def test_a_bad_version_fails_kind_by_kind_with_counts_and_samples(platform, inst
         (2, "-1", "goods.csv"),
         (3, "-2", "goods.csv"),
     ]
+    bounds = found[key, "within_thresholds"].metadata
+    assert plain(bounds["not run here"]) == "- goods: the check fresh is for the engine soda and is not run here"
+    assert plain(bounds["goods rowCount:table"]) == 1
+    assert plain(bounds["measures"]) == [{"table": "goods", "value": "1", "measure": "rowCount:table", "passed": True, "severity": "error"}]
     rules = plain(found[key, "required"].metadata["rules"])
     assert {rule["rule"]: rule["failed"] for rule in rules}["required:name"] == 1
     assert plain(found[key, "rows_accounted"].metadata["lost"]) == 0

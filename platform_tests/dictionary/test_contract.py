@@ -153,7 +153,9 @@ PROPERTY_MISTAKES = [
     ("logicalType: integer, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: []}}]", "one or more values"),
     ("logicalType: string, quality: [{metric: rowCount}]", "has no bound"),
     ("logicalType: string, quality: [{type: sql, mustBe: 0}]", "query"),
-    ("logicalType: string, quality: [{type: custom, engine: soda, implementation: x}]", "not evaluated"),
+    ("logicalType: string, quality: [{type: custom, implementation: x}]", "names the engine"),
+    ("logicalType: string, quality: [{type: custom, engine: SQL, implementation: c > 1}]", "write it as type: sql"),
+    ("logicalType: string, quality: [{metric: freshness, mustBe: 0}]", "not evaluated"),
     ("logicalType: string, quality: [{metric: nullValues, mustBeLessThan: many}]", "a number"),
     ("logicalType: string, quality: [{metric: nullValues, mustBeBetween: [5]}]", "at least 2 items"),
     ("logicalType: string, quality: [{metric: nullValues, mustBe: 0, severity: info}]", "info"),
@@ -183,6 +185,19 @@ def test_a_mistake_in_a_property_is_named_with_file_line_and_column(tmp_path: Pa
         load_contract(path)
     assert words in caught.value.message
     assert f"{path}, line {len(text.splitlines())}:" in caught.value.message
+
+
+def test_a_check_of_another_engine_is_no_rule_and_is_told(tmp_path: Path) -> None:
+    soda = "{type: custom, engine: soda, implementation: {checks: [x]}}"
+    named = "{type: custom, name: fresh, engine: greatExpectations, implementation: x, severity: error, mustBe: 0}"
+    text = f"{HEAD}schema:\n- name: t\n  quality: [{named}]\n  properties:\n  - {{name: c, logicalType: string, quality: [{soda}]}}\n"
+    table = load_contract(write(tmp_path, text))["t"]
+    assert (table.rules, table.measures) == ((), ())
+    assert table.not_run == (
+        "the check fresh is for the engine greatExpectations and is not run here",
+        "column c: the check without a name is for the engine soda and is not run here",
+    )
+    assert Table.from_json(table.to_json()) == table
 
 
 TABLE = "schema:\n- name: t\n  properties:\n  - {name: c, logicalType: string}\n"
