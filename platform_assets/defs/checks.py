@@ -23,9 +23,9 @@ from platform_assets.defs.assets import (
 from platform_assets.defs.evaluations import Finding, evaluations
 from platform_assets.defs.partitions import SOURCES, TABLES, VERSIONS
 from platform_assets.defs.rule_checks import CHARTED, RULE_KINDS, judged_rules, not_run
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.operations.backup import find_backup, verify_backup
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.inheritance import version_keys
 from platform_assets.operations.ordering import remedy
 from platform_assets.operations.state_references import state_references
@@ -88,7 +88,7 @@ def version_checks(context: dg.AssetCheckExecutionContext, platform: PlatformPar
         if name == "dump_complete":
             return _complete(version)
         if name == "schema_known":
-            return _known(version, load_dictionary(platform.home.dictionary, version.source))
+            return _known(version, usable_dictionary(platform.home.dictionary, version.source))
         if name == "within_thresholds":
             return _within_thresholds(version)
         return judged_rules(version, RULE_KINDS[name][0], recorded(version.source))

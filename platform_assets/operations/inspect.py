@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Column, Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.dictionary.source import SourceSettings
@@ -21,6 +20,7 @@ from platform_assets.dictionary.types import type_name
 from platform_assets.engines.duckdb import open_engine, part_of_limit
 from platform_assets.formats.base import Finished, Notice, Rows
 from platform_assets.formats.cast import CastBatch
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.judge import Verdict, VersionJudge
 from platform_assets.operations.memory import share_freed_memory
 from platform_assets.operations.reading import DumpReading, OpenedDump, Progress, TableReading, opened, silent
@@ -154,7 +154,7 @@ def inspect_dump(settings: Settings, path: Path, source: str | None = None, *, p
     home = Home(settings.home)
     name = source or source_of(home, path)
     said = settings.source(name) if name else SourceSettings(NO_SOURCE)
-    found = opened(path, said, load_dictionary(home.dictionary, name) if name else {})
+    found = opened(path, said, usable_dictionary(home.dictionary, name) if name else {})
     sink = _Samples()
     with (
         tempfile.TemporaryDirectory(prefix="platform-inspect-") as work,

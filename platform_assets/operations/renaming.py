@@ -43,10 +43,10 @@ def follow_dictionaries(settings: Settings, catalog: Catalog) -> list[str]:
 
 
 def _stated(home: Home, source: str, digest: str) -> AppliedRenames:
-    from platform_assets.dictionary.contract import load_dictionary  # costs Arrow: only who finds a changed contract pays
     from platform_assets.dictionary.renames import renames_of
+    from platform_assets.operations.contracts import usable_dictionary  # costs Arrow: only who finds a changed contract pays
 
-    renames = renames_of(load_dictionary(home.dictionary, source))
+    renames = renames_of(usable_dictionary(home.dictionary, source))
     return AppliedRenames(digest, renames.tables, renames.columns)
 
 

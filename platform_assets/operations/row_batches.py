@@ -22,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.engines.duckdb import Engine
@@ -31,6 +30,7 @@ from platform_assets.formats.base import Dump, Event, Rows
 from platform_assets.formats.cast import CastBatch
 from platform_assets.formats.posted import Cells, posted_events
 from platform_assets.formats.pull import MANIFEST, Pull
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.judge import VersionJudge
 from platform_assets.operations.landing import land
 from platform_assets.operations.lending import Lender
@@ -104,7 +104,7 @@ def _dictionary(settings: Settings, source: str) -> tuple[Mapping[str, Table], s
 
 @lru_cache(maxsize=64)
 def _understood(folder: Path, source: str, data: bytes) -> Mapping[str, Table]:
-    return load_dictionary(folder, source)
+    return usable_dictionary(folder, source)
 
 
 def new_batch_id() -> str:

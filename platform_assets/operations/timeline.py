@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.renames import Renames, renames_of
 from platform_assets.errors import PlatformError, StoredFileError
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.ordering import source_order
 from platform_assets.operations.renaming import contract_version
 from platform_assets.settings import Settings
@@ -118,7 +118,7 @@ def confirmed_renames(settings: Settings, source: str) -> Renames:
 
 @lru_cache(maxsize=64)
 def _renames(folder: Path, source: str, digest: str) -> Renames:
-    return renames_of(load_dictionary(folder, source))
+    return renames_of(usable_dictionary(folder, source))
 
 
 def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -> Timeline:
