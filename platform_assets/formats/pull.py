@@ -39,7 +39,7 @@ _LARGEST_MANIFEST = 64 << 20
 
 
 class Pull:
-    """One pull of one topic; `full` in the verdict's facts says that it holds every row there was."""
+    """One pull of one topic. In the verdict's facts `full` says that it holds every row there was, `replaces` that its keys are new ones."""
 
     name = "pull"
 
@@ -81,7 +81,7 @@ class Pull:
             finished,
             dump_time=datetime.fromisoformat(manifest["moment"]) if manifest.get("moment") else None,
             tool=f"topic {manifest['topic']}" if manifest["topic"] else "rows posted over HTTP",
-            facts={**finished.facts, "full": "yes" if manifest["full"] else "no"},
+            facts={**finished.facts, **{name: "yes" if manifest.get(name) else "no" for name in ("full", "replaces")}},
         )
 
     def _rows(self, members: Sequence[Member], stated: Table, source: SourceSettings, verdict: Verdict) -> Generator[Event, None, int]:

@@ -1,7 +1,7 @@
 """Import a topic: pull what is new, page by page, and land it as a dump. What becomes of the dump is what becomes of any dump.
 
 Committed pages outlive a killed process, which goes on behind the last of them. The cursor stands in the landed dump, so it moves with
-the data or not at all. Every step is a row of catalog.import_log.
+the data or not at all. Every step is a row of catalog.import_log. Until a pull has landed whole, nothing outside store/pulls has changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def import_topic(
     environment: Mapping[str, str] = os.environ,
     progress: Progress = lambda topic, rows, total: None,
 ) -> Imported:
-    """Pulls one topic. `initialize` fetches everything anew, `since` what changed from a value of the cursor column on.
+    """Pulls one topic. `initialize` fetches everything anew, to stand in the place of what was there; `since` what changed from a value of
+    the cursor column on.
 
     Raises Conflict while another import of the topic is at work, SourceError when the place fails: then what was committed stands, the
     cursor does not move, and nothing lands.
@@ -106,22 +107,25 @@ def import_topic(
 class _Import:
     def __init__(self, settings: Settings, catalog: Catalog, topic: Topic, puller: Puller, progress: Progress) -> None:
         self._home, self._catalog, self._topic, self._puller, self._progress = Home(settings.home), catalog, topic, puller, progress
-        self._running = RunningPull(self._home.pull(topic.name))
+        self._running, self._guard = RunningPull(self._home.pull(topic.name)), settings.source(topic.source).delete_guard
         self._past = landed(self._home.dumps / topic.source, topic.name)
 
     def run(self, initialize: bool, since: str | None, dry_run: bool) -> Imported:
-        resumed = None if initialize or since else self._resumable()
-        if resumed and not dry_run:
+        whole, resumed = (None, None) if initialize or since or dry_run else (self._whole(), self._resumable())
+        if whole:
+            return self._landed_late(whole)
+        if resumed:
             plan, chunks = resumed
         else:
             wanted, chunks = self._puller.plan(None if initialize else self._before(since)), []
             if wanted is None:
                 return Imported(self._topic.name, "nothing", 0, 0, None, False, (), f"{self._topic.name}: nothing is new")
-            plan = wanted
-            self._refuse_a_clock_set_back(plan)
+            anew = initialize or self._topic.target == "replace" or self._asked_otherwise()
+            plan = replace(wanted, replaces=wanted.mode == "full" and (wanted.replaces or anew))
+            self._refuse_a_clock_set_back(plan.moment)
             if dry_run:
                 return self._told(plan)
-            self._running.begin(plan.to_json())
+            self._running.begin({"asked": self._topic.asks, "plan": plan.to_json()})
         mine = claim(self._catalog.url, f"topic/{self._topic.name}", f"import-{secrets.token_hex(4)}")
         self._log(mine, "import_start", 0, {"mode": plan.mode, "total": plan.total, "since": plan.since, "resumed_chunks": len(chunks)})
         try:
@@ -132,32 +136,56 @@ class _Import:
             raise
         return self._ended(mine, plan, chunks, resumed is not None)
 
-    def _refuse_a_clock_set_back(self, plan: Plan) -> None:
+    def _refuse_a_clock_set_back(self, moment: str) -> None:
         """Versions are ordered by the place's clock: a pull dated before the last one would count as older, and its rows be lost."""
-        if not plan.moment or not self._past:
+        if not moment or not self._past:
             return
         path, newest = self._past[-1]
-        last, now = (_moment(text) for text in (str(newest["moment"]), plan.moment))
-        if now < last:
+        last, now = (_moment(text) for text in (str(newest["moment"]), moment))
+        if now < last.replace(microsecond=0):
             raise SourceError(
-                f"{self._topic.name}: the clock of the place says {plan.moment}, before the last pull {path.name} of {newest['moment']}. "
+                f"{self._topic.name}: the clock of the place says {moment}, before the last pull {path.name} of {newest['moment']}. "
                 "Nothing was pulled. Try again when its clock is right; if it was wrong at the last pull, remove that dump.",
-                moment=plan.moment,
+                moment=moment,
             )
 
     def _resumable(self) -> tuple[Plan, list[Chunk]] | None:
-        """A pull that was killed; None when there is none or what is left of it is damaged: then it begins anew."""
+        """A pull that was killed; None when there is none, or what is left of it is damaged or answers another question than the topic's
+        file asks now: then it begins anew.
+        """
         try:
-            plan = self._running.plan()
-            return (Plan.from_json(plan), self._running.chunks()) if plan else None
+            begun = self._running.plan()
+            if begun is None:
+                return None
+            if begun["asked"] == self._topic.asks:
+                return Plan.from_json(begun["plan"]), self._running.chunks()
         except (StoredFileError, TypeError, KeyError):  # TypeError, KeyError: a plan of another version of this program
-            self._running.forget()
-            return None
+            pass
+        self._running.forget()
+        return None
+
+    def _whole(self) -> dict[str, Any] | None:
+        whole = self._running.whole()
+        return whole if whole and whole.get("asked") == self._topic.asks else None
+
+    def _landed_late(self, manifest: Mapping[str, Any]) -> Imported:
+        """A pull that was killed between its last page and its landing."""
+        mine = claim(self._catalog.url, f"topic/{self._topic.name}", f"import-{secrets.token_hex(4)}")
+        mode, rows, pages = manifest["mode"], manifest["rows"], len(manifest["chunks"])
+        self._log(mine, "import_start", 0, {"mode": mode, "total": manifest["total"], "since": manifest["since"], "resumed_chunks": pages})
+        target = self._free(manifest["moment"], mode)
+        self._running.move(target)
+        self._log(mine, "import_end", rows, {"cursor": manifest["cursor"], "dump": target.name, "total": manifest["total"]})
+        return Imported(self._topic.name, mode, rows, pages, manifest["total"], True, (target,), self._said(rows, pages, mode))
+
+    def _asked_otherwise(self) -> bool:
+        """Whether the newest pull answered another question: the topic's file says another place, other columns or another key now."""
+        return bool(self._past) and self._past[-1][1].get("asked", self._topic.asks) != self._topic.asks
 
     def _before(self, since: str | None) -> Before | None:
         if since:
             return Before(cursor=since)
-        if not self._past:
+        if not self._past or self._asked_otherwise():
             return None
         newest = self._past[-1][1]
         pulls = len(self._past) + 1
@@ -185,6 +213,8 @@ class _Import:
                 kept = _without(page, seen) if seen else page
                 began = chunks[-1].position if chunks else None
                 facts = {**page.facts, "rows_in_answer": page.rows}
+                if not chunks:  # an interface whose clock is known by its first page alone
+                    self._refuse_a_clock_set_back(str(facts.get("moment", "")))
                 chunk = self._running.add(len(chunks), kept.lines, kept.rows, page.position, page.cursor, facts)
                 chunks.append(chunk)
                 details = {"from": began, "to": chunk.position, "sha256": chunk.sha256, **facts}
@@ -200,15 +230,17 @@ class _Import:
             self._log(mine, "import_end", 0, {"cursor": plan.since, "said": "nothing new"})
             said = f"{self._topic.name}: nothing is new"
             return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, (), said)
-        moment = plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat(timespec="seconds")
-        target = self._free(re.sub(r"[^0-9T]", "", moment[:19]), plan.mode)
+        moment = self._after_the_last(plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat())
+        full = plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge"))
         manifest = {
             "kind": KIND,
             "topic": self._topic.name,
             "table": self._topic.table,
             "moment": moment,
             "mode": plan.mode,
-            "full": plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge")),
+            "full": full,
+            "replaces": full and plan.replaces and not self._shrunk(rows),
+            "asked": self._topic.asks,
             "since": plan.since,
             "cursor": cursor,
             "total": plan.total,
@@ -218,13 +250,37 @@ class _Import:
             "row_version": plan.row_version,
             "recent": recent_hashes(self._running, chunks),
         }
+        target = self._free(moment, plan.mode)
         self._running.land(target, manifest)
         self._log(mine, "import_end", rows, {"cursor": cursor, "dump": target.name, "total": plan.total})
-        said = f"{self._topic.name}: {rows:,} rows in {len(chunks):,} pages ({plan.mode})"
+        said = self._said(rows, len(chunks), plan.mode)
+        if full and plan.replaces and not manifest["replaces"]:
+            said += "; far fewer than the table has, so what they lack stays until it is confirmed: see the check deletes_guarded"
         return Imported(self._topic.name, plan.mode, rows, len(chunks), plan.total, resumed, (target,), said)
 
+    def _said(self, rows: int, pages: int, mode: str) -> str:
+        return f"{self._topic.name}: {rows:,} rows in {pages:,} pages ({mode})"
+
+    def _after_the_last(self, moment: str) -> str:
+        """Clocks of places tell seconds: of two pulls within one, the later is put a millisecond behind the earlier."""
+        found = _moment(moment)
+        if self._past:
+            found = max(found, _moment(str(self._past[-1][1]["moment"])) + timedelta(milliseconds=1))
+        return found.isoformat(timespec="milliseconds" if found.microsecond else "seconds")
+
+    def _shrunk(self, rows: int) -> bool:
+        """Whether a new generation has fewer rows than the table by more than the guard allows: then it replaces nothing, its keys are
+        compared as those of any full dump. Keys that are all new cannot be.
+        """
+        try:
+            before = open_latest(self._home.latest(self._topic.source, self._topic.table)).rows
+        except StoredFileError:  # what was pulled has not been loaded yet, or the store is to be rebuilt
+            before = next((pull["rows"] for _, pull in reversed(self._past) if pull["full"]), 0)
+        return rows < before * (1 - self._guard)
+
     def _free(self, moment: str, mode: str) -> Path:
-        folder, name = self._home.dumps / self._topic.source, f"{self._topic.name}-{moment}-{mode}"
+        name = f"{self._topic.name}-{re.sub(r'[^0-9T]', '', moment[:19])}-{mode}"
+        folder = self._home.dumps / self._topic.source
         taken = sum(1 for path in folder.glob(f"{name}*")) if folder.is_dir() else 0
         return folder / (f"{name}-{taken + 1}" if taken else name)
 
@@ -287,7 +343,7 @@ def describe_topics(settings: Settings) -> list[dict[str, Any]]:
                 "last_pull": newest.get("moment"),
                 "cursor": newest.get("cursor"),
                 "checks": ", ".join(f"{finding.name}: {'ok' if finding.passed else 'FAILED'}" for finding in findings) or None,
-                "running": RunningPull(home.pull(topic.name)).plan() is not None,
+                "running": RunningPull(home.pull(topic.name)).unfinished,
             }
         )
     return rows

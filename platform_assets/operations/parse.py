@@ -178,6 +178,7 @@ class _Snapshots:
             "dump_time": finished.dump_time.isoformat() if finished.dump_time else None,
             "parsed_at": datetime.now(UTC).isoformat(),
             "full": finished.facts.get("full") == "yes",
+            "replaces": finished.facts.get("replaces") == "yes",
         }
         snapshots = []
         for name, table in reading.tables.items():

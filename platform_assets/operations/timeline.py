@@ -140,7 +140,7 @@ def timeline_of(settings: Settings, catalog: Catalog, source: str, table: str) -
         snapshot = snapshot.called(renames.today(snapshot.table, place=f"version {found.version}"))
         record = records[found.version]
         completeness = record.completeness or "unknown"
-        confirmed = bool({record.version, record.label} & set(rules.deletes_confirmed))
+        confirmed = bool({record.version, record.label} & set(rules.deletes_confirmed)) or snapshot.facts.get("replaces", False)
         mends = "replays" in record.facts.get("dump", {})
         by_source = rules.dumps == "full" or snapshot.facts.get("full", False)
         states_all = snapshot.table.deletes == "missing" if snapshot.table.deletes else by_source

@@ -39,7 +39,8 @@ class Plan:
 
     `stable`: pages follow each other in an order that rows keep, so what a full pull lacks is gone. `cursor`: where the next
     incremental pull begins once this one is committed; None lets the pages say. `marks`: what tells cheaply that nothing changed (ETag
-    and the like). `moment`: the place's own clock at the start, ISO 8601. No `columns`: those of the rows.
+    and the like). `moment`: the place's own clock at the start, ISO 8601. No `columns`: those of the rows. `replaces`: every row there is
+    a new one, whatever its key: what is pulled is to stand in the place of all that came before.
     """
 
     mode: Mode
@@ -52,6 +53,7 @@ class Plan:
     marks: Mapping[str, str] = field(default_factory=dict)
     moment: str = ""
     stable: bool = False
+    replaces: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**self.__dict__, "columns": [column.to_json() for column in self.columns], "key": list(self.key), "marks": dict(self.marks)}

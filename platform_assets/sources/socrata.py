@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -83,14 +84,16 @@ class Socrata:
     def _counted(self, before: Before | None, columns: tuple[PulledColumn, ...], marks: Mapping[str, str], moment: str) -> Plan | None:
         total, newest = self._count(None)
         full = Plan("full", columns, (":id",), ":updated_at", total, None, newest, marks, moment, stable=True)
-        if before is None or before.cursor is None or self._topic.target == "replace" or (before.sweep and self._lost(before)):
+        if before is None or before.cursor is None or self._topic.target == "replace":
             return full
         since = _earlier(before.cursor, self._topic.overlap.total_seconds())
         changed, _ = self._count(f":updated_at >= '{since}'")
+        if changed and changed == total:  # every row is new: the data set was replaced as a whole, and its rows have other ids now
+            return replace(full, replaces=True)
+        if before.sweep and self._lost(before):
+            return full
         if not changed:
             return None
-        if changed == total:  # every row is new: the data set was replaced as a whole, and its rows have other ids now
-            return full
         return Plan("changes", columns, (":id",), ":updated_at", changed, since, None, marks, moment)
 
     def _lost(self, before: Before) -> bool:

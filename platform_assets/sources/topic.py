@@ -6,6 +6,8 @@ environment variables.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ _DURATION = re.compile(r"(\d+)\s*(s|m|h|d|seconds?|minutes?|hours?|days?)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _KEYS = {"source", "table", "kind", "from", "columns", "key", "cursor", "overlap", "page_size", "schedule", "credentials", "target"}
 _KEYS |= {"sweep_every", "allow", "description", "limits", "checks"}
+_MANNERS = {"version", "headers", "auth", "paginator", "options", "options_env"}
 _CREDENTIALS = {"app_token_env", "token_env", "user_env", "password_env", "client_id_env", "client_secret_env", "url_env"}
 
 
@@ -86,6 +89,13 @@ class Topic:
     access: Access = Access()
     bounds: Bounds = Bounds()
     checks: Checks = Checks()
+
+    @property
+    def asks(self) -> str:
+        """A hash of what decides which rows come; how they are asked for (pages, credentials, the version of an interface) is not in it."""
+        place = {name: value for name, value in self.place.items() if name not in _MANNERS}
+        asked = [self.source, self.table, self.kind, place, self.columns, self.key, self.cursor]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def secret(self, purpose: str, environment: Mapping[str, str]) -> str | None:
         """The value of the environment variable named for a purpose; None when the topic names none.

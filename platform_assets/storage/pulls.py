@@ -61,6 +61,16 @@ class RunningPull:
         del plan["format_version"]
         return plan
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a pull was begun that has not landed."""
+        return (self.folder / _PLAN).exists() or (self.folder / MANIFEST).exists()
+
+    def whole(self) -> dict[str, Any] | None:
+        """The manifest of a pull that had all its pages and was killed before it had landed."""
+        path = self.folder / MANIFEST
+        return read_json(path) if path.exists() else None
+
     def begin(self, plan: Mapping[str, Any]) -> None:
         """A new pull; what was there before is forgotten."""
         self.forget()
@@ -68,6 +78,8 @@ class RunningPull:
         write_json(self.folder / _PLAN, dict(plan))
 
     def forget(self) -> None:
+        for name in (MANIFEST, _PLAN):  # first: what is killed in between must not look whole
+            (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def chunks(self) -> list[Chunk]:
@@ -102,8 +114,14 @@ class RunningPull:
         write_json(
             self.folder / MANIFEST, {**manifest, "chunks": [chunk.to_json() for chunk in chunks], "rows": sum(c.rows for c in chunks)}
         )
-        for path in [*self.folder.glob("rows-*.json"), self.folder / _PLAN]:
-            path.unlink(missing_ok=True)
+        self.move(target)
+
+    def move(self, target: Path) -> None:
+        """What `land` does once the manifest is there; for a pull that is `whole`. What a killed write has left does not land."""
+        landing = {MANIFEST, *(chunk["name"] for chunk in read_json(self.folder / MANIFEST)["chunks"])}
+        for path in self.folder.iterdir():
+            if path.name not in landing:
+                path.unlink()
         fsync_folder(self.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         self.folder.rename(target)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,70 +11,18 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from platform_assets.errors import Conflict
-from platform_assets.operations.import_topic import Imported, describe_topics, import_topic, topic_named
-from platform_assets.operations.latest import merge_table
-from platform_assets.operations.parse import commit_version, parse_version
-from platform_assets.operations.publish import publish_current, publish_version
-from platform_assets.operations.register import located, register, scan
+from platform_assets.operations.import_topic import describe_topics
 from platform_assets.settings import Settings
 from platform_assets.sources.web import SourceError
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.warehouse.protocol import session_lock
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
-from socrata_server import DataSet, Socrata
-
-COLUMNS = {"name": "text", "age": "number", "born": "calendar_date", "tame": "checkbox", "where": "point"}
+from platform_tests.operations.pets import COLUMNS, DataSet, Socrata, load, loaded, pull, there, write_topic
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     monkeypatch.setattr("platform_assets.sources.web._FIRST_PAUSE", 0.001)
-
-
-def write_topic(home: Home, site: Socrata, **more) -> None:
-    data = {
-        "source": "city",
-        "table": "pets",
-        "kind": "socrata",
-        "from": {"domain": site.domain, "dataset": "abcd-1234"},
-        "page_size": 3,
-        "allow": {"private": True},
-        "limits": {"attempts": 2, "timeout": 5},
-        **more,
-    }
-    home.topics.mkdir(exist_ok=True)
-    (home.topics / "pets.yaml").write_text(json.dumps(data))
-
-
-def pull(settings: Settings, catalog: Catalog, **options) -> Imported:
-    return import_topic(settings, catalog, topic_named(settings, "pets"), environment={}, **options)
-
-
-def load(settings: Settings, catalog: Catalog) -> None:
-    """What a run does with the dumps that are new."""
-    home, new = Home(settings.home), False
-    for found in scan(home, catalog.known_files(), settle_seconds=0).new:
-        record, _ = register(settings, catalog, found)
-        commit_version(home, parse_version(settings, record, located(settings, catalog, record)))
-        publish_version(settings, catalog, record, run_id="test")
-        new = True
-    if new:
-        publish_current(settings, catalog, merge_table(settings, catalog, "city", "pets").state.commit(), run_id="test")
-
-
-def loaded(catalog: Catalog):
-    with psycopg.connect(catalog.url) as connection:
-        rows = connection.execute('SELECT ":id", name, age::text, born::text FROM city.pets').fetchall()
-    return {row[0]: row[1:] for row in rows}
-
-
-def there(data: DataSet):
-    def moment(text):
-        return text and text[:10] + " " + text[11:19]
-
-    return {key: (row.get("name"), row.get("age"), moment(row.get("born"))) for key, row in data.rows.items()}
 
 
 @pytest.fixture
@@ -219,7 +164,7 @@ def test_columns_that_go_and_types_that_change_reach_the_table_or_are_refused_wh
     assert len(loaded(catalog)) == 8
     assert [row["pulls"] for row in describe_topics(settings)] == [1], "nothing landed, so the cursor is where it was"
     write_topic(home, site, columns=["name"])
-    assert pull(settings, catalog).rows == 2, "the row at the cursor came again, with other columns"
+    assert pull(settings, catalog).rows == 9, "another question: everything is pulled anew"
     load(settings, catalog)
     site.data.columns["age"] = "text"
     site.data.insert(name="newer", age="about three")
