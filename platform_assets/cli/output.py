@@ -111,6 +111,9 @@ def _escaped(character: str) -> str:
     return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character, f"\\u{ord(character):04x}" if not character.isspace() else character)
 
 
+_BAR = 24
+
+
 class Progress:
     """One line per dump, rewritten on a terminal, printed once where output is a file."""
 
@@ -136,8 +139,10 @@ class Progress:
         self.rows += rows
         if self.live and now - self.last > 0.1:
             self.last = now
-            of, speed = f" of {total:,} ({min(1.0, self.rows / total):.0%})" if total else "", self.rows / max(now - self.began, 0.1)
-            self.live.update(Text(f"{stage}  {table}  {self.rows:,}{of} rows  {speed:,.0f} rows/s"))
+            share, speed = min(1.0, self.rows / total) if total else 0.0, self.rows / max(now - self.began, 0.1)
+            of = f" of {total:,} ({share:.0%})" if total else ""
+            bar = f"{'━' * round(share * _BAR):{_BAR}}  " if total else ""
+            self.live.update(Text(f"{stage}  {table}  {bar}{self.rows:,}{of} rows  {speed:,.0f} rows/s"))
 
     def say(self, line: str) -> None:
         err.print(Text(line))

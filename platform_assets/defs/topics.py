@@ -5,7 +5,10 @@ and fails when it is run; the others work.
 """
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -13,7 +16,7 @@ from dagster._utils.schedules import is_valid_cron_schedule
 
 from platform_assets.defs.assets import PlatformParam
 from platform_assets.errors import PlatformError, SettingsError
-from platform_assets.operations.import_topic import import_topic
+from platform_assets.operations.import_topic import Imported, import_topic
 from platform_assets.operations.topic_checks import DESCRIPTIONS
 from platform_assets.settings import Settings
 from platform_assets.sources.topic import Topic, load_topic, topic_files
@@ -57,6 +60,7 @@ def topic_definitions(settings: Settings) -> TopicDefinitions:
                     name=f"import_{_word(topic.name)}_schedule",
                     job=job,
                     cron_schedule=topic.schedule,
+                    description=f"Pulls what is new of {_where(topic)} into {topic.source}.{topic.table}.",
                     execution_timezone="UTC",
                     default_status=dg.DefaultScheduleStatus.RUNNING,
                 )
@@ -69,17 +73,25 @@ def _word(name: str) -> str:
 
 
 def _asset(topic: Topic) -> dg.AssetsDefinition:
-    where = topic.place.get("domain") or topic.place.get("url") or topic.place.get("table") or ""
-    described = topic.description or f"Pulled from {topic.kind} {str(where).rpartition('@')[2]} into {topic.source}.{topic.table}."
+    described = topic.description or f"Pulled from {topic.kind} {_where(topic)} into {topic.source}.{topic.table}."
 
     @dg.asset(
         key=["topics", topic.name],
         kinds={topic.kind if topic.kind in ("rest", "files") else "api" if topic.kind == "socrata" else "sql"},
         description=f"{described} Each pull lands in dumps/{topic.source}/ and is loaded like any dump.",
+        metadata={
+            "table": f"{topic.source}.{topic.table}",
+            "kind": topic.kind,
+            "from": _where(topic),
+            "target": topic.target,
+            "schedule": topic.schedule or "none: runs when asked to",
+            **({} if topic.kind == "files" else {"page size": topic.page_size}),
+        },
         pool=f"topic_{_word(topic.name)}",
         check_specs=[dg.AssetCheckSpec(name, asset=["topics", topic.name], description=DESCRIPTIONS[name]) for name in topic.checks.names],
     )
     def pull(context: dg.AssetExecutionContext, config: ImportConfig, platform: PlatformParam) -> dg.MaterializeResult:
+        began = time.monotonic()
         try:
             done = import_topic(
                 platform.settings,
@@ -88,20 +100,13 @@ def _asset(topic: Topic) -> dg.AssetsDefinition:
                 initialize=config.initialize,
                 since=config.since or None,
                 environment=os.environ,
-                progress=lambda name, rows, total: context.log.info(f"{name}: {rows} more rows{f' of {total}' if total else ''}"),
+                progress=_progress(context.log.info),
             )
         except PlatformError as error:
             facts = {name: str(value) for name, value in error.facts.items()}
             raise dg.Failure(description=error.message, metadata=facts, allow_retries=False) from error
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": done.rows,
-                "mode": done.mode,
-                "pages": done.pages,
-                "rows at the source": done.total if done.total is not None else "unknown",
-                "resumed": done.resumed,
-                "landed as": ", ".join(path.name for path in done.dumps) or "nothing: nothing was new",
-            },
+            metadata={**_told(done), "seconds": round(time.monotonic() - began, 2)},
             check_results=[
                 dg.AssetCheckResult(
                     passed=finding.passed,
@@ -114,6 +119,48 @@ def _asset(topic: Topic) -> dg.AssetsDefinition:
         )
 
     return pull
+
+
+def _where(topic: Topic) -> str:
+    """The place as it may be shown: without whatever could be a secret."""
+    place = topic.place
+    if topic.kind == "socrata":
+        return f"{place.get('domain', '')}/d/{place.get('dataset', '')}"
+    url = str(place.get("url") or "").partition("?")[0]
+    shown = f"{url.partition('://')[0]}://{url.rpartition('@')[2]}" if "@" in url else url
+    return " ".join(part for part in (shown, str(place.get("table", ""))) if part)
+
+
+def _progress(say: Callable[[str], None]) -> Callable[[str, int, int | None], None]:
+    """A line of the run's log per page: how far it is, and how fast."""
+    began, sofar = time.monotonic(), 0
+
+    def tell(name: str, rows: int, total: int | None) -> None:
+        nonlocal sofar
+        sofar += rows
+        of = f" of {total:,} ({min(1.0, sofar / total):.0%})" if total else ""
+        say(f"{name}: {sofar:,}{of} rows, {sofar / max(time.monotonic() - began, 0.001):,.0f} rows/s")
+
+    return tell
+
+
+def _told(done: Imported) -> dict[str, Any]:
+    """What the UI shows of an import."""
+    landed = ", ".join(path.name for path in done.dumps) or "nothing: nothing was new"
+    if done.mode == "files":
+        return {"mode": done.mode, "files": len(done.dumps), "landed as": landed}
+    return {
+        "rows": done.rows,
+        "mode": done.mode,
+        "pages": done.pages,
+        "rows at the source": done.total if done.total is not None else "unknown",
+        "bytes": done.bytes,
+        "cursor before": str(done.since) if done.since is not None else "none: from the beginning",
+        "cursor after": str(done.cursor) if done.cursor is not None else "none",
+        "last request id": done.request_id or "none",
+        "resumed": done.resumed,
+        "landed as": landed,
+    }
 
 
 def _broken(name: str, message: str) -> dg.AssetsDefinition:

@@ -39,7 +39,7 @@ _LARGEST_MANIFEST = 64 << 20
 
 
 class Pull:
-    """One pull of one topic. In the verdict's facts `full` says that it holds every row there was, `replaces` that its keys are new ones."""
+    """One pull of one topic. The verdict's facts: `full`, it holds every row there was; `replaces`, its keys are all new."""
 
     name = "pull"
 

@@ -7,19 +7,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from platform_assets.operations.import_log import ImportLog
 from platform_assets.operations.register import is_temporary, take_in
 from platform_assets.settings import Settings
 from platform_assets.sources.files import Files, new_files
 from platform_assets.sources.topic import Topic
-from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.files import read_json, write_json
 from platform_assets.storage.home import Home
-from platform_assets.storage.warehouse.protocol import claim, publication
 
 
 def import_files(
     settings: Settings,
-    catalog: Catalog,
+    log: ImportLog,
     topic: Topic,
     *,
     initialize: bool = False,
@@ -36,6 +35,8 @@ def import_files(
     memory = home.pull(topic.name) / "seen.json"
     seen = {} if initialize or not memory.exists() else dict(read_json(memory)["files"])
     place, taken = Files(topic, environment), []
+    if not dry_run:
+        log.start({"initialize": initialize})
     for file in new_files(place.listed(), seen):
         if is_temporary(file.name):
             continue
@@ -50,9 +51,7 @@ def import_files(
         finally:
             (folder / file.name).unlink(missing_ok=True)
             folder.rmdir()
-        with publication(catalog.url, claim(catalog.url, f"topic/{topic.name}", "import")) as tx:
-            details = {"file": file.name, "mark": file.mark, "dump": taken[-1].name}
-            tx.log("import_file", source=topic.source, size=file.size or 0, outcome="done", details=details)
+        log.commit("import_file", 0, file.size or 0, {"file": file.name, "mark": file.mark, "dump": taken[-1].name})
         seen[file.name] = file.mark
         write_json(memory, {"files": seen})
     return tuple(taken)

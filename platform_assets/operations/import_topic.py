@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from platform_assets.errors import Conflict, NoSuchTable, PlatformError, StoredF
 from platform_assets.formats.ahead import ahead
 from platform_assets.formats.pull import KIND
 from platform_assets.operations.import_files import import_files
+from platform_assets.operations.import_log import ImportLog
 from platform_assets.operations.topic_checks import TopicFinding, check_topic
 from platform_assets.settings import Settings
 from platform_assets.sources.kinds import open_puller
@@ -32,7 +32,7 @@ from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 from platform_assets.storage.pulls import Chunk, RunningPull, landed, line_hash, recent_hashes
 from platform_assets.storage.rows.latest_state import open_latest
-from platform_assets.storage.warehouse.protocol import Claim, claim, publication, session_lock
+from platform_assets.storage.warehouse.protocol import session_lock
 from platform_assets.versions.keys import checked_source
 
 Progress = Callable[[str, int, int | None], None]
@@ -41,7 +41,10 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did. `dumps` is what landed, empty when nothing was new or it was a dry run."""
+    """What an import did. `dumps` is what landed, empty when nothing was new or it was a dry run.
+
+    `since` and `cursor`: where it began and where the next one begins. `bytes` of the unpacked rows; `request_id` of the last answer.
+    """
 
     topic: str
     mode: str
@@ -51,6 +54,10 @@ class Imported:
     resumed: bool
     dumps: tuple[Path, ...]
     said: str
+    since: Any = None
+    cursor: Any = None
+    bytes: int = 0
+    request_id: str = ""
     checks: tuple[TopicFinding, ...] = ()
 
     @property
@@ -93,20 +100,32 @@ def import_topic(
     try:
         # a lock goes with its connection, which the server may notice a moment after an import has ended
         with session_lock(catalog.url, f"topic/{topic.name}", wait_seconds=1.0):
-            if topic.kind == "files":
-                fetched = import_files(settings, catalog, topic, initialize=initialize, dry_run=dry_run, environment=environment)
-                said = f"{topic.name}: {len(fetched)} new files{': ' + ', '.join(path.name for path in fetched[:10]) if fetched else ''}"
-                return Imported(topic.name, "files", 0, 0, len(fetched), False, () if dry_run else fetched, said)
-            with open_puller(topic, environment) as puller:
-                done = _Import(settings, catalog, topic, puller, progress).run(initialize, since, dry_run)
+            log = ImportLog(catalog, topic)
+            try:
+                if topic.kind == "files":
+                    return _files(settings, topic, log, initialize, dry_run, environment)
+                with open_puller(topic, environment) as puller:
+                    done = _Import(settings, log, topic, puller, progress).run(initialize, since, dry_run)
+            except PlatformError as error:
+                if not dry_run:
+                    log.failed(error)
+                raise
             return done if dry_run else replace(done, checks=_checked(Home(settings.home), topic))
     except Conflict:
         raise Conflict(f"Another import of the topic {topic.name} is at work; wait until it has ended.", topic=topic.name) from None
 
 
+def _files(settings: Settings, topic: Topic, log: ImportLog, initialize: bool, dry_run: bool, environment: Mapping[str, str]) -> Imported:
+    fetched = import_files(settings, log, topic, initialize=initialize, dry_run=dry_run, environment=environment)
+    said = f"{topic.name}: {len(fetched)} new files{': ' + ', '.join(path.name for path in fetched[:10]) if fetched else ''}"
+    if not dry_run:
+        log.end(0, {"files": len(fetched)})
+    return Imported(topic.name, "files", 0, 0, len(fetched), False, () if dry_run else fetched, said)
+
+
 class _Import:
-    def __init__(self, settings: Settings, catalog: Catalog, topic: Topic, puller: Puller, progress: Progress) -> None:
-        self._home, self._catalog, self._topic, self._puller, self._progress = Home(settings.home), catalog, topic, puller, progress
+    def __init__(self, settings: Settings, log: ImportLog, topic: Topic, puller: Puller, progress: Progress) -> None:
+        self._home, self._log, self._topic, self._puller, self._progress = Home(settings.home), log, topic, puller, progress
         self._running, self._guard = RunningPull(self._home.pull(topic.name)), settings.source(topic.source).delete_guard
         self._past = landed(self._home.dumps / topic.source, topic.name)
 
@@ -119,22 +138,31 @@ class _Import:
         else:
             wanted, chunks = self._puller.plan(None if initialize else self._before(since)), []
             if wanted is None:
-                return Imported(self._topic.name, "nothing", 0, 0, None, False, (), f"{self._topic.name}: nothing is new")
+                return self._nothing(self._past[-1][1].get("cursor") if self._past else None, dry_run=dry_run)
             anew = initialize or self._topic.target == "replace" or self._asked_otherwise()
             plan = replace(wanted, replaces=wanted.mode == "full" and (wanted.replaces or anew))
             self._refuse_a_clock_set_back(plan.moment)
             if dry_run:
                 return self._told(plan)
             self._running.begin({"asked": self._topic.asks, "plan": plan.to_json()})
-        mine = claim(self._catalog.url, f"topic/{self._topic.name}", f"import-{secrets.token_hex(4)}")
-        self._log(mine, "import_start", 0, {"mode": plan.mode, "total": plan.total, "since": plan.since, "resumed_chunks": len(chunks)})
-        try:
-            chunks = self._fetch(mine, plan, chunks)
-        except PlatformError as error:
-            committed = sum(chunk.rows for chunk in self._running.chunks())
-            self._log(mine, "import_end", committed, {"error": error.message}, outcome="failed")
-            raise
-        return self._ended(mine, plan, chunks, resumed is not None)
+        facts = {"mode": plan.mode, "total": plan.total, "since": plan.since, "resumed_chunks": len(chunks)}
+        self._log.start(facts, sum(chunk.rows for chunk in chunks))
+        return self._ended(plan, self._fetch(plan, chunks), resumed is not None)
+
+    def _nothing(
+        self,
+        cursor: Any,
+        *,
+        mode: str = "nothing",
+        pages: int = 0,
+        total: int | None = None,
+        resumed: bool = False,
+        dry_run: bool = False,
+    ) -> Imported:
+        said = f"{self._topic.name}: nothing is new"
+        if not dry_run:
+            self._log.end(0, {"cursor": cursor, "said": "nothing new"})
+        return Imported(self._topic.name, mode, 0, pages, total, resumed, (), said, since=cursor, cursor=cursor)
 
     def _refuse_a_clock_set_back(self, moment: str) -> None:
         """Versions are ordered by the place's clock: a pull dated before the last one would count as older, and its rows be lost."""
@@ -170,13 +198,12 @@ class _Import:
 
     def _landed_late(self, manifest: Mapping[str, Any]) -> Imported:
         """A pull that was killed between its last page and its landing."""
-        mine = claim(self._catalog.url, f"topic/{self._topic.name}", f"import-{secrets.token_hex(4)}")
         mode, rows, pages = manifest["mode"], manifest["rows"], len(manifest["chunks"])
-        self._log(mine, "import_start", 0, {"mode": mode, "total": manifest["total"], "since": manifest["since"], "resumed_chunks": pages})
+        self._log.start({"mode": mode, "total": manifest["total"], "since": manifest["since"], "resumed_chunks": pages}, rows)
         target = self._free(manifest["moment"], mode)
         self._running.move(target)
-        self._log(mine, "import_end", rows, {"cursor": manifest["cursor"], "dump": target.name, "total": manifest["total"]})
-        return Imported(self._topic.name, mode, rows, pages, manifest["total"], True, (target,), self._said(rows, pages, mode))
+        self._log.end(rows, {"cursor": manifest["cursor"], "dump": target.name, "total": manifest["total"]})
+        return self._imported(manifest, manifest["chunks"], (target,), self._said(rows, pages, mode), resumed=True)
 
     def _asked_otherwise(self) -> bool:
         """Whether the newest pull answered another question: the topic's file says another place, other columns or another key now."""
@@ -205,8 +232,10 @@ class _Import:
         said = f"{self._topic.name}: would pull {plan.mode}{since}: {total}, {len(plan.columns)} columns"
         return Imported(self._topic.name, plan.mode, 0, 0, plan.total, False, (), said)
 
-    def _fetch(self, mine: Claim, plan: Plan, chunks: list[Chunk]) -> list[Chunk]:
+    def _fetch(self, plan: Plan, chunks: list[Chunk]) -> list[Chunk]:
         chunks = list(chunks)
+        if chunks:
+            self._progress(self._topic.name, sum(int(chunk.facts["rows_in_answer"]) for chunk in chunks), plan.total)
         seen = frozenset(self._past[-1][1].get("recent", ())) if plan.mode == "changes" and self._past else frozenset()
         with closing(ahead(self._puller.pages(plan, chunks[-1].position if chunks else None))) as coming:
             for page in coming:
@@ -218,18 +247,16 @@ class _Import:
                 chunk = self._running.add(len(chunks), kept.lines, kept.rows, page.position, page.cursor, facts)
                 chunks.append(chunk)
                 details = {"from": began, "to": chunk.position, "sha256": chunk.sha256, **facts}
-                self._log(mine, "import_chunk", chunk.rows, details, chunk.bytes)
+                self._log.commit("import_chunk", chunk.rows, chunk.bytes, details)
                 self._progress(self._topic.name, page.rows, plan.total)
         return chunks
 
-    def _ended(self, mine: Claim, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:
+    def _ended(self, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:
         rows = sum(chunk.rows for chunk in chunks)
         cursor = plan.cursor if plan.cursor is not None else _last_cursor(chunks, plan)
         if not rows and (plan.mode == "changes" or not plan.columns):
             self._running.forget()
-            self._log(mine, "import_end", 0, {"cursor": plan.since, "said": "nothing new"})
-            said = f"{self._topic.name}: nothing is new"
-            return Imported(self._topic.name, plan.mode, 0, len(chunks), plan.total, resumed, (), said)
+            return self._nothing(plan.since, mode=plan.mode, pages=len(chunks), total=plan.total, resumed=resumed)
         moment = self._after_the_last(plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat())
         full = plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge"))
         manifest = {
@@ -252,11 +279,29 @@ class _Import:
         }
         target = self._free(moment, plan.mode)
         self._running.land(target, manifest)
-        self._log(mine, "import_end", rows, {"cursor": cursor, "dump": target.name, "total": plan.total})
+        self._log.end(rows, {"cursor": cursor, "dump": target.name, "total": plan.total})
         said = self._said(rows, len(chunks), plan.mode)
         if full and plan.replaces and not manifest["replaces"]:
             said += "; far fewer than the table has, so what they lack stays until it is confirmed: see the check deletes_guarded"
-        return Imported(self._topic.name, plan.mode, rows, len(chunks), plan.total, resumed, (target,), said)
+        return self._imported(manifest, [chunk.to_json() for chunk in chunks], (target,), said, resumed=resumed)
+
+    def _imported(
+        self, pull: Mapping[str, Any], chunks: Sequence[Mapping[str, Any]], dumps: tuple[Path, ...], said: str, *, resumed: bool
+    ) -> Imported:
+        return Imported(
+            self._topic.name,
+            pull["mode"],
+            sum(chunk["rows"] for chunk in chunks),
+            len(chunks),
+            pull["total"],
+            resumed,
+            dumps,
+            said,
+            since=pull["since"],
+            cursor=pull["cursor"],
+            bytes=sum(chunk["bytes"] for chunk in chunks),
+            request_id=str(chunks[-1]["facts"].get("request_id", "")) if chunks else "",
+        )
 
     def _said(self, rows: int, pages: int, mode: str) -> str:
         return f"{self._topic.name}: {rows:,} rows in {pages:,} pages ({mode})"
@@ -283,12 +328,6 @@ class _Import:
         folder = self._home.dumps / self._topic.source
         taken = sum(1 for path in folder.glob(f"{name}*")) if folder.is_dir() else 0
         return folder / (f"{name}-{taken + 1}" if taken else name)
-
-    def _log(self, mine: Claim, operation: str, rows: int, details: Mapping[str, Any], size: int = 0, outcome: str = "done") -> None:
-        with publication(self._catalog.url, mine) as tx:
-            tx.log(
-                operation, source=self._topic.source, table_name=self._topic.table, rows=rows, size=size, outcome=outcome, details=details
-            )
 
 
 def _moment(text: str) -> datetime:

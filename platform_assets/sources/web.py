@@ -48,7 +48,10 @@ class Answer:
         shown = self.body[:200].decode("utf-8", "replace").strip()
         known = f" (request id {self.request_id})" if self.request_id else ""
         return SourceError(
-            f"{self.asked}: {what}; status {self.status}{known}. It begins with {shown!r}.", url=self.asked, status=self.status
+            f"{self.asked}: {what}; status {self.status}{known}. It begins with {shown!r}.",
+            url=self.asked,
+            status=self.status,
+            request_id=self.request_id or "none was given",
         )
 
 

@@ -26,15 +26,29 @@ RUNS = {"query": "{ runsOrError(limit: 100) { ... on Runs { results { runId stat
 SUBSCRIPTION = "subscription($id: ID!) { pipelineRunLogs(runId: $id) { __typename } }"
 
 
+LAUNCH = """mutation($run: ExecutionParams!) { launchPipelineExecution(executionParams: $run) {
+  ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }"""
+WHERE = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+TOLD = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status eventConnection { events { ... on MaterializationEvent {
+  metadataEntries { label ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } } } } } } } }"""
+
+
 @pytest.fixture
-def up() -> Iterator[Up]:
+def data() -> DataSet:
     data = DataSet({"name": "text"})
-    data.insert_many([{"name": f"pet {number}"} for number in range(3)])
+    for number in range(3):
+        data.insert(name=f"pet {number}")
+    return data
+
+
+@pytest.fixture
+def up(data: DataSet) -> Iterator[Up]:
     with fresh_place() as home, Socrata(data).running() as site:
         (home / "topics").mkdir()
         place = {"domain": site.domain, "dataset": "abcd-1234"}
         topic = {"source": "city", "table": "pets", "kind": "socrata", "from": place, "allow": {"private": True}}
         (home / "topics" / "pets.yaml").write_text(json.dumps(topic))
+        (home / "topics" / "birds.yaml").write_text(json.dumps({**topic, "table": "birds", "schedule": "* * * * *"}))
         (home / "dumps" / "shop" / "items.csv").write_text("id,name\n1,one\n2,two\n")
         yield Up(home, free_port(0))
 
@@ -69,7 +83,7 @@ def _read(body: bytes) -> Any:
         return body.decode()
 
 
-def test_long_work_becomes_runs_that_are_watched(up):
+def test_long_work_becomes_runs_that_are_watched(up, data):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     boss, shop, stranger = Client(up, "operate", "read"), Client(up, "shop:operate"), Client(up, "city:operate")
     url = run(up.home, "url").stdout.strip()
@@ -103,7 +117,9 @@ def test_long_work_becomes_runs_that_are_watched(up):
     assert refused[0] == 404
 
     assert stranger.done(stranger.ask("/v1/topics/pets/runs", {}))["state"] == "done"
-    eventually(lambda: query(url, "SELECT rows FROM catalog.tables WHERE source = 'city'") == [(3,)], 90)
+    eventually(lambda: query(url, "SELECT rows FROM catalog.tables WHERE table_name = 'pets'") == [(3,)], 90)
+    _a_topic_from_the_ui(up, boss, url, data)
+    _a_topic_by_its_schedule(boss, url)
     (up.home / "topics" / "pets.yaml").unlink()
     assert boss.ask("/v1/topics/pets/runs", {})[0] == 404
     assert [job["kind"] for job in boss.ask("/v1/jobs")[1]] == ["topic", "restore", "backup"]
@@ -112,6 +128,45 @@ def test_long_work_becomes_runs_that_are_watched(up):
     assert run(up.home, "down").returncode == 0
     with pytest.raises(urllib.error.URLError):
         boss.ask("/healthz")
+
+
+def _a_topic_from_the_ui(up: Up, boss: Client, url: str, data: DataSet) -> None:
+    """As the button `Materialize` of the asset's page does it."""
+    data.insert(name="newer")
+    (where,) = boss.ask("/dagster/graphql", {"query": WHERE})[1]["data"]["repositoriesOrError"]["nodes"]
+    selector = {
+        "repositoryName": where["name"],
+        "repositoryLocationName": where["location"]["name"],
+        "pipelineName": "__ASSET_JOB",
+        "assetSelection": [{"path": ["topics", "pets"]}],
+    }
+    run = {"selector": selector, "mode": "default", "runConfigData": {}}
+    launched = boss.ask("/dagster/graphql", {"query": LAUNCH, "variables": {"run": run}})[1]
+    run_id = launched["data"]["launchPipelineExecution"]["run"]["runId"]
+
+    def over() -> Any:
+        found = boss.ask("/dagster/graphql", {"query": TOLD, "variables": {"run": run_id}})[1]["data"]["runOrError"]
+        return found["status"] in ("SUCCESS", "FAILURE") and found
+
+    ended = eventually(over, 120)
+    assert ended["status"] == "SUCCESS"
+    (entries,) = [event["metadataEntries"] for event in ended["eventConnection"]["events"] if event]
+    told = {entry["label"]: entry.get("intValue", entry.get("text")) for entry in entries}
+    assert (told["mode"], told["rows"], told["last request id"]) == ("changes", 1, "request-7")
+    log = query(url, "SELECT operation, rows, outcome FROM catalog.import_log WHERE subject = 'topic/pets' ORDER BY id DESC LIMIT 3")
+    assert log == [("import_end", 1, "done"), ("import_chunk", 1, "done"), ("import_start", 0, "done")]
+    eventually(lambda: query(url, "SELECT count(*) FROM city.pets") == [(4,)], 90)
+
+
+def _a_topic_by_its_schedule(boss: Client, url: str) -> None:
+    """Nobody asked for it: the daemon's tick did, while the rest of the test ran."""
+    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE table_name = 'birds' AND rows >= 3") == [(1,)], 150)
+    runs = boss.ask("/dagster/graphql", RUNS)[1]["data"]["runsOrError"]["results"]
+    ticked = [run for run in runs if {"key": "dagster/schedule_name", "value": "import_birds_schedule"} in run["tags"]]
+    assert "SUCCESS" in {run["status"] for run in ticked}
+    log = query(url, "SELECT rows, outcome FROM catalog.import_log WHERE subject = 'topic/birds' AND operation = 'import_end' ORDER BY id")
+    assert log[0][0] >= 3
+    assert {outcome for _, outcome in log} == {"done"}
 
 
 def _the_gate(up: Up, boss: Client, shop: Client, run_id: str) -> None:

@@ -46,7 +46,11 @@ def test_a_topic_is_an_asset_with_a_schedule_that_lands_a_dump(home, database, s
         assert instance.get_run_by_id(result.run_id).tags["dagster/schedule_name"] == "import_pets_schedule"
         (event,) = result.get_asset_materialization_events()
         metadata = event.materialization.metadata
-        assert (metadata["dagster/row_count"].value, metadata["mode"].value) == (1, "full")
+        told = {name: metadata[name].value for name in ("rows", "mode", "pages", "rows at the source", "cursor before", "cursor after")}
+        cursor = site.data.rows[next(iter(site.data.rows))][":updated_at"]
+        assert list(told.values()) == [1, "full", 1, 1, "none: from the beginning", cursor]
+        assert (metadata["last request id"].value, metadata["resumed"].value) == ("request-7", False)
+        assert metadata["bytes"].value > 0 < metadata["seconds"].value
         (dump,) = (home.dumps / "city").iterdir()
         assert metadata["landed as"].value == dump.name
         found = {check.check_name: (check.passed, check.severity.value) for check in result.get_asset_check_evaluations()}

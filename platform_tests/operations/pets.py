@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from platform_assets.operations.import_topic import Imported, _Import, import_topic, topic_named
+from platform_assets.operations.import_log import ImportLog
+from platform_assets.operations.import_topic import Imported, import_topic, topic_named
 from platform_assets.operations.latest import merge_table
 from platform_assets.operations.parse import commit_version, parse_version
 from platform_assets.operations.publish import publish_current, publish_version
@@ -71,7 +72,7 @@ def there(data: DataSet):
 
 def killed_import(root: Path, url: str, step: int, options: dict[str, bool]) -> None:
     """For a process of its own: an import that is killed when it comes to its `step`th change of a folder or row of the import log."""
-    left, log = step, _Import._log
+    left, write = step, ImportLog._write
 
     def kill_at_last() -> None:
         nonlocal left
@@ -79,10 +80,10 @@ def killed_import(root: Path, url: str, step: int, options: dict[str, bool]) -> 
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def logged(self: _Import, *args, **named) -> None:
+    def written(self: ImportLog, *args, **named) -> None:
         kill_at_last()
-        log(self, *args, **named)
+        write(self, *args, **named)
 
     sys.addaudithook(lambda event, _: kill_at_last() if event in ("os.mkdir", "os.remove", "os.rename") else None)
-    _Import._log = logged  # type: ignore[method-assign]
+    ImportLog._write = written  # type: ignore[method-assign]
     pull(Settings(root), Catalog(url), **options)

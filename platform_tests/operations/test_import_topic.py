@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from platform_assets.errors import Conflict
+from platform_assets.errors import Conflict, SettingsError
 from platform_assets.operations.import_topic import describe_topics
 from platform_assets.settings import Settings
 from platform_assets.sources.web import SourceError
@@ -100,6 +100,26 @@ def test_every_step_is_in_the_import_log(settings, catalog, site):
         ("import_end", "done", 8),
     ]
     assert seen == [("request-7",)] * 3
+
+
+def test_an_import_that_finds_nothing_or_cannot_begin_is_in_the_log_and_a_dry_run_is_not(home, settings, catalog, site):
+    pull(settings, catalog)
+    pull(settings, catalog)
+    site.faults.append("html")
+    with pytest.raises(SourceError, match="no JSON"):
+        pull(settings, catalog)
+    pull(settings, catalog, dry_run=True)
+    write_topic(home, site, credentials={"app_token_env": "NOT_SET"})
+    with pytest.raises(SettingsError, match="NOT_SET"):
+        pull(settings, catalog)
+    with psycopg.connect(catalog.url) as connection:
+        query = "SELECT operation, outcome, coalesce(details->>'error', details->>'said') FROM catalog.import_log ORDER BY id OFFSET 5"
+        log = connection.execute(query).fetchall()
+    assert [row[0] for row in log] == ["import_start", "import_end"] * 3
+    assert log[1] == ("import_end", "done", "nothing new")
+    assert [row[1] for row in log[3::2]] == ["failed", "failed"]
+    assert "request-7" in log[3][2]
+    assert "NOT_SET" in log[5][2]
 
 
 def test_a_dry_run_pulls_nothing_and_says_how_much_it_would(settings, catalog, site):

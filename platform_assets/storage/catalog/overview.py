@@ -35,8 +35,8 @@ LEFT JOIN LATERAL (
 ORDER BY v.registered_at DESC, v.version
 """,
     "loads": f"""
-SELECT at, operation, subject, source, rows, seconds, outcome FROM catalog.import_log
-WHERE {_MINE.format("")} ORDER BY id DESC LIMIT %(limit)s
+SELECT at, operation, subject, source, rows, seconds, outcome, details->>'error' AS error FROM catalog.import_log
+WHERE operation NOT IN ('import_start', 'import_chunk') AND {_MINE.format("")} ORDER BY id DESC LIMIT %(limit)s
 """,
     "rules": f"""
 SELECT source, table_name, rule, kind, severity, sum(failed)::bigint AS failed, sum(checked)::bigint AS checked,

@@ -98,8 +98,11 @@ class Publication:
         size: int | None = None,
         outcome: str = "published",
         details: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
     ) -> int:
-        """Writes a row of the import log inside the transaction and returns its id. `size` is in bytes; seconds count from the start."""
+        """Writes a row of the import log inside the transaction and returns its id. `size` is in bytes; seconds count from its start
+        unless they are given.
+        """
         row = self.connection.execute(
             """
             INSERT INTO catalog.import_log
@@ -114,7 +117,7 @@ class Publication:
                 version,
                 rows,
                 size,
-                round(time.monotonic() - self.started, 3),
+                round(time.monotonic() - self.started if seconds is None else seconds, 3),
                 self.claim.epoch,
                 self.claim.run_id,
                 outcome,
