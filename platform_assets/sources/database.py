@@ -7,7 +7,7 @@ SQLite's own. A pull that was killed goes on in a new one. Values are written as
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.mssql import DATETIMEOFFSET
+from sqlalchemy.dialects.mssql import TIMESTAMP as MSSQL_TIMESTAMP
 from sqlalchemy.dialects.mysql import TIME as MYSQL_TIME
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,7 +27,22 @@ from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import SourceError
 from platform_assets.storage.targets.urls import driver_named, reason
 
-_ISOLATION = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ", "mariadb": "REPEATABLE READ", "mssql": "SNAPSHOT"}
+_ISOLATION = {"postgresql": "REPEATABLE READ", "mysql": "REPEATABLE READ", "mariadb": "REPEATABLE READ"}
+
+
+_SNAPSHOTS_ALLOWED = "SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()"
+
+
+def isolation_of(dialect: str, connection: sa.Connection) -> str | None:
+    """The isolation under which a pull sees one state of the table; None for the server's own, as in SQLite, which has no other.
+
+    SQL Server has SNAPSHOT only in databases that allow it, and refuses the first question in others.
+    """
+    if dialect == "mssql":
+        allowed = connection.execute(sa.text(_SNAPSHOTS_ALLOWED)).scalar()
+        connection.rollback()  # an isolation is chosen before a transaction begins
+        return "SNAPSHOT" if allowed == 1 else None
+    return _ISOLATION.get(dialect)
 
 
 @contextmanager
@@ -55,9 +72,8 @@ def open_database(topic: Topic, secrets: Mapping[str, str]) -> Iterator[Database
     except (SQLAlchemyError, ImportError) as error:
         raise SettingsError(f"{topic.path}: {shown}: {reason(error)}. Install the driver it names.", topic=topic.name) from None
     try:
-        isolation = _ISOLATION.get(engine.dialect.name)
         with engine.connect() as connection:
-            if isolation:
+            if isolation := isolation_of(engine.dialect.name, connection):
                 connection = connection.execution_options(isolation_level=isolation)
             with connection.begin():
                 yield Database(topic, connection, shown)
@@ -74,7 +90,7 @@ class Database:
         self._topic, self._connection, self._shown = topic, connection, shown
 
     def plan(self, before: Before | None) -> Plan | None:
-        """Three questions: the table's columns, how many rows there are, the highest cursor."""
+        """Three questions: the table's columns, how many rows there are, the highest cursor. One more for a key that may be NULL."""
         table = self._table()
         key = self._topic.key or tuple(column.name for column in table.primary_key.columns)
         if missing := [name for name in (*key, *self._topic.columns, self._topic.cursor) if name and name not in table.columns]:
@@ -83,15 +99,16 @@ class Database:
                 "Nothing was pulled; change the topic.",
                 columns=missing,
             )
+        self._refuse_nulls(table, key)
         wanted = self._topic.columns or tuple(table.columns.keys())
         names = dict.fromkeys([*key, *wanted, *([self._topic.cursor] if self._topic.cursor else [])])
-        columns = tuple(_described(table.columns[name]) for name in names)
+        columns = tuple(_described(table.columns[name], self._connection.dialect) for name in names)
         cursor = table.columns[self._topic.cursor] if self._topic.cursor else None
         incremental = cursor is not None and before is not None and before.cursor is not None and self._topic.target != "replace"
         since = _earlier(before.cursor, self._topic.overlap) if incremental and before else None
         counted = sa.select(sa.func.count(), sa.func.max(cursor) if cursor is not None else sa.null()).select_from(table)
         if since is not None and cursor is not None:
-            counted = counted.where(cursor >= sa.bindparam("since", _bound(since, cursor), cursor.type))
+            counted = counted.where(cursor >= sa.bindparam("since", _stored(since, cursor), cursor.type))
         total, highest = self._connection.execute(counted).one()
         if incremental and not total:
             return None
@@ -102,34 +119,49 @@ class Database:
 
     def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]:
         table = self._table()
-        columns = [table.columns[column.name] for column in plan.columns]
         binary = [column.type == "binary" for column in plan.columns]
-        after = [_bound(value, table.columns[name]) for name, value in zip(plan.key, position["key"], strict=True)] if position else None
+        names, size = [column.name for column in plan.columns], self._topic.page_size
+        after = [_stored(value, table.columns[name]) for name, value in zip(plan.key, position["key"], strict=True)] if position else None
         rows_before = int(position["rows"]) if position else 0
         while True:
-            # as the driver gives them: SQLAlchemy's own types would make a time of day of -30:00:01 and a decimal of a double
-            query = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
-            if plan.since is not None and plan.row_version:
-                cursor = table.columns[plan.row_version]
-                query = query.where(cursor >= _bound(plan.since, cursor))
-            if plan.key:
-                keys = [table.columns[name] for name in plan.key]
-                if after is not None:
-                    query = query.where(_behind(keys, after))
-                query = query.order_by(*keys).limit(self._topic.page_size)
-            with self._connection.execution_options(stream_results=True, yield_per=self._topic.page_size).execute(query) as found:
-                for rows in found.partitions(self._topic.page_size):
+            ended = True
+            query = chunk_query(table, plan, after, size)
+            with self._connection.execution_options(stream_results=True, yield_per=size + 1).execute(query) as found:
+                for rows in found.partitions(size + 1 if plan.key else size):
+                    if plan.key and len(rows) > size:
+                        ended = False
+                        self._refuse_twins(plan.key, rows[-2], rows[-1])
+                        rows = rows[:-1]
                     after = [_bound(rows[-1][n], table.columns[name]) for n, name in enumerate(plan.key)]
                     rows_before += len(rows)
                     yield Page(
-                        lines=_lines([column.name for column in plan.columns], rows, binary),
+                        lines=_lines(names, rows, binary),
                         rows=len(rows),
                         position={"key": [_plain(value) for value in after], "rows": rows_before},
                         facts={"asked": f"{self._shown} {table.name}"},
                     )
-                last = not plan.key or rows_before == 0 or len(rows) < self._topic.page_size
-            if last:
+            if ended:
                 return
+
+    def _refuse_nulls(self, table: sa.Table, key: Sequence[str]) -> None:
+        """A chunk begins behind the key of the last one, and nothing is behind NULL."""
+        nullable = [table.columns[name] for name in key if table.columns[name].nullable]
+        without = sa.select(sa.func.count()).select_from(table).where(sa.or_(sa.false(), *(column.is_(None) for column in nullable)))
+        if nullable and (rows := self._connection.execute(without).scalar()):
+            raise SourceError(
+                f"{self._shown}: {rows:,} rows of {table.name} have NULL in the key ({', '.join(key)}). Nothing was pulled; "
+                "name another key in the topic.",
+                key=key,
+            )
+
+    def _refuse_twins(self, key: Sequence[str], one: sa.Row[Any], other: sa.Row[Any]) -> None:
+        if tuple(one)[: len(key)] == tuple(other)[: len(key)]:
+            shown = ", ".join(str(_plain(value)) for value in tuple(one)[: len(key)])
+            raise SourceError(
+                f"{self._shown}: more than one row of {self._topic.place['table']} has the key ({', '.join(key)}) = ({shown}): between two "
+                "pages one would be lost. Name a unique key in the topic.",
+                key=key,
+            )
 
     def _table(self) -> sa.Table:
         place = self._topic.place
@@ -142,6 +174,22 @@ class Database:
             ) from None
 
 
+def chunk_query(table: sa.Table, plan: Plan, after: Sequence[Any] | None, size: int) -> sa.Select[Any]:
+    """The rows of the plan behind a key, ordered by it: one more than `size`, which tells whether that was all. Without a key, all."""
+    # as the driver gives them: SQLAlchemy's own types would make a time of day of -30:00:01 and a decimal of a double
+    columns = [table.columns[column.name] for column in plan.columns]
+    query: sa.Select[Any] = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
+    if plan.since is not None and plan.row_version:
+        cursor = table.columns[plan.row_version]
+        query = query.where(cursor >= _stored(plan.since, cursor))
+    if plan.key:
+        keys = [table.columns[name] for name in plan.key]
+        if after is not None:
+            query = query.where(_behind(keys, after))
+        query = query.order_by(*keys).limit(size + 1)
+    return query
+
+
 def _behind(keys: Sequence[sa.Column[Any]], after: Sequence[Any]) -> sa.ColumnElement[bool]:
     """(a, b) > (x, y), written out: not every server compares rows."""
     parts = []
@@ -151,9 +199,9 @@ def _behind(keys: Sequence[sa.Column[Any]], after: Sequence[Any]) -> sa.ColumnEl
     return sa.or_(*parts)
 
 
-def _described(column: sa.Column[Any]) -> PulledColumn:
+def _described(column: sa.Column[Any], dialect: sa.Dialect) -> PulledColumn:
     return PulledColumn(
-        column.name, str(column.type.compile()) if not isinstance(column.type, sa.types.NullType) else "", _type(column.type)
+        column.name, str(column.type.compile(dialect)) if not isinstance(column.type, sa.types.NullType) else "", _type(column.type)
     )
 
 
@@ -172,12 +220,12 @@ def _type(kind: sa.types.TypeEngine[Any]) -> str:
         fits = kind.precision is not None and kind.precision <= MAX_PRECISION and (kind.scale or 0) >= 0
         return f"decimal({kind.precision},{kind.scale or 0})" if fits else "string"
     if isinstance(kind, sa.DateTime):
-        return "instant" if kind.timezone else "timestamp"
+        return "instant" if kind.timezone or isinstance(kind, DATETIMEOFFSET) else "timestamp"
     if isinstance(kind, sa.Date):
         return "date"
     if isinstance(kind, sa.Time) and not isinstance(kind, MYSQL_TIME):  # MySQL's goes beyond a day
         return "time"
-    if isinstance(kind, sa.LargeBinary | sa.types.BINARY | sa.types.VARBINARY):
+    if isinstance(kind, sa.LargeBinary | sa.types.BINARY | sa.types.VARBINARY | MSSQL_TIMESTAMP):  # SQL Server's is a row version
         return "binary"
     return "string"
 
@@ -218,8 +266,13 @@ def _clock(value: timedelta) -> str:
     return f"{'-' if value < timedelta(0) else ''}{hours:02d}:{rest // 60:02d}:{rest % 60:02d}{fraction}"
 
 
+def _stored(value: Any, column: sa.Column[Any]) -> Any:
+    """A value of a position or cursor, as `_plain` wrote it, as the value that the column's driver wants."""
+    return b64decode(value) if isinstance(value, str) and _type(column.type) == "binary" else _bound(value, column)
+
+
 def _bound(value: Any, column: sa.Column[Any]) -> Any:
-    """A stored text as the value that the column's driver wants."""
+    """A text that a driver gave as the value that it wants."""
     if not isinstance(value, str):
         return value
     if isinstance(column.type, sa.DateTime):

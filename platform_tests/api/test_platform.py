@@ -87,7 +87,7 @@ def test_long_work_becomes_runs_that_are_watched(up, data):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     boss, shop, stranger = Client(up, "operate", "read"), Client(up, "shop:operate"), Client(up, "city:operate")
     url = run(up.home, "url").stdout.strip()
-    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE relation IS NOT NULL") == [(1,)], 90)
+    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE relation IS NOT NULL AND source = 'shop'") == [(1,)], 90)
 
     assert shop.ask("/v1/backups", {})[0] == 403, "every table takes the scope for every source"
     assert stranger.ask("/v1/backups", {"table": "shop.items"})[0] == 403

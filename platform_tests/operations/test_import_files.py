@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import fsspec
 import psycopg
 import pytest
 
@@ -67,6 +68,22 @@ def test_a_file_that_comes_short_is_fetched_again(home, catalog, there, monkeypa
     assert not (home.dumps / "hr").exists()
     monkeypatch.undo()
     assert run(home, catalog)[0] == ["a.csv", "b.csv"]
+
+
+def test_an_object_store_is_watched_through_fsspec(home, catalog):
+    """Keys without folders, written in one go, as S3 has them; fsspec's store in memory."""
+    store = fsspec.filesystem("memory")
+    try:
+        store.pipe({"/bucket/out/a.csv": b"id\n1\n", "/bucket/out/deeper/x.csv": b"id\n", "/bucket/b.csv": b"id\n"})
+        write_topic(home, "memory://bucket/out", pattern="*.csv")
+        assert run(home, catalog)[0] == ["a.csv"]
+        assert run(home, catalog)[0] == []
+        store.pipe({"/bucket/out/a.csv": b"id\n1\n2\n", "/bucket/out/c.csv": b"id\n3\n"})
+        first, second = run(home, catalog)[0]
+        assert (first[:2], second) == ("a.", "c.csv")
+        assert (home.dumps / "hr" / first).read_bytes() == b"id\n1\n2\n"
+    finally:
+        store.rm("/bucket", recursive=True)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,31 @@ def test_a_table_without_a_key_streams_in_one_go(tmp_path):
     assert (plan.key, plan.stable, [page.rows for page in pages], len(rows)) == ((), False, [3, 3, 1], 7)
 
 
+def test_a_key_of_bytes_goes_on_behind_its_position(tmp_path):
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.execute("CREATE TABLE orders (id BLOB NOT NULL PRIMARY KEY, at BLOB)")
+        database.executemany("INSERT INTO orders VALUES (?, ?)", [(bytes([n, 255]), bytes([n])) for n in range(7)])
+    topic = topic_for(f"sqlite:///{tmp_path}/x.db", cursor="at")
+    _, rows, pages = pull(topic)
+    assert pull(topic, position=pages[0].position)[1] == rows[3:]
+    assert pull(topic, Before("BQ=="))[1] == rows[5:]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ([1, None, 2], r"1 rows of orders have NULL in the key \(id\).*name another key"),
+        ([1, 2, 3, 3, 4], r"more than one row of orders has the key \(id\) = \(3\).*Name a unique key"),
+    ],
+)
+def test_a_key_by_which_rows_would_be_lost_between_pages_is_refused(tmp_path, keys, said):
+    with sqlite3.connect(tmp_path / "x.db") as database:
+        database.execute("CREATE TABLE orders (id INTEGER)")
+        database.executemany("INSERT INTO orders VALUES (?)", [(key,) for key in keys])
+    with pytest.raises(SourceError, match=said):
+        pull(topic_for(f"sqlite:///{tmp_path}/x.db", key=("id",)))
+
+
 def test_postgres_types_are_those_of_the_server_and_the_snapshot_is_one(database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
