@@ -174,11 +174,11 @@ class Database:
             ) from None
 
 
-def chunk_query(table: sa.Table, plan: Plan, after: Sequence[Any] | None, size: int) -> sa.Select[Any]:
+def chunk_query(table: sa.Table, plan: Plan, after: Sequence[Any] | None, size: int) -> Any:
     """The rows of the plan behind a key, ordered by it: one more than `size`, which tells whether that was all. Without a key, all."""
     # as the driver gives them: SQLAlchemy's own types would make a time of day of -30:00:01 and a decimal of a double
     columns = [table.columns[column.name] for column in plan.columns]
-    query: sa.Select[Any] = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
+    query: Any = sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
     if plan.since is not None and plan.row_version:
         cursor = table.columns[plan.row_version]
         query = query.where(cursor >= _stored(plan.since, cursor))

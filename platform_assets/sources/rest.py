@@ -111,7 +111,14 @@ class Rest:
             params[self._paginator.get("param", "cursor")] = str(state["next"])
         elif kind in ("link", "next_url") and state["next"]:
             url, params = urljoin(self._url, str(state["next"])), {}
-        return self._web.ask("GET", url, home=self._home, params=params, headers=self._headers())
+        if self._auth["kind"] != "none" and self._url.startswith("https://") and not url.startswith("https://"):
+            raise SourceError(f"{urlsplit(url).netloc}: the next page is off https, where credentials do not go.", topic=self._topic.name)
+        fine = frozenset({200, 401}) if self._token else frozenset({200})  # a token may end before a long pull does
+        answer = self._web.ask("GET", url, home=self._home, params=params, headers=self._headers(), fine=fine)
+        if answer.status == 401:
+            self._token = ""
+            answer = self._web.ask("GET", url, home=self._home, params=params, headers=self._headers())
+        return answer
 
     def _headers(self) -> dict[str, str]:
         headers = {str(k): str(v) for k, v in (self._topic.place.get("headers") or {}).items()}

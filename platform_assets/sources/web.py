@@ -1,7 +1,7 @@
 """HTTP as a puller needs it: only to allowed hosts, patient with servers that are busy, bounded, and with errors that a person can use.
 
 Answers 202, 429 and 5xx, cut bodies and lost connections are tried again, with growing pauses and jitter or after the pause that the
-server asks for. No secret enters a message: URLs are shown without their query.
+server asks for. No secret enters a message: URLs are shown without their query; none follows a redirect to another host or off https.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from platform_assets.errors import PlatformError
 from platform_assets.sources.topic import Access, Bounds
@@ -55,6 +58,43 @@ class Answer:
         )
 
 
+class _Plain(HTTPConnection):
+    """A connection to a public address only. What a name meant when it was checked may be another address when it is dialled."""
+
+    def _new_conn(self) -> socket.socket:
+        return _public(super()._new_conn(), self.host)
+
+
+class _Secure(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _public(super()._new_conn(), self.host)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _PublicOnly(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+def _public(connection: socket.socket, host: str) -> socket.socket:
+    if _is_private(connection.getpeername()[0]):
+        connection.close()
+        raise _private(host, host)
+    return connection
+
+
+def _private(shown: str, host: str) -> SourceError:
+    return SourceError(f"{shown}: {host} is a private address; if that is meant, set allow.private: true.", host=host)
+
+
 @dataclass
 class Web:
     """One session. `pause` and `clock` are for tests; `sent` counts requests."""
@@ -69,6 +109,9 @@ class Web:
     def __post_init__(self) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
+        if not self.access.private:
+            for scheme in ("http://", "https://"):
+                self._session.mount(scheme, _PublicOnly())
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", **self.headers})
         self._random = random.Random()
         self._last = -1e9
@@ -128,8 +171,14 @@ class Web:
             with self._session.request(method, url, timeout=self.bounds.timeout, stream=True, allow_redirects=False, **rest) as response:
                 if response.status_code not in _REDIRECTS:
                     return self._whole(response, url)
-                url = urljoin(url, response.headers.get("Location", ""))
+                asked, url = url, urljoin(url, response.headers.get("Location", ""))
                 rest["params"] = None
+                if response.status_code == 303:
+                    method, rest["json"], rest["data"] = "GET", None, None
+                if urlsplit(asked).scheme == "https" and urlsplit(url).scheme != "https":
+                    raise SourceError(f"{_bare(asked)} redirects to {_bare(url)}, off https: ask what is meant.", url=_bare(asked))
+                if urlsplit(asked).netloc != urlsplit(url).netloc:  # None takes a header of the session away
+                    rest["headers"] = dict.fromkeys([*self.headers, *(rest.get("headers") or {})])
         raise SourceError(f"{_bare(url)}: more than {_MAX_REDIRECTS} redirects.", url=_bare(url))
 
     def _whole(self, response: requests.Response, url: str) -> Answer:
@@ -162,7 +211,7 @@ class Web:
         if parts.netloc.rpartition("@")[2] != home and host not in self.access.hosts:
             raise SourceError(f"{_bare(url)}: {host} is not the topic's host {home}; add it to allow.hosts if it may be asked.", host=host)
         if not self.access.private and any(_is_private(address) for address in _addresses(host, parts.port)):
-            raise SourceError(f"{_bare(url)}: {host} is a private address; if that is meant, set allow.private: true.", host=host)
+            raise _private(_bare(url), host)
 
 
 def _addresses(host: str, port: int | None) -> list[str]:

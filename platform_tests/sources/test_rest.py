@@ -16,7 +16,7 @@ from platform_assets.errors import SettingsError
 from platform_assets.sources.kinds import open_puller
 from platform_assets.sources.pull import Before
 from platform_assets.sources.topic import Access, Bounds, Topic
-from platform_assets.sources.web import SourceError
+from platform_assets.sources.web import SourceError, Web
 
 ROWS = [{"id": n, "price": 1.10, "at": f"2024-01-{n:02d}"} for n in range(1, 8)]
 
@@ -195,3 +195,65 @@ def test_a_redirect_to_another_host_is_refused():
         pytest.raises(SourceError, match="localhost is not the topic's host"),
     ):
         pull(topic_for({"url": base}))
+
+
+def test_a_name_that_means_a_private_address_when_it_is_dialled_is_refused(monkeypatch):
+    """A name server that gives a public address to who checks and a private one to who connects."""
+    asked = []
+    with serving(lambda *_: asked.append(1) or (200, {}, "[]")) as base:
+        monkeypatch.setattr("platform_assets.sources.web._addresses", lambda host, port: ["93.184.216.34"])
+        topic = topic_for({"url": base.replace("127.0.0.1", "localhost")}, access=Access())
+        with pytest.raises(SourceError, match="localhost is a private address"):
+            pull(topic)
+    assert asked == []
+
+
+def test_an_allowed_host_to_which_a_request_is_redirected_gets_no_secret():
+    seen = []
+
+    def answer(path, query, headers):
+        seen.append((path, headers.get("Authorization"), headers.get("Accept-Language")))
+        if path == "/here":
+            return 302, {"Location": there + "/there"}, ""
+        return 200, {}, json.dumps(ROWS[:1])
+
+    with serving(answer) as there, serving(answer) as base:
+        place = {"url": f"{base}/here", "auth": {"kind": "bearer"}, "headers": {"Accept-Language": "en"}}
+        topic = topic_for(place, credentials={"token_env": "TOKEN"}, access=Access(("127.0.0.1",), True))
+        assert pull(topic, environment={"TOKEN": "s3cret"})[1] == ROWS[:1]
+    assert seen == [("/here", "Bearer s3cret", "en"), ("/there", None, None)]
+
+
+def test_a_token_that_ends_during_a_pull_is_asked_for_again():
+    tokens, used = [], []
+
+    def answer(path, query, headers):
+        if path == "/token":
+            tokens.append(f"Bearer t{len(tokens)}")
+            used.clear()
+            return 200, {}, json.dumps({"access_token": tokens[-1].removeprefix("Bearer ")})
+        used.append(path)
+        return paged(path, query, headers) if headers.get("Authorization") == tokens[-1] and len(used) < 3 else (401, {}, "{}")
+
+    with serving(answer) as base:
+        auth = {"kind": "oauth2", "token_url": f"{base}/token"}
+        place = {"url": f"{base}/page", "paginator": {"kind": "page", "size_param": "size"}, "auth": auth}
+        topic = topic_for(place, credentials={"client_id_env": "USER_", "client_secret_env": "TOKEN"})
+        assert pull(topic, environment={"TOKEN": "s3cret", "USER_": "me"})[1] == ROWS
+    assert tokens == ["Bearer t0", "Bearer t1"]
+
+
+def test_no_more_requests_a_second_than_the_topic_allows():
+    """By a clock of the test's own: each request waits for the last one's turn to end."""
+    now, pauses = [100.0], []
+
+    def pause(seconds):
+        pauses.append(round(seconds, 3))
+        now[0] += seconds
+
+    with serving(lambda *_: (200, {}, "[]")) as base:
+        web = Web(Access(private=True), Bounds(requests_per_second=2), pause=pause, clock=lambda: now[0])
+        with web:
+            for _ in range(3):
+                web.ask("GET", base, home=base.partition("://")[2])
+    assert pauses == [0.5, 0.5]
