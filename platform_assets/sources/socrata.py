@@ -39,6 +39,7 @@ _TYPES = {
     "fixed_timestamp": "instant",
     "row_identifier": "string",
 }
+_CONDITIONS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 _NUMBERS = {"number", "money", "percent", "double", "stars"}
 
 
@@ -64,7 +65,7 @@ class Socrata:
         """One request for the metadata; another for counts when something changed."""
         fine = frozenset({200, 304})
         marks = dict(before.marks) if before else {}
-        headers = {"If-None-Match": marks["etag"]} if "etag" in marks else {}
+        headers = {header: marks[mark] for mark, header in _CONDITIONS.items() if mark in marks}
         answer = self._web.ask("GET", f"{self._base}/api/views/{self._dataset}.json", home=self._home, headers=headers, fine=fine)
         if answer.status == 304 and before and not before.sweep:
             return None
@@ -76,8 +77,7 @@ class Socrata:
             answer = self._web.ask("GET", f"{self._base}/api/views/{self._dataset}.json", home=self._home)
             described = _object(answer)
         new_marks = {"rows_updated_at": updated} if updated else {}
-        if "etag" in answer.headers:
-            new_marks["etag"] = answer.headers["etag"]
+        new_marks |= {mark: answer.headers[mark] for mark in _CONDITIONS if mark in answer.headers}
         columns = (*SYSTEM, *self._columns(described, answer))
         return self._counted(before, columns, new_marks, moment_of(answer))
 

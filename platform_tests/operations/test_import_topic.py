@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -128,6 +129,22 @@ def test_a_dry_run_pulls_nothing_and_says_how_much_it_would(settings, catalog, s
     assert len(site.requests) == 2
 
 
+def test_since_pulls_what_changed_from_a_value_of_the_cursor_on(settings, catalog, site):
+    pull(settings, catalog)
+    load(settings, catalog)
+    third = sorted(row[":updated_at"] for row in site.data.rows.values())[2]
+    assert pull(settings, catalog, since=third, dry_run=True).said == f"pets: would pull changes since {third}: 6 rows, 8 columns"
+    site.data.now += timedelta(seconds=5)
+    site.data.insert(name="late", late=timedelta(seconds=9))
+    assert pull(settings, catalog).dumps == (), "it says that it came before the cursor"
+    done = pull(settings, catalog, since=third)
+    assert (done.mode, done.rows, done.since) == ("changes", 1, third), "the others are known in the same words"
+    load(settings, catalog)
+    assert loaded(catalog) == there(site.data)
+    newest = max(row[":updated_at"] for row in site.data.rows.values())
+    assert describe_topics(settings)[0]["cursor"] == newest
+
+
 def test_two_imports_of_one_topic_exclude_each_other(settings, catalog, site):
     with session_lock(catalog.url, "topic/pets"), pytest.raises(Conflict, match="Another import of the topic pets"):
         pull(settings, catalog)
@@ -218,8 +235,6 @@ def test_after_any_sequence_of_pulls_the_table_is_the_servers(tmp_path_factory, 
         for step in [*changes, "pull", "pull"]:
             keys = list(data.rows)
             if step in ("insert", "late"):
-                from datetime import timedelta
-
                 data.insert(name=step, age=str(random.randrange(100)), late=timedelta(seconds=5 if step == "late" else 0))
             elif step == "many":
                 data.insert_many([{"name": "tie"}, {"name": "tie"}, {"name": "tie"}])

@@ -118,6 +118,7 @@ class Socrata:
         self.between: Callable[[], None] = lambda: None
         self.requests: list[str] = []
         self.domain = ""
+        self.dated = False
         self._held = threading.Event()
         self._held.set()
         self._pages_left: int | None = None
@@ -169,7 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         given = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/api/views/abcd-1234.json":
-            self._answer(lambda: self.site.data.described(), etag=f'"{self.site.data.rows_updated_at}"')
+            tag = f'"{self.site.data.rows_updated_at}"'
+            self._answer(lambda: self.site.data.described(), mark=("Last-Modified", tag) if self.site.dated else ("ETag", tag))
         elif url.path == "/resource/abcd-1234.json":
             self._answer(lambda: self.site.query(given), page="$limit" in given)
         else:
@@ -180,14 +182,14 @@ class _Handler(BaseHTTPRequestHandler):
         head, clause, rest = re.fullmatch(r"(SELECT .*?)( WHERE | ORDER BY | LIMIT |$)(.*)", query).groups()  # type: ignore[union-attr]
         self._answer(lambda: self.site.data.ask(f"{head} FROM rows{clause}{rest}"), page="LIMIT" in query)
 
-    def _answer(self, make: Callable[[], Any], *, page: bool = False, etag: str | None = None) -> None:
+    def _answer(self, make: Callable[[], Any], *, page: bool = False, mark: tuple[str, str] | None = None) -> None:
         self.site.requests.append(self.path)
         self.site.wait_if_held()
-        self._answered(make, etag)
+        self._answered(make, mark)
         if page:
             self.site.page_was_sent()
 
-    def _answered(self, make: Callable[[], Any], etag: str | None) -> None:
+    def _answered(self, make: Callable[[], Any], mark: tuple[str, str] | None) -> None:
         if self.site.token and self.headers.get("X-App-Token") != self.site.token:
             return self._send(403, b'{"error": true, "message": "Invalid app_token specified"}')
         fault = self.site.faults.popleft() if self.site.faults else ""
@@ -195,13 +197,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(int(fault), b"{}", {"Retry-After": "0"} if fault == "429" else {})
         if fault == "html":
             return self._send(200, b"<html><body>Please sign in</body></html>")
-        if etag and self.headers.get("If-None-Match") == etag:
+        if mark and self.headers.get({"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}[mark[0]]) == mark[1]:
             return self._send(304, b"")
         try:
             body = json.dumps(make(), indent=1 if fault == "indented" else None).encode()
         except sqlite3.Error as error:
             return self._send(400, json.dumps({"message": str(error)}).encode())
-        headers = {"ETag": etag} if etag else {}
+        headers = dict([mark]) if mark else {}
         if fault == "cut":
             return self._cut(body)
         if "gzip" in self.headers.get("Accept-Encoding", ""):

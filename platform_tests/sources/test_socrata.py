@@ -113,10 +113,14 @@ def test_a_row_with_the_very_time_of_the_cursor_is_not_lost(site):
     assert {**rows, **more} == there(site)
 
 
-def test_nothing_new_costs_one_request(site):
+@pytest.mark.parametrize("dated", [False, True], ids=["ETag", "Last-Modified"])
+def test_nothing_new_costs_one_request(site, dated):
+    site.dated = dated
     plan, _, _ = pull(topic_for(site))
     site.requests.clear()
-    assert pull(topic_for(site), Before(plan.cursor, plan.marks))[0] is None
+    marks = {name: mark for name, mark in plan.marks.items() if name != "rows_updated_at"}
+    assert len(marks) == 1
+    assert pull(topic_for(site), Before(plan.cursor, marks))[0] is None
     assert len(site.requests) == 1
 
 
