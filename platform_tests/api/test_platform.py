@@ -29,6 +29,8 @@ SUBSCRIPTION = "subscription($id: ID!) { pipelineRunLogs(runId: $id) { __typenam
 LAUNCH = """mutation($run: ExecutionParams!) { launchPipelineExecution(executionParams: $run) {
   ... on LaunchRunSuccess { run { runId } } ... on Error { message } } }"""
 WHERE = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"
+SCHEDULE = "query($which: ScheduleSelector!) { scheduleOrError(scheduleSelector: $which) { ... on Schedule { id } } }"
+STOP = """mutation($id: String!) { stopRunningSchedule(id: $id) { ... on ScheduleStateResult { scheduleState { status } } } }"""
 TOLD = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status eventConnection { events { ... on MaterializationEvent {
   metadataEntries { label ... on IntMetadataEntry { intValue } ... on TextMetadataEntry { text } } } } } } } }"""
 
@@ -118,8 +120,8 @@ def test_long_work_becomes_runs_that_are_watched(up, data):
 
     assert stranger.done(stranger.ask("/v1/topics/pets/runs", {}))["state"] == "done"
     eventually(lambda: query(url, "SELECT rows FROM catalog.tables WHERE table_name = 'pets'") == [(3,)], 90)
-    _a_topic_from_the_ui(up, boss, url, data)
     _a_topic_by_its_schedule(boss, url)
+    _a_topic_from_the_ui(boss, url, data)
     (up.home / "topics" / "pets.yaml").unlink()
     assert boss.ask("/v1/topics/pets/runs", {})[0] == 404
     assert [job["kind"] for job in boss.ask("/v1/jobs")[1]] == ["topic", "restore", "backup"]
@@ -130,42 +132,47 @@ def test_long_work_becomes_runs_that_are_watched(up, data):
         boss.ask("/healthz")
 
 
-def _a_topic_from_the_ui(up: Up, boss: Client, url: str, data: DataSet) -> None:
+def _graphql(client: Client, query: str, **variables: Any) -> dict[str, Any]:
+    return client.ask("/dagster/graphql", {"query": query, "variables": variables})[1]["data"]
+
+
+def _where(client: Client) -> dict[str, str]:
+    (where,) = _graphql(client, WHERE)["repositoriesOrError"]["nodes"]
+    return {"repositoryName": where["name"], "repositoryLocationName": where["location"]["name"]}
+
+
+def _a_topic_from_the_ui(boss: Client, url: str, data: DataSet) -> None:
     """As the button `Materialize` of the asset's page does it."""
     data.insert(name="newer")
-    (where,) = boss.ask("/dagster/graphql", {"query": WHERE})[1]["data"]["repositoriesOrError"]["nodes"]
-    selector = {
-        "repositoryName": where["name"],
-        "repositoryLocationName": where["location"]["name"],
-        "pipelineName": "__ASSET_JOB",
-        "assetSelection": [{"path": ["topics", "pets"]}],
-    }
+    selector = {**_where(boss), "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": ["topics", "pets"]}]}
     run = {"selector": selector, "mode": "default", "runConfigData": {}}
-    launched = boss.ask("/dagster/graphql", {"query": LAUNCH, "variables": {"run": run}})[1]
-    run_id = launched["data"]["launchPipelineExecution"]["run"]["runId"]
+    run_id = _graphql(boss, LAUNCH, run=run)["launchPipelineExecution"]["run"]["runId"]
 
     def over() -> Any:
-        found = boss.ask("/dagster/graphql", {"query": TOLD, "variables": {"run": run_id}})[1]["data"]["runOrError"]
+        found = _graphql(boss, TOLD, run=run_id)["runOrError"]
         return found["status"] in ("SUCCESS", "FAILURE") and found
 
-    ended = eventually(over, 120)
+    ended = eventually(over, 180)
     assert ended["status"] == "SUCCESS"
     (entries,) = [event["metadataEntries"] for event in ended["eventConnection"]["events"] if event]
     told = {entry["label"]: entry.get("intValue", entry.get("text")) for entry in entries}
     assert (told["mode"], told["rows"], told["last request id"]) == ("changes", 1, "request-7")
     log = query(url, "SELECT operation, rows, outcome FROM catalog.import_log WHERE subject = 'topic/pets' ORDER BY id DESC LIMIT 3")
     assert log == [("import_end", 1, "done"), ("import_chunk", 1, "done"), ("import_start", 0, "done")]
-    eventually(lambda: query(url, "SELECT count(*) FROM city.pets") == [(4,)], 90)
+    eventually(lambda: query(url, "SELECT count(*) FROM city.pets") == [(4,)], 180)
 
 
 def _a_topic_by_its_schedule(boss: Client, url: str) -> None:
-    """Nobody asked for it: the daemon's tick did, while the rest of the test ran."""
-    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE table_name = 'birds' AND rows >= 3") == [(1,)], 150)
-    runs = boss.ask("/dagster/graphql", RUNS)[1]["data"]["runsOrError"]["results"]
+    """Nobody asked for it: the daemon's tick did, while the rest of the test ran. Then it is switched off, as the UI does it."""
+    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE table_name = 'birds' AND rows = 3") == [(1,)], 180)
+    schedule = _graphql(boss, SCHEDULE, which={**_where(boss), "scheduleName": "import_birds_schedule"})["scheduleOrError"]["id"]
+    stopped = _graphql(boss, STOP, id=schedule)["stopRunningSchedule"]
+    assert stopped == {"scheduleState": {"status": "STOPPED"}}
+    runs = _graphql(boss, RUNS["query"])["runsOrError"]["results"]
     ticked = [run for run in runs if {"key": "dagster/schedule_name", "value": "import_birds_schedule"} in run["tags"]]
     assert "SUCCESS" in {run["status"] for run in ticked}
     log = query(url, "SELECT rows, outcome FROM catalog.import_log WHERE subject = 'topic/birds' AND operation = 'import_end' ORDER BY id")
-    assert log[0][0] >= 3
+    assert log[0][0] == 3
     assert {outcome for _, outcome in log} == {"done"}
 
 
