@@ -42,7 +42,7 @@ LAYERS: dict[str, Layer] = {
     "versions": _layer("errors dictionary"),
     "engines": _layer("errors dictionary versions", "duckdb", "pyspark"),
     "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg psycopg_pool polars fsspec upath numpy psutil", "redis"),
-    "sources": _layer("errors dictionary formats storage", "requests sqlalchemy", "fsspec"),
+    "sources": _layer("errors dictionary formats storage", "requests urllib3 sqlalchemy", "fsspec"),
     # psutil here and in defs: which processes of ours live.
     "operations": _layer(_EVERYTHING, "numpy psutil", "PIL"),
     # Dagster finds `context` and Config parameters by their annotations: as strings it does not know them.
