@@ -75,7 +75,7 @@ class Client:
     def done(self, answer: tuple[int, Any, dict[str, str]]) -> dict[str, Any]:
         """The job of a 202, once it is over."""
         assert answer[0] == 202, answer
-        return eventually(lambda: (job := self.ask(answer[2]["location"])[1])["state"] in ("done", "failed") and job, 120)
+        return eventually(lambda: (job := self.ask(answer[2]["location"])[1])["state"] in ("done", "failed") and job, 240)
 
 
 def _read(body: bytes) -> Any:
@@ -89,7 +89,7 @@ def test_long_work_becomes_runs_that_are_watched(up, data):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     boss, shop, stranger = Client(up, "operate", "read"), Client(up, "shop:operate"), Client(up, "city:operate")
     url = run(up.home, "url").stdout.strip()
-    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE relation IS NOT NULL AND source = 'shop'") == [(1,)], 90)
+    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE relation IS NOT NULL AND source = 'shop'") == [(1,)], 180)
 
     assert shop.ask("/v1/backups", {})[0] == 403, "every table takes the scope for every source"
     assert stranger.ask("/v1/backups", {"table": "shop.items"})[0] == 403
@@ -119,7 +119,7 @@ def test_long_work_becomes_runs_that_are_watched(up, data):
     assert refused[0] == 404
 
     assert stranger.done(stranger.ask("/v1/topics/pets/runs", {}))["state"] == "done"
-    eventually(lambda: query(url, "SELECT rows FROM catalog.tables WHERE table_name = 'pets'") == [(3,)], 90)
+    eventually(lambda: query(url, "SELECT rows FROM catalog.tables WHERE table_name = 'pets'") == [(3,)], 180)
     _a_topic_by_its_schedule(boss, url)
     _a_topic_from_the_ui(boss, url, data)
     (up.home / "topics" / "pets.yaml").unlink()
