@@ -45,3 +45,9 @@ def bits(true: npt.NDArray[np.bool_]) -> pa.Buffer:
 
 def int32s(values: npt.NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=np.int32))])
+
+
+def at(data: bytes | bytearray, form: str, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """The values of the dtype `form` that begin at these bytes, whole ones wherever they begin."""
+    width = np.dtype(form).itemsize
+    return np.ndarray((len(data) - width + 1,), form, data, strides=(1,))[places]

@@ -34,7 +34,14 @@ def text_hash(data: bytes) -> int:
     return (sum(mixed(word) * pow(STEP, place, 1 << 64) for place, word in enumerate(words)) + len(data) * SECOND) & MASK
 
 
-@given(st.lists(st.none() | st.binary(max_size=40), min_size=1, max_size=30))
+SIZES = st.binary(max_size=40) | st.sampled_from([0, 7, 8, 120, 127, 128, 129, 300]).flatmap(
+    lambda size: st.binary(min_size=size, max_size=size)
+)
+LISTS = st.lists(st.none() | SIZES, min_size=1, max_size=30)
+ALIKE = st.tuples(st.none() | SIZES, st.integers(1, 30)).map(lambda one: [one[0]] * one[1])
+
+
+@given(LISTS | ALIKE)
 def test_a_text_hashes_as_its_definition_says_wherever_it_stands_in_a_batch(values: list[bytes | None]) -> None:
     import hashlib
 

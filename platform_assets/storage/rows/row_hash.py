@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.storage.arrow_memory import EMPTY, int32s, lengths, numbers, valid
+from platform_assets.storage.arrow_memory import EMPTY, at, int32s, lengths, numbers, valid
 
 Words = npt.NDArray[np.uint64]
 
@@ -27,6 +27,10 @@ _INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 _SECOND = np.uint64(0xD1B54A32D192ED03)
 _NULL = np.uint64(0xA5A5F00D5EED0001)
 _NAN = np.uint64(0x7FF8000000000000)
+_SHORT = 128
+"""Bytes up to which texts are taken word by word, all rows at once: three times as fast, but each word is a round."""
+_MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
+"""What of eight bytes belongs to a text of which no, one, ... eight are left."""
 _PADS = pa.Array.from_buffers(
     pa.binary(), 8, [None, pa.py_buffer(np.array([0, 0, 1, 3, 6, 10, 15, 21, 28], dtype=np.int32)), pa.py_buffer(bytes(28))]
 )
@@ -70,10 +74,7 @@ def row_hashes(batch: pa.RecordBatch, columns: Sequence[str] | None = None) -> W
     total = np.zeros(len(batch), dtype=np.uint64)
     for name in batch.schema.names if columns is None else columns:
         column = batch.column(batch.schema.get_field_index(name))
-        cells = _cells(column)
-        if column.null_count:
-            cells = np.where(valid(column), cells, _NULL)
-        total += _mixed(cells ^ _seed(name))
+        total += _mixed(_cells(column) ^ _seed(name))
     return _mixed(total)
 
 
@@ -94,7 +95,14 @@ def _mixed(words: Words) -> Words:
 
 
 def _cells(column: pa.Array) -> Words:
-    """A number per cell; what stands under a NULL is of no account."""
+    """A number per cell, or one for all where they are seen to be equal; what stands under a NULL is of no account."""
+    if column.null_count == len(column):
+        return np.array([_NULL])
+    cells = _values(column)
+    return np.where(valid(column), cells, _NULL) if column.null_count else cells
+
+
+def _values(column: pa.Array) -> Words:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return _texts(column)
@@ -111,9 +119,36 @@ def _cells(column: pa.Array) -> Words:
 
 
 def _texts(column: pa.Array) -> Words:
-    """Each text filled up with zeros to whole words; a polynomial over its mixed words, and its length.
+    """Each text filled up with zeros to whole words; a polynomial over its mixed words, and its length."""
+    sizes = np.where(valid(column), lengths(column), 0).astype(np.int32) if column.null_count else lengths(column)
+    places = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, 4 * column.offset).astype(np.int64)
+    data = memoryview(column.buffers()[2] or b"")[places[0] : places[-1]]
+    if _all_equal(data, sizes):
+        return _polynomial(column.slice(0, 1))
+    places = places[:-1] - places[0]
+    cells = sizes.astype(np.uint64) * _SECOND
+    padded = b"".join((data, bytes(8)))
+    for number in range(min(_SHORT, int(sizes.max()) + 7) // 8):
+        rest = sizes - np.int32(8 * number)
+        rows = slice(None) if rest.min() > 0 else np.flatnonzero(rest > 0)
+        words = at(padded, "<u8", places[rows] + 8 * number) & _MASKS[np.minimum(rest[rows], 8)]
+        cells[rows] += _mixed(words) * _powers(_STEP, number + 1)[number]
+    if sizes.max() > _SHORT:
+        long = np.flatnonzero(sizes > _SHORT)
+        cells[long] = _polynomial(column.take(int32s(long)))
+    return cells
 
-    The powers run on from text to text; multiplying by the inverse power at a text's begin makes them start anew in each.
+
+def _all_equal(data: memoryview, sizes: npt.NDArray[np.int32]) -> bool:
+    """What the platform adds to rows is often the same in all of a batch."""
+    size = int(sizes[0])
+    same = len(data) == size * len(sizes) and data[:size] == data[len(data) - size :] and bool((sizes == size).all())
+    return same and np.array_equal(np.frombuffer(data[size:], np.uint8), np.frombuffer(data[: len(data) - size], np.uint8))
+
+
+def _polynomial(column: pa.Array) -> Words:
+    """The same for texts of any length at once: the powers run on from text to text; multiplying by the inverse power at a text's begin
+    makes them start anew in each.
     """
     data = column.cast(pa.binary())
     sizes = np.where(valid(data), lengths(data), 0).astype(np.int32) if data.null_count else lengths(data)

@@ -16,7 +16,6 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg.abc import Buffer
 from psycopg.sql import SQL
 
 from platform_assets.errors import Conflict
@@ -199,32 +198,34 @@ def _by_bytes(connection: psycopg.Connection[Any]) -> str:
     return '"default"' if row is not None and row[0] else '"C"'
 
 
-def _blocks_of(copy: psycopg.Copy, server: psycopg.pq.abc.PGconn, batch_rows: int) -> Iterator[list[Buffer]]:
+def _blocks_of(copy: psycopg.Copy, server: psycopg.pq.abc.PGconn, batch_rows: int) -> Iterator[copy_binary_out.Rows]:
     """At most `batch_rows` rows and about READ_BYTES each: the server sends one message per row, its header before the first.
 
     Rows that have come already are taken from libpq itself; psycopg's own read() waits for more and ends the COPY, but costs two
-    microseconds each, which would be twice what the server needs.
+    microseconds each, which would be twice what the server needs. Each is appended at once: thousands of objects that are kept make
+    Python look for cycles among all that it holds, again and again (a tenth of the time of a backup).
     """
     begun = copy.read()[len(copy_binary.HEADER) :]
-    block: list[Buffer] = [begun] if begun and begun != copy_binary.TRAILER else []
-    size, ended = len(begun), begun == copy_binary.TRAILER
+    ended = begun in (b"", copy_binary.TRAILER)
+    block, sizes = bytearray() if ended else bytearray(begun), [] if ended else [len(begun)]
     while not ended:
-        for count, data in map(server.get_copy_data, repeat(1, batch_rows - len(block))):
+        count = 0
+        for count, data in map(server.get_copy_data, repeat(1, batch_rows - len(sizes))):
             if count <= len(copy_binary.TRAILER):
                 break
-            block.append(data)
-            size += count
-            if size >= READ_BYTES:
+            block += data
+            sizes.append(count)
+            if len(block) >= READ_BYTES:
                 break
-        if len(block) < batch_rows and size < READ_BYTES:
+        if len(sizes) < batch_rows and len(block) < READ_BYTES:
             row = data if count > 0 else copy.read()
             ended = row == copy_binary.TRAILER
             if not ended:
-                block.append(row)
-                size += len(row)
-        if block and (ended or len(block) >= batch_rows or size >= READ_BYTES):
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+                block += row
+                sizes.append(len(row))
+        if sizes and (ended or len(sizes) >= batch_rows or len(block) >= READ_BYTES):
+            yield block, sizes
+            block, sizes = bytearray(), []
+    if sizes:
+        yield block, sizes
     assert not copy.read()  # the end, which psycopg must see
