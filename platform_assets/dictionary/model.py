@@ -67,6 +67,11 @@ class Column:
     description: str = ""
     formats: tuple[str, ...] = ()
     words: Words = Words()
+    default: str | None = field(default=None, compare=False)
+    """What a row gets that says nothing of the column: a literal's value in quotes, `x'00ff'` for bytes, else the dump's own expression.
+
+    No part of what a column is: rows have their values, only copies in other databases take it along.
+    """
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -76,13 +81,16 @@ class Column:
             "required": self.required,
             "description": self.description,
             "formats": list(self.formats),
-        } | ({"words": asdict(self.words)} if self.words != Words() else {})
+            **({"words": asdict(self.words)} if self.words != Words() else {}),
+            **({"default": self.default} if self.default is not None else {}),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Column:
         words = {name: _frozen(value) for name, value in data.get("words", {}).items()}
         arrow, formats = type_named(data["type"]), tuple(data["formats"])
-        return cls(data["name"], arrow, data["native"], data["required"], data["description"], formats, Words(**words))
+        facts = data["native"], data["required"], data["description"]
+        return cls(data["name"], arrow, *facts, formats, Words(**words), data.get("default"))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one table. `notes` are what the database holds otherwise, `left_undone` keys that it refused."""
+    """What became of one table. `notes` are what the database holds otherwise, `left_undone` keys and defaults that it refused."""
 
     table: str
     name: str
@@ -132,7 +132,8 @@ def _task(record: TableRecord, state: LatestState, target: TargetDatabase, optio
         dict(zip([*names.values(), *meta], columns, strict=True)),
         {*key, *sum(unique, ()), *sum((one.columns for one in references), ())},
     )
-    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths, references)
+    defaults = {names[column.name]: column.default for column in state.table.columns if column.default is not None}
+    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths, references, defaults)
     notes = [f"{name}: {held.note}" for name, held in target.held(table).items() if held.note]
     if unheld and not options.origin:
         notes.append(f"{unheld} row(s) have values that their column cannot hold: NULL there; --with-origin takes them along, in _raw")
@@ -184,7 +185,7 @@ def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) 
             sent=sent.text,
             found=found,
         )
-    undone = target.add_keys(task.table)
+    undone = target.add_keys(task.table) + target.add_defaults(task.table)
     released = target.rename(task.table)
     return Copied(name, task.table.name, sent.rows, sent.text, "copied", tuple(task.notes), undone), released
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from platform_assets.dictionary.model import Column, ForeignKey, Table
-from platform_assets.formats.mssql.literals import native_of
+from platform_assets.formats.mssql.literals import Refused, moment_text, native_of, value_of
+from platform_assets.formats.mssql.moments import Moment
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
 from platform_assets.formats.sql.statement import DdlError, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Token
@@ -44,6 +45,8 @@ class ColumnDefinition:
     comment: str = ""
     default: bytes | None = None
     computed_default: bool = False
+    expression: str = ""
+    """The default as it is written, when only the server can compute it."""
     identity: tuple[int, int] | None = None
     computed: bool = False
 
@@ -80,6 +83,7 @@ class Definition(TableDefinition[Name, ColumnDefinition]):
                 column.native.text,
                 column.required or column.name in key,
                 column.comment,
+                default=default_of(_literal_value(column.default), column.expression),
             )
             for column in self.columns
             if not column.computed
@@ -154,7 +158,9 @@ def _constraint(item: Statement, definition: Definition, column: str | None = No
     if item.words(b"FOREIGN", b"KEY") or (item.here is not None and item.here.is_(b"REFERENCES")):
         return _reference(item, definition, column)
     if item.word(b"DEFAULT"):
+        start = item.at
         default, computed = _default(item)
+        expression = item.since(start) if computed else ""
         name = column
         if name is None and item.word(b"FOR"):
             name = item.name()
@@ -162,7 +168,7 @@ def _constraint(item: Statement, definition: Definition, column: str | None = No
             return definition
         if column is not None:
             item.words(b"WITH", b"VALUES")
-        return definition.with_column(name, default=default, computed_default=computed)
+        return definition.with_column(name, default=default, computed_default=computed, expression=expression)
     if item.word(b"CHECK"):
         item.words(b"NOT", b"FOR", b"REPLICATION")
         item.group()
@@ -211,6 +217,17 @@ def _default(item: Statement) -> tuple[bytes | None, bool]:
         return literal_of(item.tokens[start : item.at]), False
     except NotLiteral:
         return None, True
+
+
+def _literal_value(literal: bytes | None) -> str | bytes | None:
+    """What a default stands for, whatever its column: a text, a number as text, bytes."""
+    try:
+        value = None if literal is None else value_of(literal)
+    except Refused:
+        return None
+    if isinstance(value, Moment):
+        return moment_text(value)
+    return value if value is None or isinstance(value, bytes) else value.value
 
 
 def column_type(item: Statement) -> NativeType:

@@ -125,7 +125,7 @@ def cast(value: Value, native: NativeType, order: str, *, explicit: bool = False
     if kind is Kind.BYTES:
         return _bytes(value, native, explicit=explicit)
     if kind is Kind.OPEN:
-        return Text(_moment_text(value)) if isinstance(value, Moment) else value
+        return Text(moment_text(value)) if isinstance(value, Moment) else value
     if kind is Kind.TEXT:
         return _text(value, native, explicit=explicit)
     if kind is Kind.GUID:
@@ -133,11 +133,11 @@ def cast(value: Value, native: NativeType, order: str, *, explicit: bool = False
     if isinstance(value, bytes):
         return _number_of_bytes(value, native)
     if isinstance(value, Moment):
-        return Text(_moment_text(value))
+        return Text(moment_text(value))
     return _number(value, native)
 
 
-def _moment_text(moment: Moment) -> str:
+def moment_text(moment: Moment) -> str:
     return shown(moment, moment.native or NativeType("datetime2")) or ""
 
 
@@ -180,7 +180,7 @@ def _text(value: Value, native: NativeType, *, explicit: bool) -> Value:
         except UnicodeDecodeError as error:
             raise Refused("encoding-error", f"bytes that are no text of {native.text}: {error.reason}") from error
     elif isinstance(value, Moment):
-        text = _moment_text(value)
+        text = moment_text(value)
     else:
         text = value.value
     if explicit and native.number(0, 0) and native.padded is None:

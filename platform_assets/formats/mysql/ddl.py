@@ -12,7 +12,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType, arrow_type
-from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
 from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NUMBER, PUNCT, STRING, WORD, Token
@@ -35,6 +35,8 @@ class ColumnDefinition:
     charset: str | None = None
     default: bytes | None = None
     computed_default: bool = False
+    expression: str = ""
+    """The default as it is written, when only the server can compute it."""
     generated: bool = False
     invisible: bool = False
     primary: bool = False
@@ -83,6 +85,7 @@ class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
                     column.native.text,
                     column.required or column.name in key,
                     column.comment,
+                    default=default_of(_literal_value(column.default), column.expression),
                 )
                 for column in self.columns
             ),
@@ -266,8 +269,9 @@ def _attribute(item: Statement, column: ColumnDefinition) -> ColumnDefinition:
     if item.words(b"NOT", b"NULL"):
         return replace(column, required=True)
     if item.word(b"DEFAULT"):
+        start = item.at
         literal, computed = _default(item)
-        return replace(column, default=literal, computed_default=computed)
+        return replace(column, default=literal, computed_default=computed, expression=item.since(start) if computed else "")
     if item.word(b"COMMENT"):
         return replace(column, comment=item.string())
     if item.words(b"CHARACTER", b"SET") or item.word(b"CHARSET"):
@@ -331,6 +335,17 @@ def _constant(item: Statement, token: Token) -> bytes:
         return b"U" + item.session.decode()(data).encode("utf-8")
     except UnicodeError:
         return b"0x" + data.hex().encode("ascii")
+
+
+def _literal_value(literal: bytes | None) -> str | bytes | None:
+    """What a default stands for, whatever its column: a text, a number as text, bytes."""
+    if literal is None:
+        return None
+    if literal[:2] == b"0b":
+        return str(int(literal[2:] or b"0", 2))
+    if literal[:2] == b"0x":
+        return bytes.fromhex(("0" if len(literal) % 2 else "") + literal[2:].decode("ascii"))
+    return literal.removeprefix(b"U").decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class ColumnDefinition:
     default: bytes | None = None
     computed: bool = False
     generated: bool = False
+    expression: str = ""
+    """The default as it is written, when only a server knows it."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def with_default(item: Cursor, known: ColumnDefinition) -> ColumnDefinition:
             depth += (token.text in (b"(", b"[")) - (token.text in (b")", b"]"))
         item.at += 1
     value, computed = constant(item.tokens[start : item.at])
-    return replace(known, default=value, computed=computed)
+    return replace(known, default=value, computed=computed, expression=item.since(start) if computed else "")
 
 
 def constant(tokens: Sequence[Token]) -> tuple[bytes | None, bool]:

@@ -20,6 +20,7 @@ from platform_assets.formats.postgres.ddl import ColumnDefinition, Definition
 from platform_assets.formats.postgres.rows import RowBuffer
 from platform_assets.formats.postgres.types import NativeType, arrow_type
 from platform_assets.formats.sql import tables
+from platform_assets.formats.sql.definition import default_of
 from platform_assets.formats.sql.statement import QualifiedName
 from platform_assets.formats.sql.tables import Known
 
@@ -116,6 +117,7 @@ class Tables(tables.Tables[Key, KnownTable]):
                     # No dump holds the values of a generated column, so none can be asked for.
                     column.required and not column.generated,
                     column.comment,
+                    default=default_of(None if column.default is None else column.default.decode("utf-8", "replace"), column.expression),
                 )
                 for column in definition.columns
             ),

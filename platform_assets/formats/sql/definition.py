@@ -10,6 +10,15 @@ NameT = TypeVar("NameT")
 ColumnT = TypeVar("ColumnT")
 
 
+def default_of(value: str | bytes | None, expression: str) -> str | None:
+    """Column.default for the value of a literal, or for an expression that only a server computes (empty: there is no default)."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if value is not None:
+        return "'" + value.replace("'", "''") + "'"
+    return expression or None
+
+
 @dataclass(frozen=True)
 class Reference(Generic[NameT]):
     """A foreign key; `references` are empty when they are the other table's key."""

@@ -111,6 +111,14 @@ class Statement:
             raise DdlError("a parenthesis is not closed")
         return list(self.tokens[start : self.at - 1])
 
+    def since(self, start: int) -> str:
+        """The tokens from there to here as text, blanks between words alone."""
+        text = ""
+        for token in self.tokens[start : self.at]:
+            piece = self.text(token.text or b"")
+            text += f" {piece}" if text[-1:].isalnum() and piece[:1].isalnum() else piece
+        return text
+
     def quote(self) -> str:
         """What stands next, for messages."""
         rest = b" ".join(token.text or b"..." for token in self.tokens[self.at : self.at + 6])

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from platform_assets.dictionary.model import Column
-from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
 from platform_assets.formats.sql.statement import DdlError, Statement, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
 from platform_assets.formats.sqlite.choice import MIXED, Choice
+from platform_assets.formats.sqlite.values import Undecodable, value_of
 
 _CONSTRAINTS = (
     *(b"CONSTRAINT", b"PRIMARY", b"NOT", b"NULL", b"UNIQUE", b"CHECK", b"DEFAULT", b"COLLATE", b"REFERENCES", b"GENERATED", b"AS"),
@@ -32,6 +33,8 @@ class ColumnDefinition:
     required: bool = False
     default: bytes | None = None
     computed: bool = False
+    expression: str = ""
+    """The default as it is written, when it is an expression."""
     generated: bool = False
     descending: bool = False
     """INTEGER PRIMARY KEY DESC, which is no alias of the rowid."""
@@ -68,7 +71,15 @@ class Definition(TableDefinition[str, ColumnDefinition]):
         """The platform's column. A key's columns may be NULL in SQLite, save in the kinds of table where it sees to it."""
         in_key = column.name in self.spelled(self.key)
         required = column.required or column.name == self.rowid or (in_key and (self.without_rowid or self.strict))
-        return Column(column.name, choice.type, column.declared, required, MIXED if choice.mixed else "")
+        return Column(column.name, choice.type, column.declared, required, MIXED if choice.mixed else "", default=_stated(column))
+
+
+def _stated(column: ColumnDefinition) -> str | None:
+    try:
+        value = value_of(column.default)
+    except Undecodable:
+        return None
+    return default_of(value if value is None or isinstance(value, bytes) else str(value), column.expression)
 
 
 def create_table(tokens: Sequence[Token]) -> Definition:
@@ -167,8 +178,9 @@ def _attribute(item: Statement, column: ColumnDefinition, definition: Definition
     if item.word(b"REFERENCES"):
         return column, _with_reference(definition, (column.name,), item)
     if item.word(b"DEFAULT"):
+        start = item.at
         literal, computed = _default(item)
-        return replace(column, default=literal, computed=computed), definition
+        return replace(column, default=literal, computed=computed, expression=item.since(start) if computed else ""), definition
     if item.word(b"AS"):
         item.group()
         return replace(column, generated=True), definition

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from platform_assets.errors import Conflict, DatabaseUnavailable
 from platform_assets.storage.targets.cells import batch_of, rows_of
-from platform_assets.storage.targets.types import DIALECTS, KEY_LENGTHS, Held, held
+from platform_assets.storage.targets.defaults import translated
+from platform_assets.storage.targets.types import DIALECTS, KEY_LENGTHS, Held, held, is_text
 from platform_assets.storage.targets.urls import driver_named, reason
 from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
 
@@ -53,6 +54,8 @@ class TargetTable:
     unique: tuple[tuple[str, ...], ...] = ()
     lengths: Mapping[str, int] | None = None
     references: tuple[Reference, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """What a row gets that says nothing of a column, as Column.default has it."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -192,6 +195,35 @@ class TargetDatabase:
         index = self._quoted(f"unique_{secrets.token_hex(6)}")  # some databases have them beside the tables, where the old one's stands
         return f"CREATE UNIQUE INDEX {index} ON {self._qualified(table.staged)} ({names})"
 
+    def defaults(self, table: TargetTable) -> dict[str, str | None]:
+        """Per column that has a default its expression over there, None for one that has none that means the same."""
+        kinds, types, dialect = dict(table.columns), self.held(table), self._connection.dialect
+        return {
+            name: translated(default, kinds[name], dialect, self.dialect, as_text=pa.types.is_decimal(kinds[name]) and is_text(types[name]))
+            for name, default in table.defaults.items()
+        }
+
+    def add_defaults(self, table: TargetTable) -> tuple[str, ...]:
+        """Puts the defaults on the filled table; gives what could not be made, each with its reason."""
+        undone = []
+        for name, expression in self.defaults(table).items():
+            what = f"default of {name} ({table.defaults[name]})"
+            if expression is None:
+                undone.append(f"{what}: {self.dialect} has none that means the same")
+            elif self.dialect != "sqlite":  # made with the table, which takes none later
+                column = self._quoted(name)
+                change = (
+                    f"ADD DEFAULT {expression} FOR {column}"
+                    if self.dialect == "mssql"
+                    else f"ALTER COLUMN {column} SET DEFAULT {expression}"
+                )
+                try:
+                    with self._connection.begin():
+                        self._sql(f"ALTER TABLE {self._qualified(table.staged)} {change}")
+                except SQLAlchemyError as error:
+                    undone.append(f"{what}: {reason(error)}")
+        return tuple(undone)
+
     def add_reference(self, table: str, reference: Reference) -> str | None:
         """A foreign key between tables that bear their names, unless it stands; gives why it cannot be made."""
         if self.dialect == "sqlite":
@@ -249,9 +281,16 @@ class TargetDatabase:
         return released
 
     def _defined(self, table: TargetTable, name: str) -> sa.Table:
-        types, inline = self.held(table), table.key if self.dialect == "sqlite" else ()
+        sqlite, types = self.dialect == "sqlite", self.held(table)
+        inline, defaults = (table.key, self.defaults(table)) if sqlite else ((), {})
         columns = [
-            sa.Column(column, types[column].type, primary_key=column in inline, nullable=column not in table.key, autoincrement=False)
+            sa.Column(
+                *(column, types[column].type),
+                primary_key=column in inline,
+                nullable=column not in table.key,
+                autoincrement=False,
+                server_default=sa.literal_column(text) if (text := defaults.get(column)) is not None else None,
+            )
             for column in table.schema.names
         ]
         return sa.Table(name, sa.MetaData(), *columns, schema=self._schema)

@@ -68,6 +68,10 @@ def held(dialect: str, kind: pa.DataType, *, longest: int | None = None, nopad: 
     return Held(_OWN[dialect].get(kind, _EXACT[kind]), note)
 
 
+def is_text(found: Held) -> bool:
+    return isinstance(found.type, sa.String)
+
+
 def _decimal(dialect: str, kind: pa.DataType) -> Held:
     if dialect == "sqlite":
         return Held(sa.Text(), "decimals as text: SQLite has floating point numbers only")
