@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import ForeignKey
 from platform_assets.dictionary.types import BINARY, STRING
@@ -128,7 +127,7 @@ def _task(record: TableRecord, state: LatestState, target: TargetDatabase, optio
     kinds = [state.schema().field(name).type for name in columns]
     over_there = tuple(zip([*names.values(), *meta], kinds, strict=True))
     lengths, unheld = _measured(
-        state,
+        *(state, target),
         dict(zip([*names.values(), *meta], columns, strict=True)),
         {*key, *sum(unique, ()), *sum((one.columns for one in references), ())},
     )
@@ -146,7 +145,7 @@ def _reference(foreign: ForeignKey, names: dict[str, str], options: CopyOptions)
     return Reference(own, relation_name(foreign.table), (*instance, *map(column_name, foreign.references)))
 
 
-def _measured(state: LatestState, names: dict[str, str], keyed: set[str]) -> tuple[dict[str, int], int]:
+def _measured(state: LatestState, target: TargetDatabase, names: dict[str, str], keyed: set[str]) -> tuple[dict[str, int], int]:
     """The longest value of each text and binary column of a key, and in how many rows something is kept in `_raw`."""
     schema = state.schema()
     wanted = {there: here for there, here in names.items() if there in keyed and schema.field(here).type in (STRING, BINARY)}
@@ -155,9 +154,7 @@ def _measured(state: LatestState, names: dict[str, str], keyed: set[str]) -> tup
         raw = batch.column("_raw")
         unheld += len(raw) - raw.null_count
         for there, here in wanted.items():
-            column = batch.column(here)
-            measure = pc.utf8_length if column.type == STRING else pc.binary_length
-            lengths[there] = max(lengths[there], pc.max(measure(column)).as_py() or 0)
+            lengths[there] = max(lengths[there], target.longest(batch.column(here)))
     return lengths, unheld
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,8 +28,10 @@ from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
 _ROWS = 10_000
 _REFERENCE = "copied_"
 """How the names of our foreign keys begin."""
-_MSSQL_ROWS = 1_000
-"""The most rows that SQL Server takes in one VALUES."""
+_MSSQL_ROWS, _MSSQL_VALUES = 1_000, 2_000
+"""The most rows that SQL Server takes in one VALUES, and about the most parameters (2,100 and its own) in one statement."""
+_PLANES = "[\U00010000-\U0010ffff]"
+"""Characters that SQL Server counts as two."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,15 @@ class TargetDatabase:
         most = KEY_LENGTHS.get(self.dialect)
         return length if length is not None and most and length <= most[kind == pa.binary()] else None
 
+    def longest(self, column: pa.Array) -> int:
+        """Of a text or binary column the longest value, in what the database counts: characters, UTF-16 units or bytes."""
+        if column.type == pa.binary():
+            return pc.max(pc.binary_length(column)).as_py() or 0
+        lengths = pc.utf8_length(column)
+        if self.dialect == "mssql":
+            lengths = pc.add(lengths, pc.count_substring_regex(column, _PLANES))
+        return pc.max(lengths).as_py() or 0
+
     def indexable(self, table: TargetTable, columns: Sequence[str]) -> bool:
         """Whether the values of these columns are short enough for a key."""
         kinds, lengths = dict(table.columns), table.lengths or {}
@@ -137,7 +149,7 @@ class TargetDatabase:
             return self._insert(table, batches)
 
     def _insert(self, table: TargetTable, batches: Iterable[pa.RecordBatch]) -> int:
-        mark = "?" if self.dialect == "sqlite" else "%s"
+        mark = "?" if self._connection.dialect.paramstyle == "qmark" else "%s"
         names = ", ".join(map(self._quoted, table.schema.names))
         row = f"({', '.join([mark] * len(table.columns))})"
         head = f"INSERT INTO {self._qualified(table.staged)} ({names}) VALUES "
@@ -153,8 +165,9 @@ class TargetDatabase:
         if self.dialect != "mssql":
             self._connection.exec_driver_sql(head + row, rows)  # PyMySQL makes statements of many rows of it
             return
-        for start in range(0, len(rows), _MSSQL_ROWS):
-            part = rows[start : start + _MSSQL_ROWS]
+        most = max(1, min(_MSSQL_ROWS, _MSSQL_VALUES // len(rows[0]))) if rows else 1
+        for start in range(0, len(rows), most):
+            part = rows[start : start + most]
             self._connection.exec_driver_sql(head + ", ".join([row] * len(part)), tuple(value for each in part for value in each))
 
     def read(self, table: TargetTable, name: str) -> Iterator[pa.RecordBatch]:
@@ -193,7 +206,9 @@ class TargetDatabase:
         if primary:
             return f"ALTER TABLE {self._qualified(table.staged)} ADD PRIMARY KEY ({names})"
         index = self._quoted(f"unique_{secrets.token_hex(6)}")  # some databases have them beside the tables, where the old one's stands
-        return f"CREATE UNIQUE INDEX {index} ON {self._qualified(table.staged)} ({names})"
+        # to SQL Server one NULL is as another; to the others rows with NULL break no unique index
+        held = f" WHERE {' AND '.join(f'{self._quoted(name)} IS NOT NULL' for name in columns)}" if self.dialect == "mssql" else ""
+        return f"CREATE UNIQUE INDEX {index} ON {self._qualified(table.staged)} ({names}){held}"
 
     def defaults(self, table: TargetTable) -> dict[str, str | None]:
         """Per column that has a default its expression over there, None for one that has none that means the same."""
