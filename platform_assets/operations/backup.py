@@ -79,7 +79,7 @@ def back_up_table(
     folder = Home(settings.home).backups(record.source, record.table_name)
     known = list_backups(folder)
     # rolled back, a part of a transaction gives its locks back: who changes the table's columns need not wait for the other tables
-    with at.connection.transaction(force_rollback=True), room_in(Home(settings.home).store):
+    with at.connection.transaction(force_rollback=True), room_in(folder):
         now = _as_of(at.connection, record)
         table, rows = _own_rows(at.connection, now)
         backup = write_backup(

@@ -42,7 +42,8 @@ def room_in(folder: Path) -> Iterator[None]:
 
 def no_room(folder: Path, reason: str) -> StoreUnwritable:
     """The error to raise when something below `folder` could not be written for want of room."""
-    free = shutil.disk_usage(folder).free if folder.exists() else 0
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    free = shutil.disk_usage(there).free if there is not None else 0
     return StoreUnwritable(
         f"{folder} cannot take more files: {reason}. {free / 1e6:,.0f} MB are free there. Nothing unfinished was kept, the old state "
         "stands: make room (or raise the limit), then run the same again.",

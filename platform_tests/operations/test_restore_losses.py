@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from forked import forked
+from small_disks import small_disk
 from warehouse_tables import DISCONNECTED, NAMES, NEW, NEW_NAMES, OLD_NAMES, PARENT, USERS, put, query, restored
 
 from platform_assets.errors import DamagedBackup, DatabaseUnavailable
@@ -119,27 +120,26 @@ def test_a_server_that_goes_away_in_the_middle_leaves_the_table_as_it_was(catalo
 
 
 @pytest.fixture
-def small_disk(database: str) -> Iterator[Path]:
+def small_tables(database: str) -> Iterator[Path]:
     """A disk of 2 MB on which the database makes all new tables."""
     folder = Path(tempfile.mkdtemp(prefix="pd-"))
     folder.chmod(0o755)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=False).returncode:
+    try:
+        with small_disk(folder, "2m"):
+            owner = Path(query(database, "SHOW data_directory")[0][0]).stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+            name = query(database, "SELECT current_database()")[0][0]
+            space = f"s_{name}"
+            query(database, f"CREATE TABLESPACE {space} LOCATION '{folder}'")
+            query(database, f"ALTER DATABASE {name} SET default_tablespace = {space}")
+            yield folder
+            query(database, f"ALTER DATABASE {name} RESET default_tablespace")
+            query(database, f"DROP TABLESPACE {space}")
+    finally:
         folder.rmdir()
-        pytest.skip("only root can mount a small disk")
-    owner = Path(query(database, "SHOW data_directory")[0][0]).stat()
-    os.chown(folder, owner.st_uid, owner.st_gid)
-    name = query(database, "SELECT current_database()")[0][0]
-    space = f"s_{name}"
-    query(database, f"CREATE TABLESPACE {space} LOCATION '{folder}'")
-    query(database, f"ALTER DATABASE {name} SET default_tablespace = {space}")
-    yield folder
-    query(database, f"ALTER DATABASE {name} RESET default_tablespace")
-    query(database, f"DROP TABLESPACE {space}")
-    subprocess.run(["umount", folder], check=True)
-    folder.rmdir()
 
 
-def test_a_server_s_disk_that_is_full_is_said_and_its_space_given_back(settings, catalog, database, small_disk):
+def test_a_server_s_disk_that_is_full_is_said_and_its_space_given_back(settings, catalog, database, small_tables):
     query(database, "ALTER TABLE IF EXISTS lms.users SET TABLESPACE pg_default")
     put(catalog, "lms", USERS, [])
     rows = [{"id": number, "name": f"{number:0200d}"} for number in range(20_000)]
@@ -153,6 +153,6 @@ def test_a_server_s_disk_that_is_full_is_said_and_its_space_given_back(settings,
             restored(catalog, kept, target)
         assert query(database, "SELECT count(*) FROM lms.users") == [(20_000,)]
         query(database, "CHECKPOINT")
-        assert shutil.disk_usage(small_disk).used < 200_000
+        assert shutil.disk_usage(small_tables).used < 200_000
     with pytest.raises(DatabaseUnavailable, match="No space left on device"):
         drill(settings, catalog, kept)
