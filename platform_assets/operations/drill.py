@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from platform_assets.errors import DamagedBackup
 from platform_assets.operations.backup import backup_record, plain_columns, warehouse_columns
-from platform_assets.operations.restore import own_table
+from platform_assets.operations.restore import given_back, own_table
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.rows.backups import Backup, prove
 from platform_assets.storage.server.sessions import connected
-from platform_assets.storage.warehouse.latest_tables import load_table
+from platform_assets.storage.warehouse.latest_tables import load_table, spare_memory
 from platform_assets.storage.warehouse.relations import mark
 from platform_assets.storage.warehouse.restored_tables import load_plain, standing_hash
 
@@ -50,7 +50,8 @@ def _tried(catalog: Catalog, backup: Backup) -> tuple[int, str]:
     scratch = (f"platform_drill_{secrets.token_hex(6)}", "rows")
     hashes = {}
     with connected(catalog.url) as connection:
-        rows = load_table(connection, *scratch, own_table(backup), tuple(backup.facts["key"]), backup.batches())
+        spare_memory(connection)
+        rows = load_table(connection, *scratch, own_table(backup), tuple(backup.facts["key"]), given_back(backup.batches()))
         hashes["rows"] = standing_hash(connection, scratch, warehouse_columns(backup.table))
         for name, more in backup.more.items():
             table, place = more.stored.table, (scratch[0], name)

@@ -26,7 +26,7 @@ from platform_assets.operations.backup import (
     silent,
     warehouse_columns,
 )
-from platform_assets.operations.memory import share_freed_memory
+from platform_assets.operations.memory import give_back_memory, share_freed_memory
 from platform_assets.operations.prune import backups_in_use
 from platform_assets.operations.reference_order import reference_groups
 from platform_assets.operations.restore_plan import Plan, plan
@@ -250,7 +250,8 @@ def _fitting(connection: Connection, backup: Backup, schema: str, standing: Rela
 
 def _load(connection: Connection, task: _Task, target: Target, progress: Progress) -> None:
     backup, own = task.backup, task.own
-    rows = reported(backup.batches(), backup.table.name, progress)
+    rows = given_back(reported(backup.batches(), backup.table.name, progress))
+    latest_tables.spare_memory(connection)
     if task.more is not None:
         load_plain(connection, task.schema, task.staged, backup.table, task.more, rows)
     elif task.standing is not None and target.in_place:
@@ -259,6 +260,12 @@ def _load(connection: Connection, task: _Task, target: Target, progress: Progres
         kind = "latest" if target.in_place else "loaded"
         latest_tables.load_table(connection, task.schema, task.staged, own, task.key, rows, kind)
     compare(connection, backup, (task.schema, task.staged), task.columns)
+
+
+def given_back(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches; what they took is given back behind the last one, since the server makes the key then and needs memory of its own."""
+    yield from batches
+    give_back_memory()
 
 
 def compare(connection: Connection, backup: Backup, relation: tuple[str, str], columns: Sequence[tuple[str, str, pa.DataType]]) -> None:

@@ -157,6 +157,11 @@ def _create_filled(connection: Connection, relation: tuple[str, str], layout: _L
     return rows
 
 
+def spare_memory(connection: Connection) -> None:
+    """Keys that this transaction makes from now on are sorted on the disk sooner. Trade: that of a large table takes longer."""
+    connection.execute("SET LOCAL maintenance_work_mem = '32MB'")
+
+
 def add_key(connection: Connection, relation: tuple[str, str], key: Sequence[str]) -> None:
     """The primary key of a filled table. Raises Conflict naming the key and the row that breaks it."""
     if key:
