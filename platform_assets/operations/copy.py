@@ -171,7 +171,7 @@ def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) 
                 table=task.table.name,
             )
     if options.dry_run:
-        return Copied(name, task.table.name, task.state.rows, None, "planned", tuple(task.notes)), []
+        return Copied(name, task.table.name, task.state.rows, None, "planned", tuple(task.notes), target.without_equal(task.table)), []
     sent = RowHash()
     target.fill(task.table, hashed(task.batches(), sent))
     found = _hash_there(target, task, task.table.staged)

@@ -218,25 +218,26 @@ class TargetDatabase:
             for name, default in table.defaults.items()
         }
 
+    def without_equal(self, table: TargetTable) -> tuple[str, ...]:
+        """The defaults that the database has no expression for, each with its column."""
+        lacking = [name for name, expression in self.defaults(table).items() if expression is None]
+        return tuple(f"default of {name} ({table.defaults[name]}): {self.dialect} has none that means the same" for name in lacking)
+
     def add_defaults(self, table: TargetTable) -> tuple[str, ...]:
         """Puts the defaults on the filled table; gives what could not be made, each with its reason."""
-        undone = []
+        undone = [*self.without_equal(table)]
         for name, expression in self.defaults(table).items():
-            what = f"default of {name} ({table.defaults[name]})"
-            if expression is None:
-                undone.append(f"{what}: {self.dialect} has none that means the same")
-            elif self.dialect != "sqlite":  # made with the table, which takes none later
-                column = self._quoted(name)
-                change = (
-                    f"ADD DEFAULT {expression} FOR {column}"
-                    if self.dialect == "mssql"
-                    else f"ALTER COLUMN {column} SET DEFAULT {expression}"
-                )
-                try:
-                    with self._connection.begin():
-                        self._sql(f"ALTER TABLE {self._qualified(table.staged)} {change}")
-                except SQLAlchemyError as error:
-                    undone.append(f"{what}: {reason(error)}")
+            if expression is None or self.dialect == "sqlite":  # made with the table, which takes none later
+                continue
+            column = self._quoted(name)
+            change = (
+                f"ADD DEFAULT {expression} FOR {column}" if self.dialect == "mssql" else f"ALTER COLUMN {column} SET DEFAULT {expression}"
+            )
+            try:
+                with self._connection.begin():
+                    self._sql(f"ALTER TABLE {self._qualified(table.staged)} {change}")
+            except SQLAlchemyError as error:
+                undone.append(f"default of {name} ({table.defaults[name]}): {reason(error)}")
         return tuple(undone)
 
     def add_reference(self, table: str, reference: Reference) -> str | None:
