@@ -130,7 +130,7 @@ RUNS = "{ runsOrError(limit: 30) { ... on Runs { results { runId status jobName 
 KEYS = '{ assetNodes(assetKeys: [{path: ["raw_dump"]}, {path: ["latest_state"]}]) { assetKey { path } partitionKeys } }'
 
 STALE = """query($p: String!) { assetNodes(assetKeys: [{path: ["parsed_snapshot"]}]) {
-  staleStatus(partition: $p) staleCauses(partition: $p) { reason dependency { path } } } }"""
+  staleStatus(partition: $p) staleCauses(partition: $p) { key { path } reason } } }"""
 
 
 class Web:
@@ -157,7 +157,7 @@ class Web:
         """Why the snapshot is out of date, as its partition's page says."""
         (node,) = self.ask(STALE, p=partition)["assetNodes"]
         assert node["staleStatus"] == ("STALE" if node["staleCauses"] else "FRESH")
-        return [f"{'/'.join(cause['dependency']['path'])} {cause['reason']}" for cause in node["staleCauses"]]
+        return [f"{'/'.join(cause['key']['path'])} {cause['reason']}" for cause in node["staleCauses"]]
 
     def launch(self, job: str, partition: str, assets: list[str] | None = None) -> str:
         selector: dict[str, object] = {"repositoryLocationName": "platform", "repositoryName": "__repository__", "jobName": job}
@@ -251,7 +251,7 @@ def test_plain_dagster_dev_loads_what_is_dropped_and_its_buttons_work(clone, por
         contract = clone / "data" / "dictionary" / "shop.odcs.yaml"
         contract.parent.mkdir(exist_ok=True)
         contract.write_text("schema: []")  # with a mistake: so nothing judges by it
-        until(lambda: web.stale(first) == ["dictionary has a new dependency data version"], 60)
+        until(lambda: web.stale(first) == ["dictionary has a new data version"], 60)
         contract.unlink()
         until(lambda: web.stale(first) == [], 60)
         secret = (clone / "data" / "store" / "postgres" / "password").read_text().strip()
