@@ -15,7 +15,7 @@ from platform_assets.api.service import Asker, Service
 from platform_assets.errors import PlatformError
 from platform_assets.operations.landing import land_all
 from platform_assets.storage.catalog.api_requests import forget_old
-from platform_assets.storage.catalog.posted_batches import batch
+from platform_assets.storage.catalog.posted_batches import BatchRecord, batches_of
 
 router = APIRouter(prefix="/v1/batches", tags=["writing"])
 _LOG = logging.getLogger("uvicorn.error")
@@ -25,18 +25,25 @@ _FORGET_EVERY = 1_000
 
 @router.get("/{batch_id}", responses={404: {"description": "No such batch was posted to a source that this key may read or write."}})
 def state(batch_id: Annotated[str, Path(pattern=r"^api-\d{20}-[0-9a-f]{12}$")], asker: Asker) -> dict[str, Any]:
-    """Where a batch is: `posted` (in the latest state), `landing` or `landed`, as a version that stands with the others."""
-    found = batch(asker.service.catalog, batch_id)
-    if found is None or not (asker.may("read", found.source) or asker.may("write", found.source)):
+    """Where a batch is: `posted` (in the latest state), `landing` or `landed`, as a version that stands with the others.
+    The id of a request for several tables tells the batch of each."""
+    found = [one for one in batches_of(asker.service.catalog, batch_id) if asker.may("read", one.source) or asker.may("write", one.source)]
+    if not found:
         raise Problem(404, "There is no such batch.")
+    if found[0].batch_id == batch_id:
+        return _told(found[0])
+    return {"batch_id": batch_id, "tables": [_told(one) for one in found]}
+
+
+def _told(one: BatchRecord) -> dict[str, Any]:
     return {
-        "batch_id": found.batch_id,
-        "table": f"{found.source}.{found.table_name}",
-        "posted_at": found.posted_at,
-        "rows": found.rows,
-        "rejected": found.rejected,
-        "state": "landed" if not found.waiting else "landing" if found.folder else "posted",
-        "version": found.version,
+        "batch_id": one.batch_id,
+        "table": f"{one.source}.{one.table_name}",
+        "posted_at": one.posted_at,
+        "rows": one.rows,
+        "rejected": one.rejected,
+        "state": "landed" if not one.waiting else "landing" if one.folder else "posted",
+        "version": one.version,
     }
 
 

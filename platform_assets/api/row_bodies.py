@@ -9,15 +9,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from email.message import Message
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from platform_assets.api.problems import Problem
 from platform_assets.dictionary.types import Number
 from platform_assets.operations.row_batches import PostedRows, Refused
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_Reader = TypeVar("_Reader")
+Row = tuple[Any, str]
+"""What a row was read as (or code and message of why it could not be), and its text as it came, on one line."""
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -34,25 +37,73 @@ _scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, par
 
 def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int) -> PostedRows:
     """Raises a Problem: 415 for another kind of body, 400 for one that is none of its kind, 413 for more than `most` rows, 422 for none."""
+    reader, text = _understood(content_type, body, READERS)
+    posted = checked(_at_most(reader(text, columns), most, most), columns)
+    if not posted.count:
+        raise Problem(422, "There is no row in the body; send 1 or more.")
+    return posted
+
+
+def tables_of(content_type: str, body: bytes, most: int) -> dict[str, list[Row]]:
+    """Rows for several tables, by their names as they came: `{"tables": {"source.table": [row, ...]}}`. Raises a Problem as `rows_of` does,
+    422 for another shape; whether a row has the shape of one, `checked` says."""
+    _, text = _understood(content_type, body, {"application/json": None})
+    found: dict[str, list[Row]] = {}
+    left = most
+    named: list[str] = []
+    members = _Members(text, 0, "The body is an object with the one name `tables`.")
+    for name in members:
+        named.append(name)
+        if named != ["tables"]:
+            raise Problem(422, "The body is an object with the one name `tables`.")
+        tables = _Members(text, members.at, "`tables` is an object of `source.table` and rows.")
+        for table in tables:
+            if table in found:
+                raise Problem(422, f"The table {table[:100]!a} stands in the body twice.")
+            if text[tables.at : tables.at + 1] != "[":
+                raise Problem(422, f"The rows of {table[:100]!a} are an array.")
+            elements = _Elements(text, tables.at)
+            found[table] = list(_at_most(elements, left, most))
+            left -= len(found[table])
+            tables.at = elements.at
+            if not found[table]:
+                raise Problem(422, f"There is no row for {table[:100]!a}; leave the table out.")
+        members.at = tables.at
+    _refuse_more(text, members.at)
+    if not found:
+        raise Problem(422, "There is no row in the body; send 1 or more.")
+    return found
+
+
+def _understood(content_type: str, body: bytes, kinds: Mapping[str, _Reader]) -> tuple[_Reader, str]:
+    """What reads this kind of body, and its text."""
     message = Message()
     message["content-type"] = content_type
     kind, charset = message.get_content_type() if content_type else "", str(message.get_param("charset", "utf-8")).lower()
-    reader = READERS.get(kind)
-    if reader is None:
-        raise Problem(415, f"Rows are sent as {', '.join(READERS)}.")
+    if kind not in kinds:
+        raise Problem(415, f"Rows are sent as {', '.join(kinds)}.")
     if charset not in ("utf-8", "utf8"):
         raise Problem(415, "Rows are sent in UTF-8.")
     try:
-        text = body.decode("utf-8-sig")
+        return kinds[kind], body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Problem(400, f"The body is not UTF-8 (byte {error.start}).") from None
+
+
+def _at_most(rows: Iterable[Row], left: int, most: int) -> Iterator[Row]:
+    for index, row in enumerate(rows):
+        if index >= left:
+            raise Problem(413, f"These are more than {most:,} rows. Send them in several batches; none of these was taken.")
+        yield row
+
+
+def checked(rows: Iterable[Row], columns: Collection[str]) -> PostedRows:
+    """Rows of a table with these columns; what has not the shape of a row is refused alone."""
     lines: list[str] = []
     cells: list[dict[str, str | bool | None]] = []
     places: list[int] = []
     refused: list[Refused] = []
-    for index, (row, raw) in enumerate(reader(text, columns)):
-        if index >= most:
-            raise Problem(413, f"These are more than {most:,} rows. Send them in several batches; none of these was taken.")
+    for index, (row, raw) in enumerate(rows):
         wrong = row if isinstance(row, tuple) else _wrong(row, columns)
         if wrong is None:
             lines.append(raw)
@@ -61,8 +112,6 @@ def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int)
         else:
             code, told = wrong
             refused.append(Refused(index, code, told, raw.replace("\0", "\\x00")))
-    if not lines and not refused:
-        raise Problem(422, "There is no row in the body; send 1 or more.")
     return PostedRows(tuple(lines), tuple(cells), tuple(places), tuple(refused))
 
 
@@ -93,17 +142,14 @@ def _no_text(value: str) -> str | None:
     return None
 
 
-Row = tuple[Any, str]
-"""What a row was read as (or code and message of why it could not be), and its text as it came, on one line."""
+class _Elements:
+    """The elements of the array that begins at `at`, each with its text; at the end `at` stands behind the array."""
 
+    def __init__(self, text: str, at: int) -> None:
+        self._text, self.at = text, at
 
-def _json(text: str, columns: Collection[str]) -> Iterator[Row]:
-    at = _after_space(text, 0)
-    if text[at : at + 1] != "[":
-        row, at = _value(text, at)
-        yield row, _one_line(text[_after_space(text, 0) : at])
-    else:
-        at = _after_space(text, at + 1)
+    def __iter__(self) -> Iterator[Row]:
+        text, at = self._text, _after_space(self._text, self.at + 1)
         first = True
         while text[at : at + 1] != "]" or not first:
             row, end = _value(text, at)
@@ -111,12 +157,62 @@ def _json(text: str, columns: Collection[str]) -> Iterator[Row]:
             first, at = False, _after_space(text, end)
             if text[at : at + 1] == "]":
                 break
-            if text[at : at + 1] != ",":
-                raise Problem(400, f"The body is no JSON: ',' or ']' was to come at character {at}.")
-            at = _after_space(text, at + 1)
-        at += 1
-    if _after_space(text, at) != len(text):
+            at = _after_comma(text, at, "]")
+        self.at = at + 1
+
+
+class _Members:
+    """The names of the object that begins at `at`. With each, `at` stands at its value, and whoever asks for the next one has put it behind
+    that value. At the end it stands behind the object."""
+
+    def __init__(self, text: str, at: int, shape: str) -> None:
+        self._text, self.at = text, _after_space(text, at)
+        if text[self.at : self.at + 1] != "{":
+            _value(text, self.at)  # what is no JSON at all is told so
+            raise Problem(422, shape)
+
+    def __iter__(self) -> Iterator[str]:
+        text = self._text
+        self.at = _after_space(text, self.at + 1)
+        first = True
+        while text[self.at : self.at + 1] != "}" or not first:
+            if text[self.at : self.at + 1] != '"':
+                raise Problem(400, f"The body is no JSON: a name was to come at character {self.at}.")
+            name, end = _value(text, self.at)
+            end = _after_space(text, end)
+            if text[end : end + 1] != ":":
+                raise Problem(400, f"The body is no JSON: ':' was to come at character {end}.")
+            self.at = _after_space(text, end + 1)
+            yield str(name)
+            first, self.at = False, _after_space(text, self.at)
+            if text[self.at : self.at + 1] == "}":
+                break
+            self.at = _after_comma(text, self.at, "}")
+        self.at += 1
+
+
+def _after_comma(text: str, at: int, closing: str) -> int:
+    if text[at : at + 1] != ",":
+        raise Problem(400, f"The body is no JSON: ',' or {closing!r} was to come at character {at}.")
+    return _after_space(text, at + 1)
+
+
+def _refuse_more(text: str, at: int) -> None:
+    at = _after_space(text, at)
+    if at != len(text):
         raise Problem(400, f"The body is no JSON: something stands behind its end at character {at}.")
+
+
+def _json(text: str, columns: Collection[str]) -> Iterator[Row]:
+    begin = _after_space(text, 0)
+    if text[begin : begin + 1] == "[":
+        elements = _Elements(text, begin)
+        yield from elements
+        _refuse_more(text, elements.at)
+    else:
+        row, end = _value(text, begin)
+        yield row, _one_line(text[begin:end])
+        _refuse_more(text, end)
 
 
 def _value(text: str, at: int) -> tuple[Any, int]:

@@ -1,8 +1,9 @@
-"""Writing: rows posted to a table, with a verdict on each."""
+"""Writing: rows posted to a table, or to several in one request, with a verdict on each."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -10,54 +11,114 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from platform_assets.api.problems import RETRY_SECONDS, Problem
-from platform_assets.api.row_bodies import READERS, rows_of
+from platform_assets.api.row_bodies import READERS, checked, rows_of, tables_of
 from platform_assets.api.service import Asker, Caller
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import Conflict, NoSuchTable, SettingsError, UnknownSource
-from platform_assets.operations.row_batches import Answer, BatchVerdict, PostedRows, Repeat, instance_of, post_rows, posted_table
+from platform_assets.operations.posted_tables import instance_of, posted_table
+from platform_assets.operations.row_batches import BatchVerdict, PostedRows, Posting, Repeat, post_rows
 
-router = APIRouter(prefix="/v1/tables", tags=["writing"])
+router = APIRouter(prefix="/v1", tags=["writing"])
 _EXAMPLE = {"schema": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1_000}}
 _BODY = {"requestBody": {"required": True, "content": {name: _EXAMPLE if name.endswith("/json") else {} for name in READERS}}}
+_TABLES_EXAMPLE = {
+    "tables": {
+        "hr.departments": [{"id": 91, "department": "Harbour"}],
+        "hr.jobs": [{"id": 911, "job": "Pilot"}],
+        "hr.hired_employees": [{"id": 9111, "name": "Ada Ray", "hired_at": "2021-05-31T08:00:00Z", "department_id": 91, "job_id": 911}],
+    }
+}
+_TABLES_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["tables"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "tables": {
+                            "type": "object",
+                            "minProperties": 1,
+                            "description": "`source.table` to its rows; 1,000 rows in all.",
+                            "additionalProperties": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1_000},
+                        }
+                    },
+                },
+                "example": _TABLES_EXAMPLE,
+            }
+        },
+    }
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    207: {"description": "Some rows were rejected."},
+    409: {"description": "The request of this Idempotency-Key is at work."},
+    413: {"description": "More rows or bytes than one batch may have; none was taken."},
+    422: {"description": "No row was accepted, or the request cannot be met."},
+}
 _KEY_MAX = 200
+Mode = Annotated[Literal["partial", "atomic"], Query(description="atomic: one wrong row, and nothing is kept.")]
+DryRun = Annotated[bool, Query(description="Judge only.")]
+Instance = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")]
+IdempotencyKey = Annotated[str | None, Header(max_length=_KEY_MAX, description="The same key again gets the same answer.")]
 
 
-@router.post(
-    "/{table}/rows",
-    status_code=201,
-    openapi_extra=_BODY,
-    responses={
-        207: {"description": "Some rows were rejected."},
-        409: {"description": "The request of this Idempotency-Key is at work."},
-        413: {"description": "More rows or bytes than one batch may have; none was taken."},
-        422: {"description": "No row was accepted, or the request cannot be met."},
-    },
-)
+@router.post("/tables/{table}/rows", status_code=201, openapi_extra=_BODY, responses=_RESPONSES)
 async def post(
     table: str,
     request: Request,
     asker: Asker,
-    mode: Annotated[Literal["partial", "atomic"], Query(description="atomic: one wrong row, and nothing is kept.")] = "partial",
-    dry_run: Annotated[bool, Query(description="Judge only.")] = False,
-    instance: Annotated[
-        str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")
-    ] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=_KEY_MAX, description="The same key again gets the same answer.")] = None,
+    mode: Mode = "partial",
+    dry_run: DryRun = False,
+    instance: Instance = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> JSONResponse:
     """1 to 1,000 rows. Those that are accepted are in the latest state when the answer comes; the others are kept with their reasons."""
     source, _, name = table.partition(".")
     asker.need("write", source)
     wanted = await run_in_threadpool(_table, asker, source, name)
     body = await request.body()
-    content_type = request.headers.get("content-type", "")
-    posted = rows_of(content_type, body, frozenset(wanted.column_names), asker.service.limits.rows)
+    posted = rows_of(request.headers.get("content-type", ""), body, frozenset(wanted.column_names), asker.service.limits.rows)
 
-    repeat = None
-    if idempotency_key is not None:
-        asked = hashlib.sha256(f"{request.url.path}\0{request.url.query}\0{content_type}\0".encode() + body).hexdigest()
-        repeat = Repeat(asker.key.id, idempotency_key, asked)
-    found = await run_in_threadpool(_post, asker, source, wanted, posted, instance, mode == "atomic", dry_run, repeat)
-    return JSONResponse(dict(found.body), found.status, {"Idempotency-Replayed": "true"} if found.repeated else None)
+    def answer(batch_id: str, verdicts: Sequence[BatchVerdict]) -> tuple[int, dict[str, Any]]:
+        return _status(verdicts, atomic=mode == "atomic"), _told(verdicts[0], mode == "atomic" and verdicts[0].rejected > 0, dry_run)
+
+    repeat = _repeat(request, asker, body, idempotency_key)
+    return await run_in_threadpool(_post, asker, [(source, wanted, posted)], answer, instance, mode == "atomic", dry_run, repeat)
+
+
+@router.post("/batches", status_code=201, openapi_extra=_TABLES_BODY, responses=_RESPONSES)
+async def post_several(
+    request: Request,
+    asker: Asker,
+    mode: Mode = "partial",
+    dry_run: DryRun = False,
+    instance: Instance = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """Rows for several tables, 1 to 1,000 in all, judged together and kept in one transaction: references to rows of the same request
+    hold, in whatever order its tables stand, and a rejected parent rejects its children."""
+    body = await request.body()
+    elements = tables_of(request.headers.get("content-type", ""), body, asker.service.limits.rows)
+    places = [name.partition(".")[::2] for name in elements]
+    for source, _ in places:
+        asker.need("write", source)
+    tables = [await run_in_threadpool(_table, asker, source, name) for source, name in places]
+    posted = [
+        (source, table, checked(rows, frozenset(table.column_names)))
+        for (source, _), table, rows in zip(places, tables, elements.values(), strict=True)
+    ]
+
+    def answer(batch_id: str, verdicts: Sequence[BatchVerdict]) -> tuple[int, dict[str, Any]]:
+        undone = mode == "atomic" and any(one.rejected for one in verdicts)
+        told = {one.table: _told(one, undone, dry_run) for one in verdicts}
+        whole = {name: sum(one[name] for one in told.values()) for name in ("accepted", "rejected")}
+        body = {"batch_id": batch_id if verdicts[0].kept else None, "dry_run": dry_run, **whole, "tables": told}
+        return _status(verdicts, atomic=mode == "atomic"), body
+
+    repeat = _repeat(request, asker, body, idempotency_key)
+    return await run_in_threadpool(_post, asker, posted, answer, instance, mode == "atomic", dry_run, repeat)
 
 
 def _table(asker: Caller, source: str, name: str) -> Table:
@@ -69,41 +130,44 @@ def _table(asker: Caller, source: str, name: str) -> Table:
         raise Problem(404, f"There is no table {name[:100]!a} in this source.") from None
 
 
+def _repeat(request: Request, asker: Caller, body: bytes, idempotency_key: str | None) -> Repeat | None:
+    if idempotency_key is None:
+        return None
+    content_type = request.headers.get("content-type", "")
+    asked = hashlib.sha256(f"{request.url.path}\0{request.url.query}\0{content_type}\0".encode() + body).hexdigest()
+    return Repeat(asker.key.id, idempotency_key, asked)
+
+
 def _post(
     asker: Caller,
-    source: str,
-    table: Table,
-    posted: PostedRows,
+    posted: Sequence[tuple[str, Table, PostedRows]],
+    answer: Callable[[str, Sequence[BatchVerdict]], tuple[int, dict[str, Any]]],
     instance: str | None,
     atomic: bool,
     dry_run: bool,
     repeat: Repeat | None,
-) -> Answer:
+) -> JSONResponse:
     service = asker.service
     try:
-        whose = instance_of(service.settings, source, instance)
+        postings = [Posting(source, table, rows, instance_of(service.settings, source, instance)) for source, table, rows in posted]
     except SettingsError as error:
         raise Problem(422, error.message) from None
-
-    def answer(verdict: BatchVerdict) -> tuple[int, dict[str, Any]]:
-        kept_none = not verdict.accepted or (atomic and verdict.rejected)
-        return 422 if kept_none else 207 if verdict.rejected else 201, _told(verdict, atomic, dry_run)
-
     with service.engines.one() as engine:
         try:
-            return post_rows(
-                *(service.settings, service.catalog, engine, source, table, posted, answer),
-                instance=whose,
-                atomic=atomic,
-                dry_run=dry_run,
-                repeat=repeat,
-            )
+            found = post_rows(service.settings, service.catalog, engine, postings, answer, atomic=atomic, dry_run=dry_run, repeat=repeat)
         except Conflict as error:
             raise Problem(409, error.message, headers={"Retry-After": RETRY_SECONDS}) from None
+    return JSONResponse(dict(found.body), found.status, {"Idempotency-Replayed": "true"} if found.repeated else None)
 
 
-def _told(verdict: BatchVerdict, atomic: bool, dry_run: bool) -> dict[str, Any]:
-    undone = atomic and verdict.rejected
+def _status(verdicts: Sequence[BatchVerdict], *, atomic: bool) -> int:
+    rejected = any(one.rejected for one in verdicts)
+    kept_none = not any(one.accepted for one in verdicts) or (atomic and rejected)
+    return 422 if kept_none else 207 if rejected else 201
+
+
+def _told(verdict: BatchVerdict, undone: bool, dry_run: bool) -> dict[str, Any]:
+    """`undone`: an atomic request of which some row is wrong."""
     results = []
     for index in range(verdict.rows):
         errors = verdict.errors.get(index)

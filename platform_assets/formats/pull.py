@@ -2,7 +2,8 @@
 
 The manifest states table, columns, key and row-version column, so that a column that is NULL in every row is there nevertheless; a
 contract stands over it. Batches of rows that were posted land in the same form: their manifest states the whole table as `definition`,
-and in `refused` what came in the place of rows and could not be one.
+and in `refused` what came in the place of rows and could not be one. Rows of several tables that were posted together are one dump with
+one such entry per table in `tables`; each chunk then says in its facts whose rows it has.
 Complete is a pull whose chunks are all there with the rows that the manifest counts.
 """
 
@@ -12,7 +13,7 @@ import hashlib
 import io
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -55,27 +56,14 @@ class Pull:
             return None
 
     def read(self, dump: Dump, source: SourceSettings, dictionary: Mapping[str, Table]) -> Iterator[Event]:
-        """Yields the one table of the pull. Raises UnreadableDump when its manifest cannot be understood."""
-        manifest, table = _described(dump)
-        stated = merged(table, dictionary.get(table.name))
+        """Yields the tables of the pull, mostly one. Raises UnreadableDump when its manifest cannot be understood."""
+        manifest, parts = _described(dump)
         verdict = Verdict()
         for notice in ignored_notices(dump):
             yield verdict.watch(notice)
         members = {PurePosixPath(member.name).name.removesuffix(".zst"): member for member in dump.members}
-        names = [str(chunk["name"]).removesuffix(".zst") for chunk in manifest["chunks"]]
-        for name, chunk in zip(names, manifest["chunks"], strict=True):
-            if name not in members:
-                yield verdict.watch(lost(Member(name, 0, io.BytesIO), "chunk-missing", "it is named by pull.json and is gone.", table.name))
-            elif not _proves_true(members[name], chunk["sha256"]):
-                yield verdict.watch(lost(members[name], "chunk-damaged", "its hash is not the one that pull.json names.", table.name))
-        if stated.columns:
-            yield verdict.watch(TableFound(stated, MANIFEST))
-        rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
-        for one in manifest.get("refused", ()):
-            yield Unreadable(table.name, MANIFEST, one["index"] + 1, None, one["raw"], one["code"], one["message"])
-        if rows != manifest["rows"]:
-            message = f"{rows:,} rows were read where pull.json counts {manifest['rows']:,}."
-            yield verdict.watch(lost(Member(MANIFEST, 0, io.BytesIO), "rows-missing", message, table.name))
+        for part in parts:
+            yield from self._part(part, members, source, dictionary, verdict)
         finished = verdict.finished(dump, self.name, proven=True)
         yield replace(
             finished,
@@ -83,6 +71,26 @@ class Pull:
             tool=f"topic {manifest['topic']}" if manifest["topic"] else "rows posted over HTTP",
             facts={**finished.facts, **{name: "yes" if manifest.get(name) else "no" for name in ("full", "replaces")}},
         )
+
+    def _part(
+        self, part: _Part, members: Mapping[str, Member], source: SourceSettings, dictionary: Mapping[str, Table], verdict: Verdict
+    ) -> Iterator[Event]:
+        table = part.table
+        stated = merged(table, dictionary.get(table.name))
+        names = [str(chunk["name"]).removesuffix(".zst") for chunk in part.chunks]
+        for name, chunk in zip(names, part.chunks, strict=True):
+            if name not in members:
+                yield verdict.watch(lost(Member(name, 0, io.BytesIO), "chunk-missing", "it is named by pull.json and is gone.", table.name))
+            elif not _proves_true(members[name], chunk["sha256"]):
+                yield verdict.watch(lost(members[name], "chunk-damaged", "its hash is not the one that pull.json names.", table.name))
+        if stated.columns:
+            yield verdict.watch(TableFound(stated, MANIFEST))
+        rows = yield from self._rows([members[name] for name in names if name in members], stated, source, verdict)
+        for one in part.refused:
+            yield Unreadable(table.name, MANIFEST, one["index"] + 1, None, one["raw"], one["code"], one["message"])
+        if rows != part.rows:
+            message = f"{rows:,} rows were read where pull.json counts {part.rows:,}."
+            yield verdict.watch(lost(Member(MANIFEST, 0, io.BytesIO), "rows-missing", message, table.name))
 
     def _rows(self, members: Sequence[Member], stated: Table, source: SourceSettings, verdict: Verdict) -> Generator[Event, None, int]:
         """The rows of all chunks as of one member; returns how many there were."""
@@ -147,7 +155,17 @@ def _manifest_of(dump: Dump) -> Member | None:
     return next((member for member in dump.members if PurePosixPath(member.name).name == MANIFEST), None)
 
 
-def _described(dump: Dump) -> tuple[dict[str, Any], Table]:
+@dataclass(frozen=True)
+class _Part:
+    """What the manifest says of one table."""
+
+    table: Table
+    chunks: Sequence[Mapping[str, Any]]
+    rows: int
+    refused: Sequence[Mapping[str, Any]]
+
+
+def _described(dump: Dump) -> tuple[dict[str, Any], list[_Part]]:
     member = _manifest_of(dump)
     try:
         if member is None:
@@ -156,17 +174,27 @@ def _described(dump: Dump) -> tuple[dict[str, Any], Table]:
             manifest = json.loads(stream.read(_LARGEST_MANIFEST))
         if manifest["format_version"] != 1 or manifest["kind"] != KIND:
             raise ValueError(f"format_version {manifest['format_version']!r} is not known; this program reads 1")
-        if "definition" in manifest:
-            table = Table.from_json(manifest["definition"])
-        else:
-            columns = [Column(c["name"], type_named(c["type"]), c["native"]) for c in manifest["columns"]]
-            table = Table(manifest["table"], tuple(columns), key=tuple(manifest["key"]), row_version=manifest["row_version"])
-        [manifest[name] for name in ("topic", "rows", "chunks", "full")]
+        [manifest[name] for name in ("topic", "full")]
+        parts = [_part_of(manifest, one) for one in manifest["tables"]] if "tables" in manifest else [_whole_pull(manifest)]
     except (ValueError, KeyError, TypeError, EOFError, OSError, pa.ArrowException) as error:
         raise UnreadableDump(
             f"{dump.name}: its {MANIFEST} cannot be understood ({error}). Import the topic again.", dump=dump.name
         ) from error
-    return manifest, table
+    return manifest, parts
+
+
+def _whole_pull(manifest: Mapping[str, Any]) -> _Part:
+    if "definition" in manifest:
+        table = Table.from_json(manifest["definition"])
+    else:
+        columns = [Column(c["name"], type_named(c["type"]), c["native"]) for c in manifest["columns"]]
+        table = Table(manifest["table"], tuple(columns), key=tuple(manifest["key"]), row_version=manifest["row_version"])
+    return _Part(table, manifest["chunks"], manifest["rows"], manifest.get("refused", ()))
+
+
+def _part_of(manifest: Mapping[str, Any], one: Mapping[str, Any]) -> _Part:
+    chunks = [chunk for chunk in manifest["chunks"] if chunk["facts"]["table"] == one["table"]]
+    return _Part(Table.from_json(one["definition"]), chunks, sum(chunk["rows"] for chunk in chunks), one["refused"])
 
 
 class _Joined(io.RawIOBase):

@@ -1,15 +1,17 @@
 """Landing: batches of posted rows become dumps, many at a time, and these are loaded. What a rebuild reads is then in dumps/.
 
-A dump is judged as one, so batches land together only when that changes no verdict: of one table under one definition, without a key
-or a unique value in common, and not where rows refer to rows of their own table. Each step can be repeated: the folder is
-decided first, its rename is the landing, and rows leave the catalog in the transaction that publishes the state made of them.
+A dump is judged as one, so batches land together only when that changes no verdict: of the same tables under the same definitions,
+without a key or a unique value in common, and, where rows refer to rows of the same dump, when none was rejected: a parent of another
+batch would have let it through. What one request posted to several tables of a source lands as one dump. Each step can be repeated: the
+folder is decided first, its rename is the landing, and rows leave the catalog in the transaction that publishes the state made of them.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,50 +52,61 @@ def land_all(settings: Settings, catalog: Catalog) -> list[str]:
 def groups(batches: Sequence[BatchRecord]) -> Iterator[list[BatchRecord]]:
     """Batches in their order, by those that land together. Those that were decided before come first, as they were decided."""
     decided: dict[str, list[BatchRecord]] = {}
+    posted: dict[str, list[BatchRecord]] = {}
     for one in batches:
         if one.folder is not None:
             decided.setdefault(one.folder, []).append(one)
+        else:
+            posted.setdefault(one.request or one.batch_id, []).append(one)
     yield from decided.values()
     open_: dict[tuple[str, str], _Group] = {}
-    for one in (one for one in batches if one.folder is None):
-        place = one.table_name, one.instance
-        group = open_.get(place)
-        if group is not None and not group.takes(one):
+    for unit in posted.values():
+        places = [(one.table_name, one.instance) for one in unit]
+        met = list({id(group): group for place in places if (group := open_.get(place))}.values())
+        if len(met) == 1 and met[0].takes(unit):
+            met[0].add(unit)
+            continue
+        for group in met:  # a table's batches land in their order
             yield group.batches
-            group = None
-        if group is None:
-            group = open_[place] = _Group(one)
-        group.add(one)
-    for group in open_.values():
+            open_ = {place: one for place, one in open_.items() if one is not group}
+        open_ |= dict.fromkeys(places, _Group(unit))
+    for group in {id(group): group for group in open_.values()}.values():
         yield group.batches
 
 
 class _Group:
-    """Batches that were found to land together so far."""
+    """Batches that were found to land together so far: one per table, or as many of each."""
 
-    def __init__(self, first: BatchRecord) -> None:
+    def __init__(self, unit: Sequence[BatchRecord]) -> None:
         self.batches: list[BatchRecord] = []
-        self._first = first
-        table = Table.from_json(dict(first.definition))
-        self._alone = any(key.table == table.name for key in table.foreign_keys)
-        self._identities: set[bytes] = set()
-        self._rows = self._bytes = 0
+        self._first = unit[0]
+        self._definitions = {one.table_name: one.definition for one in unit}
+        keys = (key for one in unit for key in Table.from_json(dict(one.definition)).foreign_keys)
+        self._refers = any(key.table in self._definitions for key in keys)
+        self._identities: dict[str, set[bytes]] = {name: set() for name in self._definitions}
+        self._rows = self._bytes = self._rejected = 0
+        self.add(unit)
 
-    def takes(self, one: BatchRecord) -> bool:
-        first = self._first
-        if self._alone or one.definition != first.definition:
+    def takes(self, unit: Sequence[BatchRecord]) -> bool:
+        if {one.table_name: one.definition for one in unit} != self._definitions:
             return False
-        if self._rows + one.rows > GROUP_ROWS or self._bytes + one.size > GROUP_BYTES:
+        if self._refers and self._rejected + sum(one.rejected for one in unit):
             return False
-        if one.posted_at is None or first.posted_at is None or one.posted_at - first.posted_at > GROUP_SPAN:
+        rows, size = sum(one.rows for one in unit), sum(one.size for one in unit)
+        if self._rows + rows > GROUP_ROWS or self._bytes + size > GROUP_BYTES:
             return False
-        return self._identities.isdisjoint(_identities(one))
+        begun, moment = self._first.posted_at, unit[-1].posted_at
+        if begun is None or moment is None or moment - begun > GROUP_SPAN:
+            return False
+        return all(self._identities[one.table_name].isdisjoint(_identities(one)) for one in unit)
 
-    def add(self, one: BatchRecord) -> None:
-        self.batches.append(one)
-        self._identities.update(_identities(one))
-        self._rows += one.rows
-        self._bytes += one.size
+    def add(self, unit: Sequence[BatchRecord]) -> None:
+        self.batches.extend(unit)
+        for one in unit:
+            self._identities[one.table_name].update(_identities(one))
+            self._rows += one.rows
+            self._bytes += one.size
+            self._rejected += one.rejected
 
 
 def _identities(one: BatchRecord) -> set[bytes]:
@@ -116,11 +129,12 @@ def _land(settings: Settings, catalog: Catalog, group: Sequence[BatchRecord]) ->
 
 
 def _shifts(group: Sequence[BatchRecord]) -> list[Shift]:
-    shifts, lines, places = [], 0, 0
+    lines, places = Counter[str](), Counter[str]()
+    shifts = []
     for one in group:
-        shifts.append(Shift(one.batch_id, lines, places))
-        lines += one.rows - len(one.refused)
-        places += one.rows
+        shifts.append(Shift(one.batch_id, lines[one.table_name], places[one.table_name]))
+        lines[one.table_name] += one.rows - len(one.refused)
+        places[one.table_name] += one.rows
     return shifts
 
 
@@ -131,9 +145,11 @@ def _stage(home: Home, catalog: Catalog, group: Sequence[BatchRecord], target: P
     staged = work / f".{first.batch_id}{TEMPORARY}{secrets.token_hex(6)}"
     try:
         running.begin({"batch": first.batch_id})
-        lines = lines_of(catalog, group)
-        if lines:
-            running.add(0, lines, sum(one.rows - len(one.refused) for one in group), {}, None, {})
+        number = 0
+        for name, batches in _by_table(group).items():
+            if lines := lines_of(catalog, batches):
+                running.add(number, lines, sum(one.rows - len(one.refused) for one in batches), {}, None, {"table": name})
+                number += 1
         running.land(staged, _manifest(group))
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(target)
@@ -143,17 +159,24 @@ def _stage(home: Home, catalog: Catalog, group: Sequence[BatchRecord], target: P
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def _by_table(group: Sequence[BatchRecord]) -> dict[str, list[BatchRecord]]:
+    tables: dict[str, list[BatchRecord]] = {}
+    for one in group:
+        tables.setdefault(one.table_name, []).append(one)
+    return tables
+
+
 def _manifest(group: Sequence[BatchRecord]) -> dict[str, Any]:
-    last = group[-1]
-    placed = zip(group, _shifts(group), strict=True)
-    refused = [{**one, "index": one["index"] + shift.places} for batch, shift in placed for one in batch.refused]
-    return {
-        **described(last.table_name, last.definition, last.posted_at or datetime.now(UTC)),
-        "refused": refused,
-        "batches": [{"batch": one.batch_id, "rows": one.rows, "rejected": one.rejected} for one in group],
-    }
-
-
-def described(table: str, definition: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    """What pull.json says of posted rows, but for the rows themselves."""
-    return {"kind": KIND, "topic": None, "table": table, "moment": moment.isoformat(), "full": False, "definition": dict(definition)}
+    shifts = {shift.batch_id: shift for shift in _shifts(group)}
+    tables = [
+        {
+            "table": name,
+            "definition": dict(batches[-1].definition),
+            "refused": [{**one, "index": one["index"] + shifts[batch.batch_id].places} for batch in batches for one in batch.refused],
+            "batches": [{"batch": one.batch_id, "rows": one.rows, "rejected": one.rejected} for one in batches],
+        }
+        for name, batches in _by_table(group).items()
+    ]
+    moment = (group[-1].posted_at or datetime.now(UTC)).isoformat()
+    about = {"kind": KIND, "topic": None, "moment": moment, "full": False}
+    return about | (tables[0] if len(tables) == 1 else {"tables": tables})

@@ -2,20 +2,19 @@
 
 The flow: the rows are read and judged in memory, by the way that a dump of the form `pull` goes; then one transaction keeps the batch,
 its rejects and the answer, and puts the accepted rows into the latest state. Batches land among the dumps a little later, many at a time
-(landing). Where the table is not yet as the rows need it, the batch lands before the answer.
+(landing). Where the table is not yet as the rows need it, the batch lands before the answer. A request may bring rows for several tables:
+a batch each, judged together per source as the tables of one dump are, all in the one transaction.
 Not here: HTTP, and how bodies become rows (api).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache, reduce
-from pathlib import Path
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -25,22 +24,22 @@ import pyarrow.compute as pc
 from platform_assets.dictionary.model import Table
 from platform_assets.dictionary.rules import rules_of
 from platform_assets.engines.duckdb import Engine
-from platform_assets.errors import Conflict, NoSuchTable, RefusedQuery, SettingsError
+from platform_assets.errors import Conflict, RefusedQuery
 from platform_assets.formats.base import Dump, Event, Rows
 from platform_assets.formats.cast import CastBatch
 from platform_assets.formats.posted import Cells, posted_events
 from platform_assets.formats.pull import MANIFEST, Pull
-from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.operations.judge import VersionJudge
 from platform_assets.operations.landing import land
 from platform_assets.operations.lending import Lender
+from platform_assets.operations.posted_tables import dictionary_of
 from platform_assets.operations.reading import DumpReading, OpenedDump
+from platform_assets.operations.reference_order import reference_groups
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog import api_requests, posted_batches
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.posted_batches import BatchRecord, RejectedLine
 from platform_assets.storage.catalog.records import TableRecord, VersionRecord
-from platform_assets.storage.home import Home
 from platform_assets.storage.rows.rejects import RejectRecord
 from platform_assets.storage.rows.row_hash import row_hashes
 from platform_assets.storage.server.sessions import Connection, connected
@@ -74,13 +73,28 @@ class PostedRows:
 
 
 @dataclass(frozen=True)
+class Posting:
+    """Rows for one table; `instance` says whose they are."""
+
+    source: str
+    table: Table
+    rows: PostedRows
+    instance: str = "default"
+
+    @property
+    def name(self) -> str:
+        return f"{self.source}.{self.table.name}"
+
+
+@dataclass(frozen=True)
 class BatchVerdict:
-    """What became of a batch. `kept` is False for a dry run, and for an atomic batch with a row that is wrong.
+    """What became of a batch. `table` is `source.table`; `kept` is False for a dry run, and for an atomic batch with a row that is wrong.
 
     `errors`: index of a rejected row to the rules that it broke, as Violation.to_json objects.
     """
 
     batch_id: str
+    table: str
     kept: bool
     rows: int
     errors: Mapping[int, Sequence[Mapping[str, Any]]]
@@ -94,44 +108,9 @@ class BatchVerdict:
         return self.rows - self.rejected
 
 
-def _dictionary(settings: Settings, source: str) -> tuple[Mapping[str, Table], str]:
-    """The source's contract and its version (renaming.contract_version). Read at every request, understood once."""
-    folder = Home(settings.home).dictionary
-    path = folder / f"{source}.odcs.yaml"
-    data = path.read_bytes() if path.is_file() else None
-    return (_understood(folder, source, data), hashlib.sha256(data).hexdigest()[:12]) if data is not None else ({}, "")
-
-
-@lru_cache(maxsize=64)
-def _understood(folder: Path, source: str, data: bytes) -> Mapping[str, Table]:
-    return usable_dictionary(folder, source)
-
-
 def new_batch_id() -> str:
     """Sortable by time, free of clashes."""
     return f"api-{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(6)}"
-
-
-def posted_table(settings: Settings, catalog: Catalog, source: str, name: str) -> Table:
-    """What rows of the table must look like: its contract's columns and rules, and the columns beyond that its dumps had; without a
-    contract all that its dumps said. Raises NoSuchTable, SettingsError."""
-    contract = _dictionary(settings, source)[0].get(name)
-    if contract is not None and contract.renamed_to is not None:
-        contract = None
-    standing = next((record for record in catalog.tables(source) if record.table_name == name and record.schema), None)
-    known = Table.from_json(dict(standing.schema)) if standing else None
-    if contract is None or known is None:
-        if contract is None and known is None:
-            raise NoSuchTable(f"There is no table {name!r} in {source}.", source=source, table=name)
-        return contract or known  # type: ignore[return-value]
-    return contract.with_columns([*contract.columns, *(c for c in known.columns if c.name not in contract.column_names)])
-
-
-def instance_of(settings: Settings, source: str, given: str | None) -> str:
-    """Raises SettingsError where a source has instances and the request names none: it cannot be guessed."""
-    if given is None and "(?P<instance>" in (settings.source(source).pattern or ""):
-        raise SettingsError(f"The tables of {source} are kept per instance: say whose rows these are with ?instance=.")
-    return given or "default"
 
 
 @dataclass(frozen=True)
@@ -156,30 +135,29 @@ def post_rows(
     settings: Settings,
     catalog: Catalog,
     engine: Engine,
-    source: str,
-    table: Table,
-    posted: PostedRows,
-    answer: Callable[[BatchVerdict], tuple[int, Mapping[str, Any]]],
+    postings: Sequence[Posting],
+    answer: Callable[[str, Sequence[BatchVerdict]], tuple[int, Mapping[str, Any]]],
     *,
-    instance: str = "default",
     atomic: bool = False,
     dry_run: bool = False,
     repeat: Repeat | None = None,
 ) -> Answer:
-    """One batch to its end. `engine` is the caller's for as long as this runs; `answer` says what the verdict is to be told as.
+    """One request to its end, each of its tables once. `engine` is the caller's for as long as this runs; `answer` says, by the id of the
+    request and the verdicts in the order of `postings`, what is to be told.
 
     `atomic`: nothing is kept when a row is wrong. `repeat`: the same request again gets the same answer, stored with the rows. Raises
     Conflict while that request is at work elsewhere, RefusedQuery when its key came with another one.
     """
-    if repeat is not None and (before := _answered(settings, catalog, source, repeat)) is not None:
+    if repeat is not None and (before := _answered(settings, catalog, repeat)) is not None:
         return before
-    batch_id = new_batch_id()
-    lender = Lender(settings, catalog, VersionRecord(batch_id, source, instance, label=batch_id, sha256="", path="", bytes=0))
-    judged = _judged(settings, engine, source, table, posted, lender)
-    keeping = not (dry_run or (atomic and judged.errors))
-    status, body = answer(BatchVerdict(batch_id, keeping, posted.count, judged.errors))
+    judged = _judged(settings, catalog, engine, postings)
+    request = judged[postings[0].name].batch_id if len(postings) == 1 else new_batch_id()
+    keeping = not (dry_run or (atomic and any(one.errors for one in judged.values())))
+    told = [BatchVerdict(judged[one.name].batch_id, one.name, keeping, one.rows.count, judged[one.name].errors) for one in postings]
+    status, body = answer(request, told)
     if not keeping and repeat is None:
         return Answer(status, body)
+    late: list[str] = []
     with connected(catalog.url) as connection:
         if repeat is not None:
             if not api_requests.take_turn(connection, repeat.key_id, repeat.key):
@@ -187,25 +165,24 @@ def post_rows(
             standing = api_requests.standing(connection, repeat.key_id, repeat.key)
             if standing is not None:  # it came to its end while this one was judged
                 return _again(standing, repeat)
-        applied = True
         if keeping:
-            applied = _keep(settings, catalog, connection, source, instance, batch_id, judged, posted)
+            late = _keep(connection, postings, judged, request if len(postings) > 1 else None)
         if repeat is not None:
-            api_requests.answered(connection, repeat.key_id, repeat.key, repeat.request, batch_id, status, body)
-    if not applied:
+            api_requests.answered(connection, repeat.key_id, repeat.key, repeat.request, request, status, body)
+    for source in late:
         land(settings, catalog, source)
     return Answer(status, body)
 
 
-def _answered(settings: Settings, catalog: Catalog, source: str, repeat: Repeat) -> Answer | None:
+def _answered(settings: Settings, catalog: Catalog, repeat: Repeat) -> Answer | None:
     """The answer that was given before, after what it promised was made true."""
     with connected(catalog.url) as connection:
         standing = api_requests.standing(connection, repeat.key_id, repeat.key)
     if standing is None:
         return None
     found = _again(standing, repeat)
-    batch = posted_batches.batch(catalog, standing.batch_id)
-    if batch is not None and batch.waiting and not batch.applied:
+    batches = posted_batches.batches_of(catalog, standing.batch_id)
+    for source in sorted({one.source for one in batches if one.waiting and not one.applied}):
         land(settings, catalog, source)
     return found
 
@@ -216,35 +193,43 @@ def _again(standing: api_requests.RequestRecord, repeat: Repeat) -> Answer:
     return Answer(standing.status or 500, standing.answer or {}, repeated=True)
 
 
-def _keep(
-    settings: Settings,
-    catalog: Catalog,
-    connection: Connection,
-    source: str,
-    instance: str,
-    batch_id: str,
-    judged: _Judged,
-    posted: PostedRows,
-) -> bool:
-    """The batch, its rejects and, where the table takes them as they are, its rows, in the caller's transaction. Whether it did."""
-    table = judged.table
-    hold_posted(connection, source, table.name)  # batches of a table have one order: that of the numbers that they get now
+def _keep(connection: Connection, postings: Sequence[Posting], judged: Mapping[str, _Judged], request: str | None) -> list[str]:
+    """All batches of a request in the caller's transaction, parents first; the sources of which some table does not take them yet."""
+    for one in sorted(postings, key=lambda one: one.name):  # in one order for all requests: none waits for another that waits for it
+        hold_posted(connection, one.source, one.table.name)
+    applied = {one.name: _keep_batch(connection, one, judged[one.name], request) for one in _parents_first(postings)}
+    return sorted({one.source for one in postings if not applied[one.name]})
+
+
+def _parents_first(postings: Sequence[Posting]) -> list[Posting]:
+    named = {one.name: one for one in postings}
+    refers = {
+        name: {key.table if key.source else f"{one.source}.{key.table}" for key in one.table.foreign_keys} & named.keys()
+        for name, one in named.items()
+    }
+    return [named[name] for group in reference_groups(refers) for name in group]
+
+
+def _keep_batch(connection: Connection, posting: Posting, judged: _Judged, request: str | None) -> bool:
+    """The batch, its rejects and, where the table takes them as they are, its rows, under the table's lock. Whether it did."""
+    source, table = posting.source, judged.table
     record = posted_batches.latest_of(connection, source, table.name)
     applied = record is not None and _takes(record, table)
     posted_batches.add_batch(
         connection,
         BatchRecord(
-            batch_id=batch_id,
+            batch_id=judged.batch_id,
             source=source,
             table_name=table.name,
-            instance=instance,
-            rows=posted.count,
+            instance=posting.instance,
+            rows=posting.rows.count,
             rejected=len(judged.errors),
             size=len(judged.lines),
             definition=judged.definition,
-            refused=[one.__dict__ for one in posted.refused],
+            refused=[one.__dict__ for one in posting.rows.refused],
             identities=judged.identities,
             applied=applied,
+            request=request,
         ),
         judged.lines,
         [RejectedLine(one.member, one.line, one.row, one.raw, one.violations) for one in judged.rejects],
@@ -254,7 +239,7 @@ def _keep(
         assert record is not None
         assert record.schema_name is not None and record.relation is not None
         latest = Table.from_json(dict(record.schema))
-        rows = _as_latest(latest, judged.accepted, instance, batch_id)
+        rows = _as_latest(latest, judged.accepted, posting.instance, judged.batch_id)
         fresh = put_rows(connection, (record.schema_name, record.relation), latest, record.row_version, rows)
         posted_batches.count_posted(connection, source, table.name, fresh)
     return applied
@@ -287,6 +272,7 @@ class _Judged:
     `accepted`: the columns of the table, `_row` and `_raw`. `identities`: see catalog.posted_batches.
     """
 
+    batch_id: str
     table: Table
     definition: Mapping[str, Any]
     lines: bytes
@@ -299,63 +285,80 @@ class _Judged:
 
 @dataclass
 class _Held:
-    """The sink that keeps rows and what is wrong in memory: a batch is small."""
+    """The sink that keeps rows and what is wrong in memory, by table: a batch is small."""
 
-    batches: list[pa.RecordBatch] = field(default_factory=list)
-    found: list[RejectRecord] = field(default_factory=list)
+    batches: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    found: dict[str, list[RejectRecord]] = field(default_factory=dict)
 
     def begin(self, table: Table) -> None:
-        """One table is all there is."""
+        self.restart(table.name)
 
     def restart(self, name: str) -> None:
-        self.batches.clear()
-        self.found.clear()
+        self.batches[name], self.found[name] = [], []
 
     def rows(self, event: Rows, cast: CastBatch) -> None:
         names = [*cast.batch.schema.names, "_row", "_raw"]
-        self.batches.append(pa.RecordBatch.from_arrays([*cast.batch.columns, event.rows, cast.raw], names=names))
+        self.batches[event.table].append(pa.RecordBatch.from_arrays([*cast.batch.columns, event.rows, cast.raw], names=names))
 
     def reject(self, name: str, record: RejectRecord) -> None:
-        self.found.append(record)
+        self.found[name].append(record)
 
 
-def _judged(settings: Settings, engine: Engine, source: str, table: Table, posted: PostedRows, lender: Lender) -> _Judged:
-    """The verdict on a batch, by the same way that it goes as a dump."""
-    dictionary, dictionary_version = _dictionary(settings, source)
-    definition = table.to_json()
-    found = _Posted(Dump("rows", ()), Pull(), "rows were posted", settings.source(source), dictionary, table, posted)
+def _judged(settings: Settings, catalog: Catalog, engine: Engine, postings: Sequence[Posting]) -> dict[str, _Judged]:
+    """The verdict on every table of a request, by `source.table`; the tables of a source are judged together."""
+    by_source: dict[str, list[Posting]] = {}
+    for one in postings:
+        by_source.setdefault(one.source, []).append(one)
+    return {name: one for source, mine in by_source.items() for name, one in _judged_dump(settings, catalog, engine, source, mine)}
+
+
+def _judged_dump(
+    settings: Settings, catalog: Catalog, engine: Engine, source: str, postings: Sequence[Posting]
+) -> Iterator[tuple[str, _Judged]]:
+    """Rows for tables of one source, by the same way that they go as a dump."""
+    dictionary, dictionary_version = dictionary_of(settings, source)
+    ids = [new_batch_id() for _ in postings]
+    version = VersionRecord(ids[0], source, postings[0].instance, label=ids[0], sha256="", path="", bytes=0)
+    found = _Posted(Dump("rows", ()), Pull(), "rows were posted", settings.source(source), dictionary, postings)
     held = _Held()
-    reading = DumpReading(found, VersionJudge(engine, dictionary, None, lender), held, place="the rows")
+    judge = VersionJudge(engine, dictionary, None, Lender(settings, catalog, version))
+    reading = DumpReading(found, judge, held, place="the rows")
     reading.read()
-    rejected = next(iter(reading.judged().values())).rejected_rows
-    judged = next(iter(reading.tables.values())).table
-    rows = _together(judged, held.batches)
-    good = ~np.isin(rows.column("_row").to_numpy(), rejected)
-    return _Judged(
-        table=judged,
-        definition=definition,
-        lines="".join(f"{line}\n" for line in posted.lines).encode(),
-        accepted=rows.filter(pa.array(good)),
-        rejects=held.found,
-        errors=_by_index(held.found, posted),
-        identities=_identities(judged, rows),
-        dictionary_version=dictionary_version,
-    )
+    verdicts = reading.judged()
+    for batch_id, one in zip(ids, postings, strict=True):
+        name = one.table.name
+        judged = reading.tables[name].table
+        rows = _together(judged, held.batches[name])
+        good = ~np.isin(rows.column("_row").to_numpy(), verdicts[name].rejected_rows)
+        yield (
+            one.name,
+            _Judged(
+                batch_id=batch_id,
+                table=judged,
+                definition=one.table.to_json(),
+                lines="".join(f"{line}\n" for line in one.rows.lines).encode(),
+                accepted=rows.filter(pa.array(good)),
+                rejects=held.found[name],
+                errors=_by_index(held.found[name], one.rows),
+                identities=_identities(judged, rows),
+                dictionary_version=dictionary_version,
+            ),
+        )
 
 
 @dataclass(frozen=True)
 class _Posted(OpenedDump):
     """Rows in memory in the place of a dump."""
 
-    table: Table
-    posted: PostedRows
+    postings: Sequence[Posting]
 
     def coming(self) -> Generator[Event, None, None]:
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
-        refused = [one.__dict__ for one in self.posted.refused]
-        return posted_events(self.table, self.posted.cells, refused, self.source, self.dictionary)
+        for one in self.postings:
+            refused = [bad.__dict__ for bad in one.rows.refused]
+            yield from posted_events(one.table, one.rows.cells, refused, self.source, self.dictionary)
 
 
 def _together(table: Table, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

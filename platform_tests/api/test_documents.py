@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
 
@@ -40,14 +41,19 @@ def test_the_examples_work_as_they_stand_there(settings, catalog, home):
             )
             assert done.returncode == 0, (block, done.stdout, done.stderr)
             said.append(done.stdout)
+        described = httpx2.get(f"http://127.0.0.1:{port}/openapi.json").json()["paths"]["/v1/batches"]["post"]
+        example = described["requestBody"]["content"]["application/json"]["example"]
+        posted = httpx2.post(f"http://127.0.0.1:{port}/v1/batches", json=example, headers={"Authorization": f"Bearer {key}"}, timeout=60)
     finally:
         server.should_exit = True
         thread.join()
-    assert len(BLOCKS) == 5
+    assert (posted.status_code, posted.json()["rejected"]) == (201, 0), posted.text
+    assert len(BLOCKS) == 6
     assert '"accepted":1,"rejected":1' in said[0]
-    assert '"rows":[\n{"id":902,"job":"Weaver"},\n{"id":901,"job":"Smith"}\n]' in said[2]
-    assert '901,"Smith"' in said[3]
-    assert '"state":"registered"' in said[4]
+    assert '"accepted":3,"rejected":0' in said[2]
+    assert '"rows":[\n{"id":902,"job":"Weaver"},\n{"id":901,"job":"Smith"}\n]' in said[3]
+    assert '901,"Smith"' in said[4]
+    assert '"state":"registered"' in said[5]
 
 
 def test_every_route_stands_in_the_document(settings):

@@ -15,9 +15,10 @@ from platform_assets.dictionary.source import SourceSettings
 from platform_assets.engines.duckdb import empty, open_engine
 from platform_assets.operations import load_version as loading
 from platform_assets.operations.landing import groups, land
-from platform_assets.operations.row_batches import post_rows, posted_table
+from platform_assets.operations.posted_tables import posted_table
+from platform_assets.operations.row_batches import Posting, post_rows
 from platform_assets.settings import Settings
-from platform_assets.storage.catalog.posted_batches import BatchRecord, batch, waiting
+from platform_assets.storage.catalog.posted_batches import BatchRecord, batches_of, waiting
 from platform_assets.storage.server.sessions import connected
 
 ITEMS = (
@@ -49,7 +50,7 @@ def post(settings, catalog, engine):
         wanted = posted_table(settings, catalog, "shop", name)
         posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(wanted.column_names), 1_000)
         found = []
-        post_rows(settings, catalog, engine, "shop", wanted, posted, lambda verdict: found.append(verdict) or (201, {}))
+        post_rows(settings, catalog, engine, [Posting("shop", wanted, posted)], lambda _, told: found.extend(told) or (201, {}))
         empty(engine)
         return found[0].batch_id, set(found[0].errors)
 
@@ -103,7 +104,7 @@ def test_landing_changes_neither_the_latest_state_nor_a_verdict(settings, catalo
     check()
     assert waiting(catalog) == []
     for batch_id in rejected:
-        versions.setdefault(batch(catalog, batch_id).version, []).append(batch_id)
+        versions.setdefault(batches_of(catalog, batch_id)[0].version, []).append(batch_id)
     assert {version: sum(rejected[one] for one in batches) for version, batches in versions.items()} == {
         one.version: one.rejected for one in catalog.snapshots(source="shop", table="items")
     }
@@ -180,10 +181,11 @@ def test_batches_that_a_killed_landing_had_chosen_land_as_they_were_chosen():
     assert [[one.batch_id for one in group] for group in groups([*chosen, record(3)])] == [["1", "2"], ["3"]]
 
 
-def test_rows_of_a_table_that_refers_to_itself_land_batch_by_batch():
+def test_batches_that_might_bring_each_others_parents_land_alone_where_a_row_was_rejected():
     reference = {"columns": ["mother"], "table": "items", "references": ["id"]}
-    alone = [record(number, foreign_keys=[reference]) for number in (1, 2)]
-    assert [len(group) for group in groups(alone)] == [1, 1]
+    whole = [record(number, foreign_keys=[reference]) for number in (1, 2)]
+    assert [len(group) for group in groups(whole)] == [2]
+    assert [len(group) for group in groups([whole[0], replace(whole[1], rejected=1)])] == [1, 1]
     assert [len(group) for group in groups([record(1), record(2)])] == [2]
     assert [len(group) for group in groups([record(1, b"8 bytes."), record(2, b"8 bytes.")])] == [1, 1]
 

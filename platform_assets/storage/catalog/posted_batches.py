@@ -21,14 +21,15 @@ from platform_assets.storage.pulls import MANIFEST
 from platform_assets.storage.server.sessions import Connection, connected
 
 _STATE = """batch_id, source, table_name, instance, posted_at, rows, rejected, size, definition, refused, identities, applied,
-  folder, version, lines IS NOT NULL AS waiting"""
+  folder, version, request, lines IS NOT NULL AS waiting"""
 
 
 @dataclass(frozen=True)
 class BatchRecord:
     """One batch. `identities`: eight bytes per row and rule (see the table); `waiting`: its rows are still in the catalog.
 
-    `folder` is the dump that it lands in, relative to the home, and `version` that dump's; both None before it is decided.
+    `folder` is the dump that it lands in, relative to the home, and `version` that dump's; both None before it is decided. `request` is
+    the id of the request for several tables that it came with, if it did.
     """
 
     batch_id: str
@@ -45,6 +46,7 @@ class BatchRecord:
     posted_at: datetime | None = None
     folder: str | None = None
     version: str | None = None
+    request: str | None = None
     waiting: bool = True
 
 
@@ -65,12 +67,13 @@ def add_batch(connection: Connection, one: BatchRecord, lines: bytes, rejects: S
 
     connection.execute(
         """INSERT INTO catalog.posted_batches
-             (batch_id, source, table_name, instance, rows, rejected, size, lines, definition, refused, identities, applied)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+             (batch_id, source, table_name, instance, rows, rejected, size, lines, definition, refused, identities, applied,
+              request)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         (
             *(one.batch_id, one.source, one.table_name, one.instance, one.rows, one.rejected, one.size),
             *(pa.compress(lines, "zstd", asbytes=True), Jsonb(dict(one.definition)), Jsonb(storable_json(list(one.refused)))),
-            *(one.identities, one.applied),
+            *(one.identities, one.applied, one.request),
         ),
     )
     if rejects:
@@ -89,11 +92,13 @@ def add_batch(connection: Connection, one: BatchRecord, lines: bytes, rejects: S
             )
 
 
-def batch(catalog: Catalog, batch_id: str) -> BatchRecord | None:
-    """What is known of a batch, landed or not."""
+def batches_of(catalog: Catalog, batch_id: str) -> list[BatchRecord]:
+    """What is known of a batch, landed or not: one record, or one per table of a request; none when there is no such batch."""
     with connected(catalog.url) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(f"SELECT {_STATE} FROM catalog.posted_batches WHERE batch_id = %s", (batch_id,)).fetchone()
-    return BatchRecord(**found) if found else None
+        found = cursor.execute(
+            f"SELECT {_STATE} FROM catalog.posted_batches WHERE batch_id = %(id)s OR request = %(id)s ORDER BY seq", {"id": batch_id}
+        )
+        return [BatchRecord(**row) for row in found]
 
 
 def waiting(catalog: Catalog, source: str | None = None) -> list[BatchRecord]:

@@ -54,8 +54,10 @@ posted_batches = Table(
     Column("applied", Boolean, nullable=False, comment="its accepted rows are in the latest state"),
     Column("folder", Text, comment="the dump that it lands in, relative to the home"),
     Column("version", Text, comment="of that dump"),
+    Column("request", Text, comment="the id of a request for several tables; its batches of one source land together"),
     Index("posted_batches_waiting", "source", "seq", postgresql_where=text("lines IS NOT NULL")),
     Index("posted_batches_version", "version"),
+    Index("posted_batches_request", "request", postgresql_where=text("request IS NOT NULL")),
 )
 
 api_sessions = Table(
