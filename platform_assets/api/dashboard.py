@@ -22,7 +22,7 @@ from platform_assets.api.representations import objects
 from platform_assets.api.service import Caller
 from platform_assets.api.sessions import Viewer, who
 from platform_assets.errors import DatabaseUnavailable, PlatformError
-from platform_assets.operations import charts, listings, row_life
+from platform_assets.operations import charts, listings, metric_forms, row_life
 from platform_assets.operations.diff import diff_table
 from platform_assets.operations.metrics import Standing, asked, charted
 from platform_assets.operations.table_rows import cursor_of, page_of, rows_as_of
@@ -113,7 +113,7 @@ def one_metric(name: str, request: Request, viewer: Viewer) -> Response:
     assert one.metric is not None
     seconds = viewer.service.limits.statement_seconds
     with asked(viewer.service.catalog, one, given, timeout_seconds=seconds) as answer:
-        rows = list(islice(answer.rows, metrics.PAGE_ROWS + 1))
+        rows = list(islice(answer.rows, metric_forms.PAGE_ROWS + 1))
     values = {one_.name: given.get(one_.name, one_.default) for one_ in one.metric.parameters}
     return html.page(
         "metric.html",
@@ -123,9 +123,9 @@ def one_metric(name: str, request: Request, viewer: Viewer) -> Response:
         values=values,
         chart=_figure(viewer, one, given, width=charts.WIDTH) if one.metric.chart else None,
         columns=answer.columns,
-        rows=[[_text(cell) for cell in row] for row in rows[: metrics.PAGE_ROWS]],
-        more=len(rows) > metrics.PAGE_ROWS,
-        most=metrics.PAGE_ROWS,
+        rows=[[_text(cell) for cell in row] for row in rows[: metric_forms.PAGE_ROWS]],
+        more=len(rows) > metric_forms.PAGE_ROWS,
+        most=metric_forms.PAGE_ROWS,
     )
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from decimal import Decimal
-from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -19,16 +13,14 @@ from platform_assets.api.problems import Problem
 from platform_assets.api.representations import accepted
 from platform_assets.api.service import Asker, Caller
 from platform_assets.errors import NoSuchMetric
-from platform_assets.operations import charts
-from platform_assets.operations.metrics import Standing, asked, charted, standing, standings
-from platform_assets.storage.warehouse.queries import Answer
+from platform_assets.operations.metric_forms import ChartForm, chart_of, csv_rows, json_rows
+from platform_assets.operations.metrics import Standing, asked, standing, standings
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
-PAGE_ROWS = 1_000
-"""The most rows of a table in a page."""
-_SAFE_INTEGER = 2**53
+_WRITERS = {"application/json": json_rows, "text/csv": csv_rows}
+_MEDIA: Mapping[ChartForm, str] = {"svg": "image/svg+xml", "png": "image/png", "html": "text/html"}
 _FORMS = {200: {"content": {"application/json": {}, "text/csv": {}}, "description": "Rows, in the form that Accept names."}}
-_CHARTS = {200: {"content": {"image/svg+xml": {}, "image/png": {}, "text/html": {}}, "description": "The chart."}}
+_CHARTS = {200: {"content": {media: {} for media in _MEDIA.values()}, "description": "The chart."}}
 
 
 def readable(caller: Caller, one: Standing) -> bool:
@@ -71,71 +63,24 @@ def metrics(asker: Asker) -> list[dict[str, Any]]:
 
 
 @router.get("/{name}.{form}", response_class=Response, responses=_CHARTS)  # type: ignore[arg-type]
-def chart(name: str, form: Literal["svg", "png", "html"], request: Request, asker: Asker) -> Response:
+def chart(name: str, form: ChartForm, request: Request, asker: Asker) -> Response:
     """The chart of a metric; the page (html) has its rows as a table as well. Parameters of the metric go into the query string."""
     found, given = named(asker, name), given_parameters(request)
-    seconds = asker.service.limits.statement_seconds
-    data = charted(asker.service.catalog, found, given, timeout_seconds=seconds)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    if form == "svg":
-        return Response(charts.svg(data), media_type="image/svg+xml", headers=headers)
-    if form == "png":
-        return Response(charts.png(data), media_type="image/png", headers=headers)
-    with asked(asker.service.catalog, found, given, timeout_seconds=seconds) as answer:
-        rows = list(islice(answer.rows, PAGE_ROWS + 1))
-    assert found.metric is not None
-    text = charts.page(data, found.metric.description, answer.columns, rows[:PAGE_ROWS], len(rows) > PAGE_ROWS)
-    return Response(text, media_type="text/html", headers=headers)
+    content = chart_of(asker.service.catalog, found, given, form, timeout_seconds=asker.service.limits.statement_seconds)
+    return Response(content, media_type=_MEDIA[form], headers=headers)
 
 
 @router.get("/{name}", response_class=StreamingResponse, responses=_FORMS)  # type: ignore[arg-type]
 def metric(name: str, request: Request, asker: Asker) -> StreamingResponse:
     """The rows of a metric. Parameters of the metric go into the query string; each has a default."""
-    form = accepted(request.headers.get("accept"), tuple(WRITERS))
+    form = accepted(request.headers.get("accept"), tuple(_WRITERS))
     found, given = named(asker, name), given_parameters(request)
     with ExitStack() as stack:
         answer = stack.enter_context(asked(asker.service.catalog, found, given, timeout_seconds=asker.service.limits.statement_seconds))
-        return StreamingResponse(_streamed(WRITERS[form](found, given, answer), stack.pop_all()), media_type=form)
+        return StreamingResponse(_streamed(_WRITERS[form](found, given, answer), stack.pop_all()), media_type=form)
 
 
 def _streamed(pieces: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
     with opened:
         yield from pieces
-
-
-def _json(found: Standing, given: Mapping[str, str], answer: Answer) -> Iterator[bytes]:
-    assert found.metric is not None
-    used = {one.name: given.get(one.name, one.default) for one in found.metric.parameters}
-    head = json.dumps({"metric": found.name, "title": found.metric.title, "parameters": used}, ensure_ascii=False)
-    yield f'{head[:-1]}, "rows": ['.encode()
-    begun = False
-    while rows := list(islice(answer.rows, PAGE_ROWS)):
-        cells = ({name: _cell(value) for name, value in zip(answer.columns, row, strict=True)} for row in rows)
-        text = ",\n".join(json.dumps(row, ensure_ascii=False) for row in cells)
-        yield f"{',' if begun else ''}\n{text}".encode()
-        begun = True
-    yield b"\n]}\n"
-
-
-def _csv(found: Standing, given: Mapping[str, str], answer: Answer) -> Iterator[bytes]:
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(answer.columns)
-    while rows := list(islice(answer.rows, PAGE_ROWS)):
-        writer.writerows([_cell(value) for value in row] for row in rows)
-        yield written.getvalue().encode()
-        written.seek(0)
-        written.truncate()
-    yield written.getvalue().encode()
-
-
-WRITERS: Mapping[str, Callable[[Standing, Mapping[str, str], Answer], Iterator[bytes]]] = {"application/json": _json, "text/csv": _csv}
-
-
-def _cell(value: Any) -> Any:
-    """As rows of tables are told: decimals and whole numbers beyond 2^53 as texts, bytes as base64."""
-    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) > _SAFE_INTEGER):
-        return str(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode()
-    return value if value is None or isinstance(value, bool | int | float | str | list | dict) else str(value)

@@ -22,6 +22,7 @@ from platform_assets.cli import (
     homes,
     listings,
     loading,
+    metrics,
     rejects,
     service,
     services,
@@ -33,7 +34,7 @@ from platform_assets.errors import PlatformError
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(loading.ingest, loading.inspect, topics.import_, topics.topics),
-    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql),
+    *(listings.dumps, listings.tables, listings.order, listings.drift, listings.show, history.history, listings.sql, metrics.metrics),
     *(diffs.diff, exports.export, exports.combine),
     *(backups.backup, backups.verify, backups.prune, backups.restore, copying.copy, homes.save, homes.load, homes.rebuild),
     *(services.up, services.down, services.status, services.url),
