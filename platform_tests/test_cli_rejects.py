@@ -12,6 +12,12 @@ from contracts import column, key, number, table, write
 from defs.ingesting import put
 
 from platform_assets import cli
+from platform_assets.api.row_bodies import rows_of
+from platform_assets.engines.duckdb import open_engine
+from platform_assets.operations.posted_tables import posted_table
+from platform_assets.operations.row_batches import Posting, post_rows
+from platform_assets.settings import Settings
+from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.home import Home
 
 Call = Callable[..., tuple[int, str, str]]
@@ -61,26 +67,54 @@ def test_a_discarded_row_keeps_who_and_why_and_leaves_the_list(call: Call) -> No
     assert row["changed_at"]
 
 
-def test_export_and_hand_back(call: Call, tmp_path: Path) -> None:
+def post(home: Home, *rows: object) -> None:
+    """Rows posted as over HTTP, which have not landed yet."""
+    settings = Settings.load(home.root)
+    catalog = Catalog(str(settings.database_url)).ensure()
+    wanted = posted_table(settings, catalog, "shop", "t")
+    posting = Posting("shop", wanted, rows_of("application/json", json.dumps(rows).encode(), frozenset(wanted.column_names), 1_000))
+    with open_engine(home.store / "work", memory_limit="100MB", threads=1) as engine:
+        post_rows(settings, catalog, engine, [posting], lambda _, told: (201, {}))
+
+
+def test_export_and_hand_back(call: Call, home: Home, tmp_path: Path) -> None:
+    """Of a dump, and of rows that were posted and have not landed: their rejects keep their ids when they do."""
+    post(home, {"id": 4, "age": "z", "word": "d"}, {"id": 5, "age": 50})
+    post(home, {"id": 6, "age": 60}, {"id": 7, "age": "w"}, "no row")
+    before = {row["id"]: row for row in json.loads(call("rejects", "shop.t", "--json")[1])}
+    posted = sorted(before)[2:]
+    assert len(posted) == 3
+    assert call("rejects", "discard", posted[2], "--why", "no row at all")[0] == 0
+    assert "age 'z' is not of type int32." in call("rejects", "show", posted[0])[1]
     file = tmp_path / "wrong.csv"
-    assert json.loads(call("rejects", "export", "shop.t", "--output", file, "--json")[1]) == {"output": str(file), "rows": 2}
+    assert json.loads(call("rejects", "export", "shop.t", "--output", file, "--json")[1]) == {"output": str(file), "rows": 4}
+    after = {row["id"]: row for row in json.loads(call("rejects", "--all", "--json")[1])}
+    assert {id_: row["violations"] for id_, row in after.items()} == {id_: row["violations"] for id_, row in before.items()}
+    assert {row["version"] for row in after.values()} == {row["version"] for row in json.loads(call("dumps", "--json")[1])}
+    assert (after[posted[2]]["status"], call("rejects", "show", posted[2])[0]) == ("discarded", 0)
     with file.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     rows[0]["age"] = "1"
+    next(row for row in rows if row["_id"] == str(posted[0]))["age"] = "40"
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     code, out, err = call("ingest", "--fixes", file, "--by", "ann")
-    assert (code, "1 rows handed back, 1 left as they are" in err) == (0, True), out + err
-    assert listed(call, "--all") == {1: "replayed", 2: "open"}
+    assert (code, "2 rows handed back, 2 left as they are" in err) == (0, True), out + err
+    left = {row["id"]: row["status"] for row in json.loads(call("rejects", "--all", "--json")[1])}
+    assert [left[id_] for id_ in sorted(left)] == ["replayed", "open", "replayed", "open", "discarded"]
+    shown = json.loads(call("show", "shop.t", "--json")[1])
+    assert {row["id"]: row["age"] for row in shown} == {1: 1, 3: 30, 4: 40, 5: 50, 6: 60}
     assert call("ingest", "--fixes", tmp_path / "none.csv")[0] == 2
 
 
 def test_replay_counts_what_moved(call: Call, home: Home) -> None:
     assert json.loads(call("rejects", "replay", "--json")[1]) == []
+    post(home, {"id": 8, "age": "v"})
     write(home.dictionary, "shop", table("t", key(), number("age", logicalTypeOptions={"maximum": 20}), column("word")))
     code, out, _ = call("rejects", "replay", "shop.t", "--json")
     row = json.loads(out)[0]
     assert code == 1
+    assert json.loads(call("rejects", "--json")[1])[-1]["version"].startswith("shop.api-")  # it landed, under the new dictionary
     assert [row[name] for name in ("accepted_before", "accepted", "rejected_before", "rejected")] == [1, 0, 2, 3]

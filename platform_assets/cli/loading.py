@@ -46,10 +46,13 @@ def ingest(
 
 def _handed_back(settings: Settings, file: Path, by: str | None) -> list[Path]:
     from platform_assets.operations.fixes import take_fixes
+    from platform_assets.operations.ingest import land_waiting
 
     if not file.expanduser().exists():
         fail(f"{file} does not exist.")
-    done = take_fixes(settings, catalog_of(settings), file.expanduser(), by=person(by))
+    catalog = catalog_of(settings)
+    land_waiting(settings, catalog)
+    done = take_fixes(settings, catalog, file.expanduser(), by=person(by))
     err.print(Text(f"{done.rows:,} rows handed back, {done.unchanged:,} left as they are because nothing in them was changed"))
     return list(done.dumps)
 

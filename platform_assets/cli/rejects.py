@@ -101,8 +101,12 @@ def export(
 ) -> None:
     """Write the open rejects as CSV, with their reasons: mend them in a spreadsheet, then `ingest --fixes FILE`."""
     from platform_assets.operations.fixes import export_rejects
+    from platform_assets.operations.ingest import land_waiting
 
-    rows = export_rejects(catalog_of(existing(home)), table, output.expanduser())
+    settings = existing(home)
+    catalog = catalog_of(settings)
+    land_waiting(settings, catalog)  # a place that rows lose when they land would not be found when they come back
+    rows = export_rejects(catalog, table, output.expanduser())
     if json_:
         print_json({"output": str(output), "rows": rows})
     else:
@@ -112,11 +116,13 @@ def export(
 @group.command()
 def replay(table: TableArgument = None, home: HomeOption = None, json_: JsonOption = False) -> None:
     """Judge again what another dictionary judged, and show what moved. Exit code 1 while rows are rejected."""
+    from platform_assets.operations.ingest import land_waiting
     from platform_assets.operations.replay import due_for, verdict_counts, what_moved
 
     settings = existing(home)
     with Progress() as progress:
         catalog = catalog_of(settings)
+        land_waiting(settings, catalog)
         work = due_for(settings, catalog, table)
         before = verdict_counts(catalog, work.versions)
         errors = _run(settings, work, progress) if work.versions else {}

@@ -88,7 +88,7 @@ def anything_to_do(
     home = Home(settings.home)
     home.dumps.mkdir(parents=True, exist_ok=True)
     asked = set(take_in(settings, paths, source))
-    if landed := _landed(settings, catalog):
+    if landed := land_waiting(settings, catalog):
         say(f"posted rows that had been waiting landed as {len(landed)} version(s)")
     look = _look(settings, catalog, home, asked)
     refused, unsettled, copies = list(look.problems), [dump.path for dump in look.unsettled], []
@@ -129,7 +129,7 @@ def anything_to_do(
     )
 
 
-def _landed(settings: Settings, catalog: Catalog) -> list[str]:
+def land_waiting(settings: Settings, catalog: Catalog) -> list[str]:
     """The versions that posted rows became which had been waiting. Loading them costs imports, mostly there are none."""
     if not waiting(catalog):
         return []

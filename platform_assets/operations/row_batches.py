@@ -31,7 +31,7 @@ from platform_assets.formats.posted import Cells, posted_events
 from platform_assets.formats.pull import MANIFEST, Pull
 from platform_assets.operations.judge import VersionJudge
 from platform_assets.operations.landing import land
-from platform_assets.operations.lending import Lender
+from platform_assets.operations.lending import Lender, is_waiting, waiting_rules
 from platform_assets.operations.posted_tables import dictionary_of
 from platform_assets.operations.reading import DumpReading, OpenedDump
 from platform_assets.operations.reference_order import reference_groups
@@ -213,7 +213,7 @@ def _parents_first(postings: Sequence[Posting]) -> list[Posting]:
 def _keep_batch(connection: Connection, posting: Posting, judged: _Judged, request: str | None) -> bool:
     """The batch, its rejects and, where the table takes them as they are, its rows, under the table's lock. Whether it did."""
     source, table = posting.source, judged.table
-    record = posted_batches.latest_of(connection, source, table.name)
+    record, waits = posted_batches.latest_of(connection, source, table.name), waiting_rules(table)
     applied = record is not None and _takes(record, table)
     posted_batches.add_batch(
         connection,
@@ -232,7 +232,10 @@ def _keep_batch(connection: Connection, posting: Posting, judged: _Judged, reque
             request=request,
         ),
         judged.lines,
-        [RejectedLine(one.member, one.line, one.row, one.raw, one.violations) for one in judged.rejects],
+        [
+            RejectedLine(one.member, one.line, one.row, one.raw, one.violations, "waiting" if is_waiting(waits, one.violations) else "open")
+            for one in judged.rejects
+        ],
         judged.dictionary_version,
     )
     if applied and len(judged.accepted):

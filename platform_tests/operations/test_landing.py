@@ -162,10 +162,12 @@ def test_the_parents_of_posted_rows_are_looked_up_where_the_source_waits_for_the
     waits = replace(settings, sources={"shop": SourceSettings("shop", references="wait")})
     post({"id": 1})
     assert post({"id": 1, "item": 1}, {"id": 2, "item": 9}, name="parts", settings=waits)[1] == {1}
+    assert post({"id": 3, "item": 9}, {"id": "x", "item": 9}, name="parts", settings=waits)[1] == {0, 1}
+    assert Counter(one.status for one in catalog.rejects()) == {"waiting": 2, "open": 1}  # also before they land
     land(waits, catalog, "shop")
     with connected(catalog.url) as connection:
         assert connection.execute("SELECT id FROM shop.parts").fetchall() == [(1,)]
-    assert [one.status for one in catalog.rejects()] == ["waiting"]
+    assert Counter(one.status for one in catalog.rejects()) == {"waiting": 2, "open": 1}
 
 
 def test_thresholds_of_dumps_do_not_hold_posted_rows_back(settings, catalog, post, home):

@@ -59,6 +59,7 @@ class RejectedLine:
     row: int | None
     raw: str
     violations: str
+    status: str = "open"
 
 
 def add_batch(connection: Connection, one: BatchRecord, lines: bytes, rejects: Sequence[RejectedLine], dictionary_version: str) -> None:
@@ -81,11 +82,11 @@ def add_batch(connection: Connection, one: BatchRecord, lines: bytes, rejects: S
             cursor.executemany(
                 """INSERT INTO catalog.rejects
                      (source, table_name, version, instance, file, line, row_number, raw, violations, dictionary_version, status)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open')""",
+                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
                 [
                     (
                         *(one.source, one.table_name, one.batch_id, one.instance, reject.file, reject.line, reject.row),
-                        *(storable_json(reject.raw), storable_json(reject.violations), dictionary_version),
+                        *(storable_json(reject.raw), storable_json(reject.violations), dictionary_version, reject.status),
                     )
                     for reject in rejects
                 ],
