@@ -18,7 +18,7 @@ from typing import Any
 
 from platform_assets.dictionary.model import Table
 from platform_assets.formats.pull import KIND
-from platform_assets.operations.load_version import load_version, turn
+from platform_assets.operations.load_version import publish_once, refresh_tables, turn
 from platform_assets.operations.register import found_at, register
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
@@ -30,6 +30,8 @@ from platform_assets.storage.pulls import RunningPull
 GROUP_ROWS, GROUP_BYTES = 100_000, 64 << 20
 GROUP_SPAN = timedelta(minutes=1)
 """A dump has one time; batches that are further apart may have another dump between them."""
+TOGETHER = 50
+"""Versions that one merge of latest state and history takes in: each costs its own work, and the state's work comes once for all."""
 
 
 def land(settings: Settings, catalog: Catalog, source: str) -> list[str]:
@@ -37,10 +39,14 @@ def land(settings: Settings, catalog: Catalog, source: str) -> list[str]:
 
     Raises FencedOut when another one is at it for longer than a minute, and what loading raises: what landed before stands.
     """
-    versions = []
+    versions: list[str] = []
     with turn(catalog, f"landing/{source}"):
-        for group in groups(waiting(catalog, source)):
-            versions.append(_land(settings, catalog, group))
+        found = list(groups(waiting(catalog, source)))
+        for at in range(0, len(found), TOGETHER):
+            some = found[at : at + TOGETHER]
+            versions += [_land(settings, catalog, group) for group in some]
+            tables = {one.table_name for group in some for one in group}
+            refresh_tables(settings, catalog, source, tables, run_id=some[-1][0].batch_id)
     return versions
 
 
@@ -124,7 +130,7 @@ def _land(settings: Settings, catalog: Catalog, group: Sequence[BatchRecord]) ->
         _stage(home, catalog, group, target)
     record, _ = register(settings, catalog, found_at(settings, first.source, target))
     landed(catalog, record.version, _shifts(group))
-    load_version(settings, catalog, record, run_id=first.batch_id)
+    publish_once(settings, catalog, record, run_id=first.batch_id)
     return record.version
 
 

@@ -6,7 +6,7 @@ beside it) carries it to the same end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
 from platform_assets.errors import Conflict, DatabaseUnavailable, FencedOut, PlatformError, StoreUnwritable
@@ -31,20 +31,30 @@ def load_version(settings: Settings, catalog: Catalog, record: VersionRecord, *,
 
     Raises FencedOut when another one is at work on it for longer than a minute, and what the steps raise.
     """
-    home = Home(settings.home)
+    publish_once(settings, catalog, record, run_id=run_id)
+    tables = {snapshot.table_name for snapshot in catalog.snapshots(version=record.version)}
+    refresh_tables(settings, catalog, record.source, tables, run_id=run_id)
+    return stored_version(Home(settings.home), record.source, record.version)
+
+
+def publish_once(settings: Settings, catalog: Catalog, record: VersionRecord, *, run_id: str) -> None:
+    """The first half: parses and publishes a version unless that was done. Raises what load_version raises."""
     with turn(catalog, version_subject(record.version)):
         standing = catalog.version(record.version)
         if standing is None or standing.state != "published":
             _publish(settings, catalog, record, run_id)
-    record_source_order(settings, catalog, record.source)
-    for snapshot in catalog.snapshots(version=record.version):
-        with turn(catalog, latest_subject(record.source, snapshot.table_name)):
-            if catalog.table(f"{record.source}.{snapshot.table_name}").stale:
-                state = merge_table(settings, catalog, record.source, snapshot.table_name).state.commit()
+
+
+def refresh_tables(settings: Settings, catalog: Catalog, source: str, tables: Collection[str], *, run_id: str) -> None:
+    """The second half, once for as many versions as were published: the source's order, latest state and history of these tables."""
+    record_source_order(settings, catalog, source)
+    for name in sorted(tables):
+        with turn(catalog, latest_subject(source, name)):
+            if catalog.table(f"{source}.{name}").stale:
+                state = merge_table(settings, catalog, source, name).state.commit()
                 publish_current(settings, catalog, state, run_id=run_id)
-        with turn(catalog, history_subject(record.source, snapshot.table_name)):
-            refresh_history(settings, catalog, record.source, snapshot.table_name, run_id=run_id)
-    return stored_version(home, record.source, record.version)
+        with turn(catalog, history_subject(source, name)):
+            refresh_history(settings, catalog, source, name, run_id=run_id)
 
 
 def _publish(settings: Settings, catalog: Catalog, record: VersionRecord, run_id: str) -> None:

@@ -230,7 +230,7 @@ def test_a_request_at_work_elsewhere_is_409(client, catalog):
     assert int(answer.headers["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("step", ["register", "landed", "load_version"])
+@pytest.mark.parametrize("step", ["register", "landed", "publish_once", "refresh_tables"])
 def test_a_crash_while_rows_land_is_mended_by_the_same_request(client, home, monkeypatch, step):
     from platform_assets.operations import landing
 

@@ -134,7 +134,7 @@ def test_an_atomic_request_keeps_all_or_nothing_and_a_dry_run_nothing(client, ca
     assert latest(catalog, "shop") == latest(catalog, "alone") == {"makers": [(7, "Ada")]}
 
 
-@pytest.mark.parametrize("step", ["register", "landed", "load_version"])
+@pytest.mark.parametrize("step", ["register", "landed", "publish_once", "refresh_tables"])
 def test_a_repeated_request_gets_its_answer_also_after_a_crash_while_it_landed(client, catalog, home, monkeypatch, step):
     from platform_assets.operations import landing
 
