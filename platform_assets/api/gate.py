@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 
-from platform_assets.api.graphql_guard import Refused, http_request, socket_message
+from platform_assets.api.graphql_guard import Refused, http_request, looking_only, socket_message
 from platform_assets.api.problems import RETRY_SECONDS, Problem
 from platform_assets.api.service import Caller, Service
 from platform_assets.api.sessions import COOKIE, login_address, session_key
@@ -55,7 +55,7 @@ async def pass_on(request: Request, path: str = "") -> Response:
     _need(caller, "read", "operate")
     with service.at_work(f"ui/{caller.key.id}"):
         body = await _judged(request, path, caller)
-        return await _answer_of(service, request, path, body)
+        return await _answer_of(service, request, path, body, looks=not caller.may("operate", EVERY_SOURCE))
 
 
 async def _judged(request: Request, path: str, caller: Caller) -> bytes | None:
@@ -79,7 +79,8 @@ async def _judged(request: Request, path: str, caller: Caller) -> bytes | None:
     return asked.body
 
 
-async def _answer_of(service: Service, request: Request, path: str, body: bytes | None) -> Response:
+async def _answer_of(service: Service, request: Request, path: str, body: bytes | None, *, looks: bool) -> Response:
+    """`looks`: who asks may change nothing, and is told so where the UI asks what it may offer."""
     ui = await run_in_threadpool(_ui, service)
     headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name)) is not None}
     address = f"{ui}/{quote(path)}" + (f"?{request.url.query}" if request.url.query and body is None else "")
@@ -93,7 +94,21 @@ async def _answer_of(service: Service, request: Request, path: str, body: bytes 
         await client.aclose()
         raise Problem(502, "The Dagster UI does not answer now.", headers={"Retry-After": RETRY_SECONDS}) from None
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _KEPT_BACK}
+    if looks and body is not None and b"ermission" in body:
+        return await _looked_at(client, answer, kept)
     return StreamingResponse(_streamed(client, answer), answer.status_code, {**kept, "X-Frame-Options": "SAMEORIGIN"})
+
+
+async def _looked_at(client: httpx2.AsyncClient, answer: httpx2.Response, headers: dict[str, str]) -> Response:
+    try:
+        told = looking_only(await answer.aread())
+    except httpx2.HTTPError:
+        raise Problem(502, "The Dagster UI does not answer now.", headers={"Retry-After": RETRY_SECONDS}) from None
+    finally:
+        await answer.aclose()
+        await client.aclose()
+    kept = {name: value for name, value in headers.items() if name.lower() not in ("content-length", "content-encoding")}
+    return Response(told, answer.status_code, {**kept, "X-Frame-Options": "SAMEORIGIN"})
 
 
 async def _streamed(client: httpx2.AsyncClient, answer: httpx2.Response) -> AsyncIterator[bytes]:

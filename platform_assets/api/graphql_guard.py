@@ -6,6 +6,7 @@ What passes is written anew from what was read, so that nobody behind reads othe
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 
 _MAX_TOKENS = 50_000
 """The largest query of the Dagster UI has some thousands; a parser without a bound is a way to stop the service."""
+_ONE_PERMISSION = re.compile(r"has\w+Permission")
+"""`hasMaterializePermission` of an asset, `hasStartPermission` of a sensor, and so on."""
 
 
 class Refused(Exception):
@@ -53,6 +56,27 @@ def socket_message(text: str) -> str:
     if operations != {OperationType.SUBSCRIPTION}:
         raise Refused("Only subscriptions are sent over a WebSocket.")
     return json.dumps({"type": kind, "id": name, "payload": kept})
+
+
+def looking_only(answer: bytes) -> bytes:
+    """An answer of the web server as who may only look is to read it: every permission in it is none, so that the UI offers no change.
+
+    What the UI shows is no protection; that is the refusal of mutations.
+    """
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return answer
+    pending = [told]
+    while pending:
+        part = pending.pop()
+        pending += part if isinstance(part, list) else part.values() if isinstance(part, dict) else ()
+        if not isinstance(part, dict):
+            continue
+        if isinstance(part.get("permission"), str) and part.get("value") is True:
+            part |= {"value": False, "disabledReason": "This key may only look: changes take the scope operate."}
+        part.update({name: False for name, value in part.items() if value is True and _ONE_PERMISSION.fullmatch(name)})
+    return json.dumps(told).encode()
 
 
 def _json(text: bytes | str) -> Any:

@@ -26,6 +26,7 @@ LOCAL = {"host": "127.0.0.1"}
 
 async def echo(request: Request) -> JSONResponse:
     told = {"path": request.url.path, "query": request.url.query, "body": (await request.body()).decode(), "headers": dict(request.headers)}
+    told["data"] = {"permissions": [{"permission": "launch", "value": True, "disabledReason": None}], "asset": {"hasStartPermission": True}}
     return JSONResponse(told, headers={"Set-Cookie": "theirs=1", "X-Theirs": "1"})
 
 
@@ -63,6 +64,12 @@ def test_what_passes_and_what_does_not(behind, open_client):
     assert "set-cookie" not in passed.headers
     assert passed.headers["x-theirs"] == "1"
     assert viewer.get("/dagster/runs/a%20b?x=1", headers=LOCAL).json()["query"] == "x=1"
+
+    asks = {"query": "{ permissions { permission value disabledReason } asset { hasStartPermission } }"}
+    shown = [one.post("/dagster/graphql", json=asks, headers=LOCAL).json()["data"] for one in (viewer, operator)]
+    assert [one["asset"]["hasStartPermission"] for one in shown] == [False, True]
+    assert [one["permissions"][0]["value"] for one in shown] == [False, True]
+    assert "operate" in shown[0]["permissions"][0]["disabledReason"]
 
     assert status(nobody, "/dagster/graphql", QUERY) == 401
     assert status(nobody, "/dagster/runs") == 401
