@@ -265,8 +265,7 @@ def _free_key(catalog: Catalog, source: str, label: str, sha256: str) -> str:
 def located(settings: Settings, catalog: Catalog, version: VersionRecord) -> Path:
     """Where the bytes of a version are now, proven by their hash. Raises DumpGone, which no retry can mend."""
     home = Home(settings.home)
-    candidates = [version.path, *(file.path for file in catalog.known_files().values() if file.version == version.version)]
-    for relative in dict.fromkeys(candidates):
+    for relative in _places(catalog, version):
         path = home.root / relative
         if path.exists() and content_hash(path) == version.sha256:
             return path
@@ -276,6 +275,12 @@ def located(settings: Settings, catalog: Catalog, version: VersionRecord) -> Pat
         version=version.version,
         path=version.path,
     )
+
+
+def _places(catalog: Catalog, version: VersionRecord) -> Iterator[str]:
+    """Where it was registered; only when it is not there are all files of the catalog looked through."""
+    yield version.path
+    yield from (file.path for file in catalog.known_files().values() if file.version == version.version)
 
 
 def take_in(settings: Settings, paths: Iterable[Path], source: str | None) -> list[str]:

@@ -192,6 +192,18 @@ def test_batches_that_might_bring_each_others_parents_land_alone_where_a_row_was
     assert [len(group) for group in groups([record(1, b"8 bytes."), record(2, b"8 bytes.")])] == [1, 1]
 
 
+def test_what_several_tables_got_together_lands_together_and_each_table_keeps_its_order():
+    reference = {"columns": ["mother"], "table": "items", "references": ["id"]}
+
+    def request(number, **more):
+        parts = replace(record(f"{number}p", foreign_keys=[reference]), table_name="parts")
+        return [replace(one, request=f"r{number}", **more) for one in (record(f"{number}i"), parts)]
+
+    alone = record(3)
+    found = groups([*request(1), *request(2), alone, *request(4, rejected=1), *request(5)])
+    assert [[one.batch_id for one in group] for group in found] == [["1i", "1p", "2i", "2p"], ["3"], ["4i", "4p"], ["5i", "5p"]]
+
+
 def record(number, identities=b"", folder=None, foreign_keys=()):
     from datetime import UTC, datetime
 
