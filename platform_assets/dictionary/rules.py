@@ -187,13 +187,15 @@ def key_rules_sql(
     parents: Mapping[str, tuple[Table, str]] | None = None,
     row: str = "_row",
     names: Mapping[tuple[str, str], str] | None = None,
+    among: str | None = None,
 ) -> str:
     """One row (row bigint, rule, value, first bigint) per broken primaryKey, unique and foreignKey rule; others are passed over.
 
     `relation` is a name; it has `row` as bigint and the rules' columns. Of equal keys the first row by number stands and is `first` of
     the later ones; a NULL in a key is equal to nothing. A foreignKey is checked against the relation that `parents` names for its
     table (with the accepted rows only), by MATCH SIMPLE: a NULL in it refers to nothing; without a parent there it is passed over.
-    `names` says under which names columns, (table, column), stand in their relations, where that is not their own.
+    `names` says under which names columns, (table, column), stand in their relations, where that is not their own. `among` names a
+    relation (k) that holds every value which stands twice, where that is known: others of a key of one column are not grouped then.
     """
     names = names or {}
     parents = parents or {}
@@ -201,7 +203,7 @@ def key_rules_sql(
     for rule in rules:
         own = [names.get((table.name, name), name) for name in rule.columns]
         if rule.kind in ("primaryKey", "unique"):
-            parts.append(_duplicates(rule, own, relation, row))
+            parts.append(_duplicates(rule, own, relation, row, among))
         elif rule.kind == "foreignKey" and rule.limit[0] in parents:
             parent, parent_relation = parents[rule.limit[0]]
             types = [
@@ -220,14 +222,15 @@ def _present(columns: list[str], prefix: str = "") -> str:
     return " AND ".join(f"{prefix}{quoted(column)} IS NOT NULL" for column in columns)
 
 
-def _duplicates(rule: Rule, columns: list[str], relation: str, row: str) -> str:
+def _duplicates(rule: Rule, columns: list[str], relation: str, row: str, among: str | None) -> str:
     """Grouping, then a join with the few keys that come twice: a window over all rows would hold them all at once."""
     listed = ", ".join(quoted(column) for column in columns)
     same = " AND ".join(f"r.{quoted(column)} = d.{quoted(column)}" for column in columns)
+    grouped = f"{quoted(columns[0])} IN (SELECT k FROM {quoted(among)})" if among and len(columns) == 1 else _present(columns)
     return (
         f'SELECT r.{quoted(row)} AS "row", {text_literal(rule.id)} AS rule, {_shown(columns, "r.")} AS value, d.first_row AS first'
         f" FROM {quoted(relation)} AS r JOIN (SELECT {listed}, min({quoted(row)}) AS first_row FROM {quoted(relation)}"
-        f" WHERE {_present(columns)} GROUP BY {listed} HAVING count(*) > 1) AS d ON {same} WHERE r.{quoted(row)} > d.first_row"
+        f" WHERE {grouped} GROUP BY {listed} HAVING count(*) > 1) AS d ON {same} WHERE r.{quoted(row)} > d.first_row"
     )
 
 

@@ -101,8 +101,8 @@ class BrokenRules:
         cursor = self._connection.cursor()
         try:
             for row, records in groupby(_records(cursor.sql(sql).to_arrow_reader(READ_ROWS)), key=itemgetter(0)):
-                broken = (self._violation(rule, value, first) for _, rule, value, first in records)
-                yield row, tuple(sorted(broken, key=lambda violation: places[violation.rule]))
+                broken = [self._violation(rule, value, first) for _, rule, value, first in records]
+                yield row, tuple(sorted(broken, key=lambda violation: places[violation.rule]) if len(broken) > 1 else broken)
         finally:
             cursor.close()
 

@@ -21,6 +21,7 @@ from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of,
 from platform_assets.dictionary.types import BINARY, TIME
 from platform_assets.engines.duckdb import Engine
 from platform_assets.operations.broken_rules import BrokenRules, load
+from platform_assets.operations.kept_keys import KeptKeys
 from platform_assets.operations.reference_order import reference_groups
 from platform_assets.operations.standing import Standing, no_rows
 
@@ -65,6 +66,8 @@ class _Docket:
     checks: tuple[tuple[Rule, Check], ...] = ()
     kept: tuple[str, ...] = ()
     """Columns whose values are kept for keys and references; column i stands as `k<i>`."""
+    keys: KeptKeys | None = None
+    """Where they are kept; None before the first row, and when there are none to keep."""
     rows: int = 0
     began: Table | None = None
     """The definition by which the rows were judged so far; None before the first row."""
@@ -128,7 +131,8 @@ class VersionJudge:
         """Forgets the rows of a table: it came again, or its rules came after its rows (`late`)."""
         docket = self._dockets[name]
         self._broken.forget(docket.number)
-        self._connection.execute(f'DROP TABLE IF EXISTS "{self._keys(docket)}"')
+        if docket.keys:
+            docket.keys.drop()
         self._dockets[name] = _Docket(next(self._next), docket.table, docket.rules)
 
     def add(self, name: str, batch: pa.RecordBatch, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> None:
@@ -153,10 +157,8 @@ class VersionJudge:
                 broken = pc.and_not(broken, failed[rule.columns[0]])
             if pc.any(broken).as_py():
                 self._broken.note(docket.number, rule, rows.filter(broken), column.filter(broken))
-        if docket.kept:
-            kept = [batch.column(column) for column in docket.kept]
-            names = ["_row", *(f"k{i}" for i in range(len(kept)))]
-            load(self._connection, f'INSERT INTO "{self._keys(docket)}" SELECT * FROM', pa.Table.from_arrays([rows, *kept], names=names))
+        if docket.keys:
+            docket.keys.add(rows, [batch.column(column) for column in docket.kept])
 
     def late(self) -> dict[str, tuple[str, ...]]:
         """Tables whose rules came after their first rows, with the columns that these rules need.
@@ -208,20 +210,19 @@ class VersionJudge:
         places = {rule.id: place for place, rule in enumerate(self._all_rules(docket))}
         return self._broken.read(docket.number, severity, places)
 
-    def _keys(self, docket: _Docket) -> str:
-        return f"{self._prefix}keys_{docket.number}"
-
     def _begin(self, docket: _Docket) -> None:
         table = docket.table
         docket.began = table
         docket.checks = tuple((rule, check_of(rule, table)) for rule in _row_rules(docket))
         docket.kept = self._needed(docket)
         if docket.kept:
-            fields = [pa.field("_row", pa.int64()), *(pa.field(f"k{i}", table.column(name).type) for i, name in enumerate(docket.kept))]
-            load(self._connection, f'CREATE TABLE "{self._keys(docket)}" AS SELECT * FROM', pa.schema(fields).empty_table())
             standing = self._standing.get(table.name)
-            if standing is not None and standing.taken:
-                self._stand(docket, standing, self._keys(docket))
+            taken = standing if standing is not None and standing.taken else None
+            types = [table.column(name).type for name in docket.kept]
+            told = [] if taken else [docket.kept.index(rule.columns[0]) for rule in docket.rules if _is_single(rule, docket.kept)]
+            docket.keys = KeptKeys(self._connection, f"{self._prefix}keys_{docket.number}", types, told)
+            if taken:
+                self._stand(docket, taken, docket.keys.name)
 
     def _stand(self, docket: _Docket, standing: Standing, into: str) -> None:
         """Puts rows of before into a table, under numbers below 1. Values that the type of today cannot hold are left out."""
@@ -271,17 +272,23 @@ class VersionJudge:
     def _evaluate(self, docket: _Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
         """Runs set rules one by one; those that miss a column or their parent are left out."""
         for rule in rules:
-            if not docket.rows or not self._evaluable(docket, rule):
+            if not docket.rows or not self._evaluable(docket, rule) or self._plainly_unique(docket, rule):
                 continue
             sql = self._set_rule_sql(docket, rule, parents)
             if docket.table.name in self._standing:
                 sql = f'SELECT * FROM ({sql}) AS own WHERE "row" > 0'
             self._broken.note_found(docket.number, rule, sql)
 
+    def _plainly_unique(self, docket: _Docket, rule: Rule) -> bool:
+        return _is_single(rule, docket.kept) and _keys_of(docket).unrepeated(docket.kept.index(rule.columns[0]))
+
     def _set_rule_sql(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> str:
+        keys = _keys_of(docket)
+        keys.send()
+        among = keys.repeats(docket.kept.index(rule.columns[0])) if _is_single(rule, docket.kept) else None
         dockets = [docket, *(self._dockets[name] for name in parents)]
         names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
-        return key_rules_sql([rule], docket.table, self._keys(docket), parents=parents, names=names)
+        return key_rules_sql([rule], docket.table, keys.name, parents=parents, names=names, among=among)
 
     def _lacks(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> bool:
         """Whether a row finds no parent in its own dump: only then are other versions read."""
@@ -326,7 +333,9 @@ class VersionJudge:
             self._begin(docket)
         name = f"{self._prefix}accepted_{docket.number}"
         columns = ", ".join(f"k{i}" for i in range(len(docket.kept))) or "_row"
-        source = f'"{self._keys(docket)}"' if docket.kept else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
+        if docket.keys:
+            docket.keys.send()
+        source = f'"{docket.keys.name}"' if docket.keys else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
         self._connection.execute(
             f'CREATE TABLE "{name}" AS SELECT {columns} FROM {source} AS k'
             f' WHERE NOT EXISTS (SELECT 1 FROM ({self._broken.rejected_sql(docket.number)}) AS b WHERE b."row" = k._row)'
@@ -345,7 +354,7 @@ class VersionJudge:
     def _add_standing(self, docket: _Docket, standing: Standing, into: str) -> None:
         """Puts the kept columns of rows of before into a table of accepted rows."""
         lent, columns = f"{self._prefix}lent_{docket.number}", ", ".join(f"k{i}" for i in range(len(docket.kept)))
-        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{self._keys(docket)}" WHERE 1 = 0')
+        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{_keys_of(docket).name}" WHERE 1 = 0')
         self._stand(docket, standing, lent)
         self._connection.execute(f'INSERT INTO "{into}" SELECT {columns} FROM "{lent}"')
         self._connection.execute(f'DROP TABLE "{lent}"')
@@ -365,6 +374,17 @@ class VersionJudge:
             if rule.severity == "warning":
                 warnings[rule.id] = counts[rule.id]
         return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
+
+
+def _is_single(rule: Rule, kept: tuple[str, ...]) -> bool:
+    """Whether it is the key of one column."""
+    return rule.kind in ("primaryKey", "unique") and len(rule.columns) == 1 and rule.columns[0] in kept
+
+
+def _keys_of(docket: _Docket) -> KeptKeys:
+    if docket.keys is None:
+        raise ValueError(f"{docket.table.name} has no rows that are kept")
+    return docket.keys
 
 
 def _try_cast(column: str, arrow: pa.DataType) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from platform_assets.dictionary.checks import check_of
+from platform_assets.dictionary.checks import PART_ROWS, check_of
 from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table
 from platform_assets.dictionary.rules import explain, key_rules_sql, quoted, row_rules_sql, rules_of, text_literal, type_rule
 from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIMESTAMP, decimal
@@ -223,3 +223,11 @@ def test_references_compare_what_their_types_have_in_common(engine: duckdb.DuckD
         (2, "foreignKey:ref->p.id", "seven", None)
     ]
     assert engine.execute(key_rules_sql(rules_of(child), child, "c")).fetchall() == []
+
+
+def test_a_pattern_over_many_rows_is_told_row_by_row() -> None:
+    """Its column is looked at in parts, side by side; the parts come back in order, also of a slice."""
+    table = Table("t", (Column("a", STRING),))
+    cells = pa.array([None if n % 7 == 0 else "ab"[: n % 3] for n in range(2 * PART_ROWS + 9)], STRING).slice(3)
+    broken = check_of(Rule("pattern:a", "pattern", ("a",), "a?"), table)(cells)
+    assert broken.to_pylist() == [None if cell is None else cell == "ab" for cell in cells.to_pylist()]

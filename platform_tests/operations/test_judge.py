@@ -21,6 +21,7 @@ from platform_assets.dictionary.rules import rules_of
 from platform_assets.dictionary.types import FLOAT64, INT32, INT64, STRING, decimal
 from platform_assets.engines.duckdb import open_engine
 from platform_assets.errors import SettingsError
+from platform_assets.operations import kept_keys
 from platform_assets.operations.broken_rules import SHOWN
 from platform_assets.operations.judge import Verdict, VersionJudge
 
@@ -328,6 +329,31 @@ def test_random_tables_get_the_verdict_of_plain_python(
         assert counted == {
             rule: sum(rule in broken for broken in found[name].values()) for broken in found[name].values() for rule in broken
         }
+
+
+KEYED = {arrow: Table("t", (Column("id", arrow),), key=("id",)) for arrow in (INT32, INT64)}
+nearly_ascending = st.lists(st.one_of(st.none(), st.integers(-3, 3), st.just(-(2**31))), max_size=12).map(
+    lambda steps: [None if step is None else max(-(2**31), 2 * at + step) for at, step in enumerate(steps)]
+)
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(nearly_ascending, st.integers(1, 4), st.integers(0, 6), st.sampled_from(sorted(KEYED, key=str)), st.sampled_from((0, 2, 5, 99)))
+def test_keys_that_nearly_ascend_get_the_verdict_of_plain_python(
+    engine: duckdb.DuckDBPyConnection, keys: list[int | None], size: int, turned: int, arrow: pa.DataType, sorted_rows: int
+) -> None:
+    """Sorted, found below others, or grouped: which row stands is a matter of its number, not of when its batch came."""
+    rows = [{"id": key} for key in keys]
+    judge = VersionJudge(engine)
+    judge.table(KEYED[arrow])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept_keys, "SORTED_ROWS", sorted_rows)
+        feed(judge, KEYED[arrow], rows[turned:], first=turned + 1, size=size)
+        feed(judge, KEYED[arrow], rows[:turned], size=size)
+    broken = {rule.kind: {n for n, key in enumerate(keys, 1) if key is None} for rule in rules_of(KEYED[arrow]) if rule.kind == "required"}
+    broken["primaryKey"] = {n for n, key in enumerate(keys, 1) if key is not None and key in keys[: n - 1]}
+    found = reasons(judge.verdicts()["t"])
+    assert {kind: {n for n, rules in found.items() if f"{kind}:id" in rules} for kind in broken} == broken
 
 
 def test_two_tables_are_read_side_by_side(engine: duckdb.DuckDBPyConnection) -> None:
