@@ -367,8 +367,9 @@ class VersionJudge:
         failed = self._broken.failed(docket.number)
         counts: dict[str, tuple[int, int]] = {}
         warnings: dict[str, tuple[int, int]] = {}
+        there = set(docket.table.column_names)
         for rule in self._all_rules(docket):
-            evaluated = rule.kind not in SET_KINDS and set(rule.columns) <= set(docket.table.column_names)
+            evaluated = rule.kind not in SET_KINDS and there.issuperset(rule.columns)
             checked = docket.rows if evaluated or self._evaluable(docket, rule) else 0
             counts[rule.id] = checked, failed.get(rule.id, 0)
             if rule.severity == "warning":

@@ -37,6 +37,8 @@ from platform_assets.versions.merge import find_row_version
 
 MAX_NOTICES = 200
 """Notices kept word by word per dump; beyond that they are only counted."""
+HELD_CELLS = 1 << 16
+"""Cells of rejected rows that are Python objects at once: a batch of a table of 1,600 columns has a hundred million."""
 
 Progress = Callable[[str, int], None]
 
@@ -262,14 +264,28 @@ class DumpReading:
                 missing -= self._reject_batch(event, waiting[event.table], reasons[event.table])
 
     def _reject_batch(self, event: Rows, waiting: np.ndarray, reasons: Iterator[tuple[int, tuple[Violation, ...]]]) -> int:
-        hits = np.flatnonzero(np.isin(event.rows.to_numpy(), waiting))
-        for index, cells in zip(hits.tolist(), event.batch.take(pa.array(hits)).to_pylist(), strict=True):
-            row, violations = next(reasons)
-            if row != event.rows[index].as_py():
-                raise AssertionError(f"{event.table}: verdict on row {row} met row {event.rows[index]}")
-            record = RejectRecord(row, event.member, event.lines[index].as_py(), None, cells_text(cells))
-            self._sink.reject(event.table, reject_of(record, violations))
+        numbers = event.rows.to_numpy()
+        hits = places_among(numbers, waiting)
+        for part in of_few_cells(hits, event.batch.num_columns):
+            lines, rows = event.lines.take(pa.array(part)).to_pylist(), event.batch.take(pa.array(part)).to_pylist()
+            for number, line, cells in zip(numbers[part].tolist(), lines, rows, strict=True):
+                row, violations = next(reasons)
+                if row != number:
+                    raise AssertionError(f"{event.table}: verdict on row {row} met row {number}")
+                record = RejectRecord(row, event.member, line, None, cells_text(cells), violations_text(violations))
+                self._sink.reject(event.table, record)
         return len(hits)
+
+
+def places_among(numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The places of the numbers that are among the wanted ones, which ascend. The cost follows the numbers, not the wanted ones."""
+    return np.flatnonzero(np.append(wanted, -1)[np.searchsorted(wanted, numbers)] == numbers)
+
+
+def of_few_cells(places: np.ndarray, columns: int) -> Iterator[np.ndarray]:
+    """The places of rows in parts that may become Python objects together."""
+    size = max(1, HELD_CELLS // max(1, columns))
+    return (places[at : at + size] for at in range(0, len(places), size))
 
 
 def row_version_of(table: Table, batch: pa.RecordBatch) -> datetime | None:
@@ -287,18 +303,27 @@ def newer(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _told(code: str, message: str) -> str:
-    return json.dumps([Violation(code, code, (), None, message).to_json()], ensure_ascii=False)
+    return violations_text([Violation(code, code, (), None, message)])
 
 
 def reject_of(record: RejectRecord, violations: Sequence[Violation]) -> RejectRecord:
     """The record of a row with all that is wrong with it."""
-    return replace(record, violations=json.dumps([violation.to_json() for violation in violations], ensure_ascii=False))
+    return replace(record, violations=violations_text(violations))
+
+
+def violations_text(violations: Sequence[Violation]) -> str:
+    """All that is wrong with a row as a reject holds it."""
+    return _VIOLATIONS.encode([violation.to_json() for violation in violations])
 
 
 def cells_text(cells: Mapping[str, object]) -> str:
     """A readable row as a reject shows it: a JSON object."""
-    return json.dumps(cells, ensure_ascii=False, default=_cell_text)
+    return _CELLS.encode(cells)
 
 
 def _cell_text(value: object) -> str:
     return "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+_VIOLATIONS = json.JSONEncoder(ensure_ascii=False)
+_CELLS = json.JSONEncoder(ensure_ascii=False, default=_cell_text)

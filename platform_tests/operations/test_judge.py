@@ -331,6 +331,26 @@ def test_random_tables_get_the_verdict_of_plain_python(
         }
 
 
+def test_a_table_of_1600_columns_has_every_reason_of_a_row(engine: duckdb.DuckDBPyConnection) -> None:
+    """A rule per column, its names and columns made once: 1,600 times 1,600 look-ups took longer than the rows."""
+    names = [f"c{number}" for number in range(1_600)]
+    rules = tuple(Rule(f"maximum:{name}", "maximum", (name,), 9) for name in names)
+    table = Table("wide", tuple(Column(name, INT64, required=True) for name in names), rules=rules)
+    assert table.column_names is table.column_names and replace(table, columns=table.columns[:2]).column_names == ("c0", "c1")
+    row = dict.fromkeys(names, 9)
+    verdict = judged(engine, {"wide": [row, dict.fromkeys(names, 10), row | {"c7": None}]}, {"wide": table})["wide"]
+    found = {number: [violation.rule for violation in violations] for number, violations in verdict.violations()}
+    assert found == {2: [rule.id for rule in rules], 3: ["required:c7"]}
+    assert verdict.rule_counts["maximum:c1599"] == (3, 1) and len(verdict.rule_counts) == 3_200 + 1_600
+
+
+def test_an_enum_of_100000_values_judges_every_row(engine: duckdb.DuckDBPyConnection) -> None:
+    values = tuple(f"v{number}" for number in range(100_000))
+    table = Table("t", (Column("c", STRING),), rules=(Rule("enum:c", "enum", ("c",), values),))
+    rows = [{"c": f"v{number}"} for number in (0, 99_999, 100_000)] + [{"c": None}, {"c": ""}]
+    assert set(reasons(judged(engine, {"t": rows}, {"t": table})["t"])) == {3, 5}
+
+
 KEYED = {arrow: Table("t", (Column("id", arrow),), key=("id",)) for arrow in (INT32, INT64)}
 nearly_ascending = st.lists(st.one_of(st.none(), st.integers(-3, 3), st.just(-(2**31))), max_size=12).map(
     lambda steps: [None if step is None else max(-(2**31), 2 * at + step) for at, step in enumerate(steps)]
