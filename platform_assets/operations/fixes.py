@@ -21,6 +21,7 @@ from platform_assets.operations.spreadsheets import from_cell, to_cell
 from platform_assets.operations.stored_version import stored_version
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.quarantine import standing_rejects
 from platform_assets.storage.catalog.records import RejectRow, VersionRecord
 from platform_assets.storage.files import atomic_file
 from platform_assets.storage.home import Home
@@ -28,7 +29,6 @@ from platform_assets.storage.home import Home
 PLACE = ("_version", "_table", "_file", "_line", "_row", "_offset")
 HEADING = ("_id", *PLACE, "_reasons", "_raw")
 OPEN = ("open", "waiting")
-_PAGE = 5_000
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,26 @@ class HandedBack:
 def export_rejects(catalog: Catalog, table: str | None, output: Path) -> int:
     """Writes the open rejects of a table, or of all, as UTF-8 CSV that spreadsheets open; gives how many. Raises NoSuchTable."""
     record = catalog.table(table) if table else None
-    columns: dict[str, None] = {}
-    for reject in _pages(catalog, record):
-        columns |= dict.fromkeys(cells_of(reject) or _column_names(catalog, reject))
-    rows = 0
-    with atomic_file(output) as stream:
+    with standing_rejects(catalog, record, OPEN) as standing, atomic_file(output) as stream:
+        columns: dict[str, None] = {}
+        for reject in standing():
+            columns |= dict.fromkeys(cells_of(reject) or _column_names(catalog, reject))
         stream.write(b"\xef\xbb\xbf")  # without it Excel takes UTF-8 for the code page of its country
-        heading = [*HEADING, *(to_cell(name) for name in columns)]
-        stream.write(_line(heading))
-        for reject in _pages(catalog, record):
+        stream.write(_line([*HEADING, *(to_cell(name) for name in columns)]))
+        rows = 0
+        for reject in standing():
             rows += 1
-            cells = cells_of(reject)
-            reasons = "; ".join(str(one["message"]) for one in reject.violations if not isinstance(one, str))
-            place = (reject.id, reject.version, reject.table_name, reject.file, reject.line, reject.row_number, reject.byte_offset)
-            shown = ["" if value is None else to_cell(str(value)) for value in place]
-            raw = to_cell(reject.raw) if cells is None else ""
-            stream.write(_line([*shown, to_cell(reasons), raw, *(to_cell((cells or {}).get(name)) for name in columns)]))
+            stream.write(_line(_exported(reject, columns)))
     return rows
+
+
+def _exported(reject: RejectRow, columns: Iterable[str]) -> list[str]:
+    cells = cells_of(reject)
+    reasons = "; ".join(str(one["message"]) for one in reject.violations if not isinstance(one, str))
+    place = (reject.id, reject.version, reject.table_name, reject.file, reject.line, reject.row_number, reject.byte_offset)
+    shown = ["" if value is None else to_cell(str(value)) for value in place]
+    raw = to_cell(reject.raw) if cells is None else ""
+    return [*shown, to_cell(reasons), raw, *(to_cell((cells or {}).get(name)) for name in columns)]
 
 
 def cells_of(reject: RejectRow) -> dict[str, str | None] | None:
@@ -78,13 +81,6 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, dict, list)) else str(value)
-
-
-def _pages(catalog: Catalog, record: Any) -> Iterator[RejectRow]:
-    offset = 0
-    while page := catalog.rejects(record, statuses=OPEN, limit=_PAGE, offset=offset):
-        yield from page
-        offset += len(page)
 
 
 def _column_names(catalog: Catalog, reject: RejectRow) -> list[str]:

@@ -10,9 +10,11 @@ from contracts import column, key, number, table, write
 from defs.ingesting import ask, ingest, put
 
 from platform_assets.errors import PlatformError
-from platform_assets.operations.fixes import HandedBack, export_rejects, take_fixes
+from platform_assets.operations import fixes
+from platform_assets.operations.fixes import HandedBack, cells_of, export_rejects, take_fixes
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.records import RejectRow
 from platform_assets.storage.home import Home
 
 OLD = "id,age,word\n1,x,=1+1\n2,5,\n2,6,b\n3,,'c\n4,,d,too,many\n"
@@ -62,6 +64,26 @@ def test_no_cell_of_the_export_is_a_formula_and_each_comes_back_as_it_was(settin
     assert found["5"]["_raw"] == "4,,d,too,many"
     done = hand_back(settings, tmp_path, list(found.values()))
     assert done == HandedBack((), 0, 4), "a row that nobody changed stays where it is"
+
+
+def test_an_export_shows_one_moment(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read page by page and twice, it took rows in that came meanwhile, without their columns; a million took a sort per page."""
+    ingest(settings)
+    before = exported(settings, tmp_path)
+    asked = []
+
+    def meanwhile(reject: RejectRow) -> dict[str, str | None] | None:
+        if not asked:
+            columns = "source, table_name, version, instance, file, line, row_number, violations, status"
+            more = f"""SELECT {columns}, '{{"id": 9, "later": "x"}}' FROM catalog.rejects LIMIT 1"""
+            ask(settings.database_url, f"INSERT INTO catalog.rejects ({columns}, raw) {more} RETURNING id")
+        asked.append(reject.id)
+        return cells_of(reject)
+
+    monkeypatch.setattr(fixes, "cells_of", meanwhile)
+    assert exported(settings, tmp_path) == before
+    assert len(asked) == 2 * len(before)
+    assert len(exported(settings, tmp_path)) == len(before) + 1
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

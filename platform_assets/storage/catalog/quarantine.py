@@ -5,7 +5,8 @@ Not here: how rejects come into the catalog (reject_log).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,8 @@ from psycopg.rows import dict_row
 
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.listings import record
-from platform_assets.storage.catalog.records import RejectRow
-from platform_assets.storage.catalog.reject_log import storable
+from platform_assets.storage.catalog.records import RejectRow, TableRecord
+from platform_assets.storage.catalog.reject_log import each_reject, storable
 from platform_assets.storage.server.sessions import Connection, connected
 
 
@@ -38,6 +39,14 @@ def by_ids(catalog: Catalog, ids: Sequence[int]) -> list[RejectRow]:
     with connected(catalog.url) as connection, connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute("SELECT * FROM catalog.rejects WHERE id = ANY(%s) ORDER BY id", (list(ids),))
         return [record(RejectRow, row) for row in found]
+
+
+@contextmanager
+def standing_rejects(catalog: Catalog, table: TableRecord | None, statuses: Sequence[str]) -> Iterator[Callable[[], Iterator[RejectRow]]]:
+    """Gives what gives the rejects of a table, or of all, from a cursor: as often as it is called, all as they stood at the first call."""
+    with connected(catalog.url) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield lambda: each_reject(connection, table, statuses)
 
 
 def discard(catalog: Catalog, ids: Sequence[int], *, by: str, why: str) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -109,6 +109,16 @@ def _violations(violations: str | Sequence[Mapping[str, Any]]) -> str:
     return json.dumps(storable_json(items), ensure_ascii=False)
 
 
+_FETCHED_ROWS = 5_000
+_LISTED = """
+    SELECT r.* FROM catalog.rejects r LEFT JOIN catalog.versions v USING (version)
+    WHERE (%(version)s::text IS NULL OR r.version = %(version)s)
+      AND (%(source)s::text IS NULL OR (r.source = %(source)s AND r.table_name = %(table)s))
+      AND (%(statuses)s::text[] IS NULL OR r.status = ANY(%(statuses)s))
+    ORDER BY v.registered_at, r.version, r.table_name, r.file, r.line, r.id LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+
 def rejects(
     connection: Connection,
     table: TableRecord | None,
@@ -119,14 +129,23 @@ def rejects(
     offset: int,
 ) -> list[RejectRow]:
     """Rejects by version (oldest registered first), table, file and line."""
-    query = """
-        SELECT r.* FROM catalog.rejects r LEFT JOIN catalog.versions v USING (version)
-        WHERE (%(version)s::text IS NULL OR r.version = %(version)s)
-          AND (%(source)s::text IS NULL OR (r.source = %(source)s AND r.table_name = %(table)s))
-          AND (%(statuses)s::text[] IS NULL OR r.status = ANY(%(statuses)s))
-        ORDER BY v.registered_at, r.version, r.table_name, r.file, r.line, r.id LIMIT %(limit)s OFFSET %(offset)s
-    """
-    values = {
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_LISTED, _values(table, version, statuses, limit, offset))
+        return [record(RejectRow, row) for row in cursor]
+
+
+def each_reject(connection: Connection, table: TableRecord | None, statuses: Sequence[str]) -> Iterator[RejectRow]:
+    """The same of every version, a few thousand at a time: a million are sorted once, and never all in memory here."""
+    with connection.cursor(name="each_reject", row_factory=dict_row) as cursor:
+        cursor.itersize = _FETCHED_ROWS
+        for row in cursor.execute(_LISTED, _values(table, None, statuses, None, 0)):
+            yield record(RejectRow, row)
+
+
+def _values(
+    table: TableRecord | None, version: str | None, statuses: Sequence[str] | None, limit: int | None, offset: int
+) -> dict[str, Any]:
+    return {
         "version": version,
         "source": table.source if table else None,
         "table": table.table_name if table else None,
@@ -134,8 +153,6 @@ def rejects(
         "limit": limit,
         "offset": offset,
     }
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return [record(RejectRow, row) for row in cursor.execute(query, values)]
 
 
 def storable(text: str) -> str:
