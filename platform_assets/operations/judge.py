@@ -222,7 +222,7 @@ class VersionJudge:
             told = [] if taken else [docket.kept.index(rule.columns[0]) for rule in docket.rules if _is_single(rule, docket.kept)]
             docket.keys = KeptKeys(self._connection, f"{self._prefix}keys_{docket.number}", types, told)
             if taken:
-                self._stand(docket, taken, docket.keys.name)
+                self._stand(docket, taken, docket.keys.table())
 
     def _stand(self, docket: _Docket, standing: Standing, into: str) -> None:
         """Puts rows of before into a table, under numbers below 1. Values that the type of today cannot hold are left out."""
@@ -272,23 +272,32 @@ class VersionJudge:
     def _evaluate(self, docket: _Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
         """Runs set rules one by one; those that miss a column or their parent are left out."""
         for rule in rules:
-            if not docket.rows or not self._evaluable(docket, rule) or self._plainly_unique(docket, rule):
+            if not docket.rows or not self._evaluable(docket, rule) or (rule.kind != "foreignKey" and self._found_here(docket, rule)):
                 continue
             sql = self._set_rule_sql(docket, rule, parents)
             if docket.table.name in self._standing:
                 sql = f'SELECT * FROM ({sql}) AS own WHERE "row" > 0'
             self._broken.note_found(docket.number, rule, sql)
 
-    def _plainly_unique(self, docket: _Docket, rule: Rule) -> bool:
-        return _is_single(rule, docket.kept) and _keys_of(docket).unrepeated(docket.kept.index(rule.columns[0]))
+    def _found_here(self, docket: _Docket, rule: Rule) -> bool:
+        """Whether the rows that break the rule of a key were found without DuckDB; they are noted then."""
+        keys, columns = _keys_of(docket), [docket.kept.index(name) for name in rule.columns]
+        if len(columns) == 1 and keys.unrepeated(columns[0]):
+            return True
+        found = keys.later_ones(columns)
+        if found is None:
+            return False
+        rows, values, first = found
+        if len(rows):
+            self._broken.note(docket.number, rule, rows, values, first)
+        return True
 
     def _set_rule_sql(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> str:
         keys = _keys_of(docket)
-        keys.send()
         among = keys.repeats(docket.kept.index(rule.columns[0])) if _is_single(rule, docket.kept) else None
         dockets = [docket, *(self._dockets[name] for name in parents)]
         names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
-        return key_rules_sql([rule], docket.table, keys.name, parents=parents, names=names, among=among)
+        return key_rules_sql([rule], docket.table, keys.table(), parents=parents, names=names, among=among)
 
     def _lacks(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> bool:
         """Whether a row finds no parent in its own dump: only then are other versions read."""
@@ -333,9 +342,7 @@ class VersionJudge:
             self._begin(docket)
         name = f"{self._prefix}accepted_{docket.number}"
         columns = ", ".join(f"k{i}" for i in range(len(docket.kept))) or "_row"
-        if docket.keys:
-            docket.keys.send()
-        source = f'"{docket.keys.name}"' if docket.keys else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
+        source = f'"{docket.keys.table()}"' if docket.keys else "(SELECT CAST(0 AS BIGINT) AS _row WHERE 1 = 0)"
         self._connection.execute(
             f'CREATE TABLE "{name}" AS SELECT {columns} FROM {source} AS k'
             f' WHERE NOT EXISTS (SELECT 1 FROM ({self._broken.rejected_sql(docket.number)}) AS b WHERE b."row" = k._row)'
@@ -354,7 +361,7 @@ class VersionJudge:
     def _add_standing(self, docket: _Docket, standing: Standing, into: str) -> None:
         """Puts the kept columns of rows of before into a table of accepted rows."""
         lent, columns = f"{self._prefix}lent_{docket.number}", ", ".join(f"k{i}" for i in range(len(docket.kept)))
-        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{_keys_of(docket).name}" WHERE 1 = 0')
+        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{_keys_of(docket).table()}" WHERE 1 = 0')
         self._stand(docket, standing, lent)
         self._connection.execute(f'INSERT INTO "{into}" SELECT {columns} FROM "{lent}"')
         self._connection.execute(f'DROP TABLE "{lent}"')

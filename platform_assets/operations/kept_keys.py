@@ -1,4 +1,5 @@
-"""The columns of one table that keys and references need, while its rows arrive: in a DuckDB table, which spills to disk.
+"""The columns of one table that keys and references need, while its rows arrive: in memory while the rows are few, then in a DuckDB
+table, which spills to disk. Few rows are told apart here, as DuckDB would tell them apart.
 
 Not here: which keys are broken (dictionary.rules as SQL, operations.judge).
 """
@@ -9,10 +10,11 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from platform_assets.dictionary.types import INT32, INT64
+from platform_assets.dictionary.types import BOOLEAN, INT32, INT64, STRING
 from platform_assets.engines.duckdb import Engine
-from platform_assets.operations.broken_rules import load
+from platform_assets.operations.broken_rules import as_text, load
 
 HELD_ROWS, HELD_BYTES = 262_144, 8 << 20
 """Rows that wait in memory until they go into the table together: a statement per batch costs more than the rows."""
@@ -21,20 +23,20 @@ SORTED_ROWS = 1 << 21
 
 
 class KeptKeys:
-    """Rows of (_row, k0, k1, ...) in the table `name`, which is made here; column i of `types` stands as `k<i>`.
+    """Rows of (_row, k0, k1, ...), column i of `types` as `k<i>`; as a table they bear `name`.
 
     `told`: the columns of whose values it is told what stands twice, where that is known while they arrive.
     """
 
     def __init__(self, connection: Engine, name: str, types: Sequence[pa.DataType], told: Collection[int] = ()) -> None:
         self._connection = connection
-        self.name = name
+        self._name = name
         self._schema = pa.schema([("_row", pa.int64()), *((f"k{i}", arrow) for i, arrow in enumerate(types))])
         self._held: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
+        self._stored = False
         self._repeats: dict[int, np.ndarray | None] = {}
         self._numbers = {i: _Numbers() for i, arrow in enumerate(types) if i in told and arrow in (INT32, INT64)}
-        load(connection, f'CREATE TABLE "{name}" AS SELECT * FROM', self._schema.empty_table())
 
     def add(self, rows: pa.Int64Array, columns: Sequence[pa.Array]) -> None:
         # A copy: a column of an Arrow file would hold all columns of its batch in memory.
@@ -46,21 +48,44 @@ class KeptKeys:
         self._rows += batch.num_rows
         self._bytes += batch.nbytes
         if self._rows >= HELD_ROWS or self._bytes >= HELD_BYTES:
-            self.send()
+            self.table()
 
-    def send(self) -> None:
-        """Before the table is read: what waits goes into it."""
-        if self._held:
-            load(self._connection, f'INSERT INTO "{self.name}" SELECT * FROM', pa.Table.from_batches(self._held))
+    def table(self) -> str:
+        """The name of a table in DuckDB that has all rows."""
+        if self._held or not self._stored:
+            held = pa.Table.from_batches(self._held, self._schema)
+            statement = "INSERT INTO {} SELECT * FROM" if self._stored else "CREATE TABLE {} AS SELECT * FROM"
+            load(self._connection, statement.format(f'"{self._name}"'), held)
+            self._stored = True
         self._held.clear()
         self._rows = self._bytes = 0
+        return self._name
+
+    def later_ones(self, columns: Sequence[int]) -> tuple[pa.Int64Array, pa.StringArray, pa.Int64Array] | None:
+        """Rows whose key came in a row of lower number, as (row, key as text, first row that has it). None: ask DuckDB (`table`)."""
+        if self._stored or not all(_is_plain(self._schema.field(i + 1).type) for i in columns):
+            return None
+        names = [f"k{i}" for i in columns]
+        whole = pa.Table.from_batches(self._held, self._schema).select(["_row", *names]).drop_null().combine_chunks()
+        numbers = whole.column("_row").to_numpy()
+        keys = np.zeros(len(numbers), np.int64)
+        for name in names:
+            coded = _flat(whole.column(name)).dictionary_encode()
+            keys = np.unique(keys * len(coded.dictionary) + coded.indices.to_numpy(), return_inverse=True)[1]
+        order = np.lexsort((numbers, keys))
+        numbers, keys = numbers[order], keys[order]
+        begins = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+        later = ~begins
+        first = numbers[begins][np.cumsum(begins) - 1]
+        texts = [as_text(_flat(whole.column(name).take(pa.array(order[later])))) for name in names]
+        return pa.array(numbers[later]), pc.binary_join_element_wise(*texts, ", "), pa.array(first[later])
 
     def repeats(self, column: int) -> str | None:
         """A table (k) of values among which are all that stand in the column twice; None when any may."""
         found = self._found(column)
         if found is None:
             return None
-        name = f"{self.name}_repeats_{column}"
+        name = f"{self._name}_repeats_{column}"
         load(self._connection, f'CREATE OR REPLACE TABLE "{name}" AS SELECT k FROM', pa.table({"k": found}))
         return name
 
@@ -75,7 +100,7 @@ class KeptKeys:
         return self._repeats.get(column)
 
     def drop(self) -> None:
-        self._connection.execute(f'DROP TABLE IF EXISTS "{self.name}"')
+        self._connection.execute(f'DROP TABLE IF EXISTS "{self._name}"')
 
 
 class _Numbers:
@@ -125,3 +150,12 @@ class _Numbers:
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _is_plain(arrow: pa.DataType) -> bool:
+    """Whether equal values have equal bytes, and their text is known here."""
+    return arrow in (STRING, INT32, INT64, BOOLEAN) or pa.types.is_decimal(arrow)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
