@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from email.message import Message
 from typing import Any, NoReturn, TypeVar
 
@@ -27,15 +27,18 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as it came, with keys that came twice."""
 
 
+_NESTED = frozenset((list, _Pairs))
+
+
 def _constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON value")
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=Number, parse_float=Number).raw_decode
+_scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=Number, parse_float=Number).scan_once
 """Numbers stay text: their digits would only be rounded, or cost time without bound."""
 
 
-def rows_of(content_type: str, body: bytes, columns: Collection[str], most: int) -> PostedRows:
+def rows_of(content_type: str, body: bytes, columns: Set[str], most: int) -> PostedRows:
     """Raises a Problem: 415 for another kind of body, 400 for one that is none of its kind, 413 for more than `most` rows, 422 for none."""
     reader, text = _understood(content_type, body, READERS)
     posted = checked(_at_most(reader(text, columns), most, most), columns)
@@ -97,17 +100,19 @@ def _at_most(rows: Iterable[Row], left: int, most: int) -> Iterator[Row]:
         yield row
 
 
-def checked(rows: Iterable[Row], columns: Collection[str]) -> PostedRows:
+def checked(rows: Iterable[Row], columns: Set[str]) -> PostedRows:
     """Rows of a table with these columns; what has not the shape of a row is refused alone."""
     lines: list[str] = []
     cells: list[dict[str, str | bool | None]] = []
     places: list[int] = []
     refused: list[Refused] = []
     for index, (row, raw) in enumerate(rows):
-        wrong = row if isinstance(row, tuple) else _wrong(row, columns)
-        if wrong is None:
+        found = dict(row) if type(row) is _Pairs else {}
+        doubtful = "\\u" in raw or "\0" in raw  # a text in it may hold what no text in PostgreSQL can
+        plain = found and len(found) == len(row) and found.keys() <= columns and _NESTED.isdisjoint(map(type, found.values()))
+        if (plain and not doubtful) or (wrong := row if isinstance(row, tuple) else _wrong(row, columns)) is None:
             lines.append(raw)
-            cells.append(dict(row))
+            cells.append(found)
             places.append(index)
         else:
             code, told = wrong
@@ -150,10 +155,13 @@ class _Elements:
 
     def __iter__(self) -> Iterator[Row]:
         text, at = self._text, _after_space(self._text, self.at + 1)
-        first = True
+        first, broken_up = True, "\n" in text or "\r" in text
         while text[at : at + 1] != "]" or not first:
             row, end = _value(text, at)
-            yield row, _one_line(text[at:end])
+            yield row, _one_line(text[at:end]) if broken_up else text[at:end]
+            if text.startswith(", {", end):
+                at = end + 2
+                continue
             first, at = False, _after_space(text, end)
             if text[at : at + 1] == "]":
                 break
@@ -218,6 +226,8 @@ def _json(text: str, columns: Collection[str]) -> Iterator[Row]:
 def _value(text: str, at: int) -> tuple[Any, int]:
     try:
         return _scan(text, at)
+    except StopIteration as error:
+        raise Problem(400, f"The body is no JSON: Expecting value at character {error.value}.") from None
     except json.JSONDecodeError as error:
         raise Problem(400, f"The body is no JSON: {error.msg} at character {error.pos}.") from None
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +29,7 @@ def posted_events(
     if stated.columns:
         yield TableFound(stated, MANIFEST)
     if rows:
-        names = list(dict.fromkeys(name for row in rows for name in row))
+        names = list(dict.fromkeys(chain.from_iterable(rows)))
         arrays = [_cells([row.get(name) for row in rows], stated.column(name), source) for name in names]
         numbers = pa.array(range(1, len(rows) + 1), pa.int64())
         batch = pa.RecordBatch.from_arrays(arrays, names=names)

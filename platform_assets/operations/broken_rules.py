@@ -7,6 +7,7 @@ Not here: which rules are broken (operations.judge) and what the rules are (dict
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 
 from platform_assets.dictionary.model import Rule, Violation
 from platform_assets.dictionary.rules import explain
-from platform_assets.dictionary.types import BOOLEAN, INT32, INT64, STRING
+from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INT32, INT64, STRING, TIMESTAMP
 from platform_assets.engines.duckdb import Engine
 
 READ_ROWS = 16_384
@@ -165,7 +166,21 @@ def as_text(values: pa.Array) -> pa.Array | None:
         return values.cast(STRING)
     if pa.types.is_decimal(values.type):
         return pa.array([None if value is None else f"{value:f}" for value in values.to_pylist()], STRING)
+    if values.type == FLOAT64:
+        return pa.array([None if value is None else _float_text(value) for value in values.to_pylist()], STRING)
+    if values.type in _TIMES and pc.all(pc.is_in(pc.year(values.drop_null()), _YEARS)).as_py():
+        text = values.cast(STRING)
+        return text if values.type == DATE else pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".")
     return None
+
+
+def _float_text(value: float) -> str:
+    return "-nan" if math.isnan(value) and math.copysign(1, value) < 0 else repr(value)
+
+
+_TIMES = (DATE, TIMESTAMP)
+_YEARS = pa.array(range(1, 10_000), INT64)
+"""Beyond them each library writes a year in its own way."""
 
 
 def load(connection: Engine, statement: str, arriving: pa.Table) -> None:

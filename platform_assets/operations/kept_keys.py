@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.types import BOOLEAN, INT32, INT64, STRING
+from platform_assets.dictionary.types import BOOLEAN, DATE, INT32, INT64, STRING, TIMESTAMP
 from platform_assets.engines.duckdb import Engine
 from platform_assets.operations.broken_rules import as_text, load
 
@@ -78,6 +78,8 @@ class KeptKeys:
         later = ~begins
         first = numbers[begins][np.cumsum(begins) - 1]
         texts = [as_text(_flat(whole.column(name).take(pa.array(order[later])))) for name in names]
+        if None in texts:
+            return None
         return pa.array(numbers[later]), pc.binary_join_element_wise(*texts, ", "), pa.array(first[later])
 
     def repeats(self, column: int) -> str | None:
@@ -153,8 +155,8 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _is_plain(arrow: pa.DataType) -> bool:
-    """Whether equal values have equal bytes, and their text is known here."""
-    return arrow in (STRING, INT32, INT64, BOOLEAN) or pa.types.is_decimal(arrow)
+    """Whether equal values have equal bytes."""
+    return arrow in (STRING, INT32, INT64, BOOLEAN, DATE, TIMESTAMP) or pa.types.is_decimal(arrow)
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

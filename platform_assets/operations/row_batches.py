@@ -354,14 +354,18 @@ class _Posted(OpenedDump):
     """Rows in memory in the place of a dump."""
 
     postings: Sequence[Posting]
+    told: list[Event] = field(default_factory=list)
+    """The events, made once: where a row is rejected they are asked for again."""
 
     def coming(self) -> Generator[Event, None, None]:
         yield from self.events()
 
     def events(self) -> Iterator[Event]:
-        for one in self.postings:
-            refused = [bad.__dict__ for bad in one.rows.refused]
-            yield from posted_events(one.table, one.rows.cells, refused, self.source, self.dictionary)
+        if not self.told:
+            for one in self.postings:
+                refused = [bad.__dict__ for bad in one.rows.refused]
+                self.told.extend(posted_events(one.table, one.rows.cells, refused, self.source, self.dictionary))
+        yield from self.told
 
 
 def _together(table: Table, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
