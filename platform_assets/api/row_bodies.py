@@ -34,7 +34,7 @@ def _constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON value")
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=Number, parse_float=Number).scan_once
+_scan = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_constant, parse_int=Number, parse_float=Number).scan_once  # type: ignore[attr-defined]
 """Numbers stay text: their digits would only be rounded, or cost time without bound."""
 
 
