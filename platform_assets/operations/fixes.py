@@ -43,14 +43,14 @@ class HandedBack:
 def export_rejects(catalog: Catalog, table: str | None, output: Path) -> int:
     """Writes the open rejects of a table, or of all, as UTF-8 CSV that spreadsheets open; gives how many. Raises NoSuchTable."""
     record = catalog.table(table) if table else None
-    with standing_rejects(catalog, record, OPEN) as standing, atomic_file(output) as stream:
+    with standing_rejects(catalog, OPEN) as standing, atomic_file(output) as stream:
         columns: dict[str, None] = {}
-        for reject in standing():
+        for reject in standing(record, None):
             columns |= dict.fromkeys(cells_of(reject) or _column_names(catalog, reject))
         stream.write(b"\xef\xbb\xbf")  # without it Excel takes UTF-8 for the code page of its country
         stream.write(_line([*HEADING, *(to_cell(name) for name in columns)]))
         rows = 0
-        for reject in standing():
+        for reject in standing(record, None):
             rows += 1
             stream.write(_line(_exported(reject, columns)))
     return rows
@@ -101,12 +101,10 @@ def take_fixes(settings: Settings, catalog: Catalog, file: Path, *, by: str) -> 
     row that is not among the open rejects; then nothing is written.
     """
     rows: dict[str, list[dict[str, Any]]] = {}
-    standing: dict[str, dict[tuple[str, ...], RejectRow]] = {}
+    standing = _named(catalog, file)
     unchanged = 0
     for number, row in _read(file):
         version = row["_version"]
-        if version not in standing:
-            standing[version] = {_place(reject): reject for reject in _of_version(catalog, version)}
         reject = standing[version].pop(tuple(row[name] for name in PLACE), None)
         if reject is None:
             raise PlatformError(
@@ -126,8 +124,16 @@ def take_fixes(settings: Settings, catalog: Catalog, file: Path, *, by: str) -> 
     return HandedBack(dumps, sum(map(len, rows.values())), unchanged)
 
 
-def _of_version(catalog: Catalog, version: str) -> Iterable[RejectRow]:
-    return catalog.rejects(version=version, statuses=OPEN)
+def _named(catalog: Catalog, file: Path) -> dict[str, dict[tuple[str, ...], RejectRow]]:
+    """By version and place the open rejects that the file names; a version may have a million others."""
+    named: dict[str, set[tuple[str, ...]]] = {}
+    for _, row in _read(file):
+        named.setdefault(row["_version"], set()).add(tuple(row[name] for name in PLACE))
+    with standing_rejects(catalog, OPEN) as standing:
+        return {
+            version: {place: reject for reject in standing(None, version) if (place := _place(reject)) in places}
+            for version, places in named.items()
+        }
 
 
 def _place(reject: RejectRow) -> tuple[str, ...]:

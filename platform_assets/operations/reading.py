@@ -23,7 +23,7 @@ from platform_assets.dictionary.model import Table, Violation
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.ahead import ahead
-from platform_assets.formats.base import Dump, Event, Finished, Format, Notice, Rows, TableFound, Unreadable
+from platform_assets.formats.base import BATCH_ROWS, Dump, Event, Finished, Format, Notice, Rows, TableFound, Unreadable
 from platform_assets.formats.cast import CastBatch, cast_batch
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.containers.told import told
@@ -149,7 +149,8 @@ class DumpReading:
     def judged(self) -> dict[str, Verdict]:
         """The verdict on every table; rejected rows have gone to the sink with all their reasons. After `read`."""
         self._judge_again()
-        give_back_memory()
+        if any(reading.rows > BATCH_ROWS for reading in self.tables.values()):
+            give_back_memory()
         verdicts = self._judge.verdicts()
         self._reject_judged(verdicts)
         return verdicts

@@ -16,7 +16,7 @@ from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.listings import record
 from platform_assets.storage.catalog.records import RejectRow, TableRecord
 from platform_assets.storage.catalog.reject_log import each_reject, storable
-from platform_assets.storage.server.sessions import Connection, connected
+from platform_assets.storage.server.sessions import Connection, connected, one_moment
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ def by_ids(catalog: Catalog, ids: Sequence[int]) -> list[RejectRow]:
 
 
 @contextmanager
-def standing_rejects(catalog: Catalog, table: TableRecord | None, statuses: Sequence[str]) -> Iterator[Callable[[], Iterator[RejectRow]]]:
-    """Gives what gives the rejects of a table, or of all, from a cursor: as often as it is called, all as they stood at the first call."""
-    with connected(catalog.url) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield lambda: each_reject(connection, table, statuses)
+def standing_rejects(
+    catalog: Catalog, statuses: Sequence[str]
+) -> Iterator[Callable[[TableRecord | None, str | None], Iterator[RejectRow]]]:
+    """Gives what gives the rejects of a table and of a version, or of all, from a cursor: as often as asked, all as they stand now."""
+    with one_moment(catalog.url) as connection:
+        yield lambda table, version: each_reject(connection, table, version, statuses)
 
 
 def discard(catalog: Catalog, ids: Sequence[int], *, by: str, why: str) -> list[int]:

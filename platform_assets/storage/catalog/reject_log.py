@@ -134,11 +134,11 @@ def rejects(
         return [record(RejectRow, row) for row in cursor]
 
 
-def each_reject(connection: Connection, table: TableRecord | None, statuses: Sequence[str]) -> Iterator[RejectRow]:
-    """The same of every version, a few thousand at a time: a million are sorted once, and never all in memory here."""
+def each_reject(connection: Connection, table: TableRecord | None, version: str | None, statuses: Sequence[str]) -> Iterator[RejectRow]:
+    """The same, a few thousand at a time: a million are sorted once, and never all in memory here."""
     with connection.cursor(name="each_reject", row_factory=dict_row) as cursor:
         cursor.itersize = _FETCHED_ROWS
-        for row in cursor.execute(_LISTED, _values(table, None, statuses, None, 0)):
+        for row in cursor.execute(_LISTED, _values(table, version, statuses, None, 0)):
             yield record(RejectRow, row)
 
 
