@@ -168,7 +168,7 @@ def as_text(values: pa.Array) -> pa.Array | None:
         return pa.array([None if value is None else f"{value:f}" for value in values.to_pylist()], STRING)
     if values.type == FLOAT64:
         return pa.array([None if value is None else _float_text(value) for value in values.to_pylist()], STRING)
-    if values.type in _TIMES and pc.all(pc.is_in(pc.year(values.drop_null()), _YEARS)).as_py():
+    if values.type in (DATE, TIMESTAMP) and _in_ordinary_years(values):
         text = values.cast(STRING)
         return text if values.type == DATE else pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".")
     return None
@@ -178,9 +178,10 @@ def _float_text(value: float) -> str:
     return "-nan" if math.isnan(value) and math.copysign(1, value) < 0 else repr(value)
 
 
-_TIMES = (DATE, TIMESTAMP)
-_YEARS = pa.array(range(1, 10_000), INT64)
-"""Beyond them each library writes a year in its own way."""
+def _in_ordinary_years(values: pa.Array) -> bool:
+    """Beyond these each library writes a year in its own way."""
+    years = pc.min_max(pc.year(values)).as_py()
+    return bool(years["min"] >= 1 and years["max"] <= 9_999)
 
 
 def load(connection: Engine, statement: str, arriving: pa.Table) -> None:
