@@ -58,7 +58,7 @@ class RejectsWriter:
 
     def add(self, record: RejectRecord) -> None:
         self._held.append(record)
-        self._text += len(record.raw)
+        self._text += len(record.raw) + len(record.violations)
         if len(self._held) >= _HELD_RECORDS or self._text >= _HELD_TEXT:
             self._send()
 
