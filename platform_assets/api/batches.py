@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ router = APIRouter(prefix="/v1/batches", tags=["writing"])
 _LOG = logging.getLogger("uvicorn.error")
 _FORGET_EVERY = 1_000
 """Rounds of landing between two looks for answers that are old."""
+_REST = 4
+"""So many times as long as it took, landing rests: it merges whole tables, and those who post want the processors too."""
 
 
 @router.get("/{batch_id}", responses={404: {"description": "No such batch was posted to a source that this key may read or write."}})
@@ -62,8 +65,9 @@ def landing(service: Service) -> Iterator[None]:
 
 def _land_until(service: Service, ended: threading.Event) -> None:
     """A failure is told and tried again: the rows wait in the catalog, and whoever ingests lands them as well."""
-    rounds = 0
-    while not ended.wait(service.limits.landing_seconds):
+    rounds, pause = 0, service.limits.landing_seconds
+    while not ended.wait(pause):
+        began = time.monotonic()
         try:
             land_all(service.settings, service.catalog)
             if rounds % _FORGET_EVERY == 0:
@@ -72,4 +76,4 @@ def _land_until(service: Service, ended: threading.Event) -> None:
             _LOG.warning("posted rows have not landed yet: %s", error.message)
         except Exception:
             _LOG.exception("posted rows have not landed yet")
-        rounds += 1
+        rounds, pause = rounds + 1, max(service.limits.landing_seconds, _REST * (time.monotonic() - began))

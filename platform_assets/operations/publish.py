@@ -30,7 +30,7 @@ from platform_assets.storage.rows.snapshots import Snapshot
 from platform_assets.storage.server.sessions import Connection
 from platform_assets.storage.warehouse import history_relations, latest_tables, posted_rows, version_tables
 from platform_assets.storage.warehouse.latest_tables import Shares
-from platform_assets.storage.warehouse.protocol import claim, posted_lock, publication, table_lock
+from platform_assets.storage.warehouse.protocol import claim, keep_posted_out, publication, table_lock
 from platform_assets.storage.warehouse.queries import count_rows
 from platform_assets.storage.warehouse.version_rows import Share, fits
 from platform_assets.versions.keys import table_key
@@ -284,9 +284,12 @@ def _refuse_older(catalog: Catalog, state: LatestState) -> None:
 
 
 @contextmanager
-def _posted_meanwhile(catalog: Catalog, connection: Connection, state: LatestState) -> Iterator[None]:
-    """Rows of batches that the state was not made of were answered for as being in the table: they stay over it until they have landed."""
+def _posted_meanwhile(connection: Connection, state: LatestState) -> Iterator[None]:
+    """Rows of batches that the state was not made of were answered for as being in the table: they stay over it until they have landed.
+    Whoever posts waits from here to the end of the transaction.
+    """
     source, table = state.source, state.table.name
+    keep_posted_out(connection, source, table)
     versions = [identity[0] for identities in state.facts["merged"].values() for identity in identities]
     batches = posted_batches.waiting_outside(connection, source, table, versions)
     oid = latest_tables.standing_oid(connection, source, table) if batches else None
@@ -311,14 +314,19 @@ def publish_current(
     renames = confirmed_renames(settings, source).columns_of(table.name)
     mine = claim(catalog.url, f"current_table/{source}.{table.name}", run_id)
     now = datetime.now(UTC)
-    with publication(catalog.url, mine, locks=[table_lock(source, table.name), posted_lock(source, table.name)]) as tx:
+    with publication(catalog.url, mine, locks=[table_lock(source, table.name)]) as tx:
         _refuse_older(catalog, state)
         version_tables.rename_columns(tx.connection, source=source, table=table.name, renames=renames)
         batches = _rows(catalog, tx.connection, state, progress)
-        with _posted_meanwhile(catalog, tx.connection, state):
-            counts = latest_tables.publish_latest(
-                tx.connection, source=source, table=table, key=table.key, batches=batches, renames=renames
-            )
+        counts = latest_tables.publish_latest(
+            tx.connection,
+            source=source,
+            table=table,
+            key=table.key,
+            batches=batches,
+            renames=renames,
+            changing=lambda: _posted_meanwhile(tx.connection, state),
+        )
         tx.log(
             "publish_latest",
             source=source,

@@ -20,6 +20,7 @@ from platform_assets.operations.row_batches import Posting, post_rows
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.posted_batches import BatchRecord, batches_of, waiting
 from platform_assets.storage.server.sessions import connected
+from platform_assets.storage.warehouse import latest_tables
 
 ITEMS = (
     key(),
@@ -112,17 +113,19 @@ def test_landing_changes_neither_the_latest_state_nor_a_verdict(settings, catalo
     assert catalog.table("shop.items").rows == len(model)
 
 
-def test_rows_posted_while_a_state_is_merged_and_published_stay_in_it(settings, catalog, post, monkeypatch):
+@pytest.mark.parametrize(("place", "name"), [(loading, "publish_current"), (latest_tables, "_load_incoming")])
+def test_rows_posted_while_a_state_is_merged_and_published_stay_in_it(settings, catalog, post, monkeypatch, place, name):
+    """Nor does who posts them wait while the state is loaded beside the table."""
     post({"id": 1, "pieces": 1})
     post({"id": 2, "pieces": 2})
-    publish = loading.publish_current
+    plain = getattr(place, name)
 
     def late(*arguments, **options):
-        monkeypatch.setattr(loading, "publish_current", publish)
+        monkeypatch.setattr(place, name, plain)
         post({"id": 1, "pieces": 11}, {"id": 3, "pieces": 3})
-        return publish(*arguments, **options)
+        return plain(*arguments, **options)
 
-    monkeypatch.setattr(loading, "publish_current", late)
+    monkeypatch.setattr(place, name, late)
     land(settings, catalog, "shop")
     assert {key: row[1] for key, row in latest(catalog).items()} == {1: 11, 2: 2, 3: 3}
     assert catalog.table("shop.items").rows == 3

@@ -7,8 +7,8 @@ put on the table stay. Not here: how the latest state is found (operations, vers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import psycopg
@@ -79,24 +79,26 @@ def publish_latest(
     key: Sequence[str],
     batches: Rows,
     renames: Mapping[str, str] | None = None,
+    changing: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> LatestCounts:
     """Makes `<source>.<table>` equal to the batches, or to what Shares name: the union of the table's columns, then `_instance`,
     `_version`, `_row`, `_raw`.
 
     `key` are columns of the table by the dump's names; with one, (key, _instance) is the primary key. An empty or new table is
     filled by COPY alone. `renames` maps old column names to those of today: a column that stands under an old one, and whoever reads it,
-    goes on under the new. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
+    goes on under the new. `changing` is entered before the table is changed, when the new rows have been loaded beside it already, and left
+    after. Raises Conflict when the key is not unique, when a view reads a column that would go, or when somebody
     else's table bears the name; the transaction must then be rolled back.
     """
     ensure_schema(connection, source)
     layout, own = _layout(table, key), mark("latest", table.name)
     name, standing = place(connection, source, own, lambda taken: relation_name(table.name, taken))
     if standing is None:
-        rows = _create_filled(connection, (source, name), layout, batches)
+        with changing():
+            rows = _create_filled(connection, (source, name), layout, batches)
         counts = LatestCounts(rows, rows, 0, 0, source, name)
     else:
-        rename_columns(connection, (source, name), standing.oid, layout.columns, layout.key, renames or {})
-        counts = _update(connection, (source, name), standing.oid, layout, batches)
+        counts = _update(connection, (source, name), standing.oid, layout, batches, renames or {}, changing)
     describe(connection, source, name, table, own, list(layout.columns))
     return counts
 
@@ -184,18 +186,37 @@ def _proper_key(relation: tuple[str, str], key: Sequence[str]) -> Iterator[None]
         ) from error
 
 
-def _update(connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows) -> LatestCounts:
+def _update(
+    connection: Connection,
+    relation: tuple[str, str],
+    oid: int,
+    layout: _Layout,
+    batches: Rows,
+    renames: Mapping[str, str],
+    changing: Callable[[], AbstractContextManager[None]],
+) -> LatestCounts:
+    incoming = None if _empty(connection, relation) else _load_incoming(connection, layout, batches)
+    with changing():
+        rename_columns(connection, relation, oid, layout.columns, layout.key, renames)
+        if incoming is None and not _empty(connection, relation):  # rows were posted meanwhile
+            incoming = _load_incoming(connection, layout, batches)
+        return _change(connection, relation, oid, layout, batches, incoming)
+
+
+def _change(
+    connection: Connection, relation: tuple[str, str], oid: int, layout: _Layout, batches: Rows, incoming: int | None
+) -> LatestCounts:
+    """`incoming`: how many rows were loaded beside the table; None where it is empty and takes them itself."""
     before = columns_of(connection, oid)
     replaced = key_of(connection, oid)[1] != layout.key or any(
         not widens(before[name], layout.columns[name]) for name in layout.key if name in before
     )
-    if _empty(connection, relation):
+    if incoming is None:
         _evolve(connection, relation, oid, before, layout, rekey=replaced, empty=True)
         rows = layout.fill(connection, relation, batches)
         if replaced:
             add_key(connection, relation, layout.key)
         return LatestCounts(rows, rows, 0, 0, *relation)
-    incoming = _load_incoming(connection, layout, batches)
     if replaced or not layout.key:
         deleted = connection.execute(f"DELETE FROM {qualified(*relation)}").rowcount
         _evolve(connection, relation, oid, before, layout, rekey=replaced, empty=True)

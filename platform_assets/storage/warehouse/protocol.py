@@ -48,6 +48,11 @@ def hold_posted(connection: Connection, source: str, table: str) -> None:
         raise FencedOut(f"{source}.{table} is being published; send it again. Nothing was stored.", source=source, table=table) from None
 
 
+def keep_posted_out(connection: Connection, source: str, table: str) -> None:
+    """Takes posted_lock for a publication of the latest state, under its own lock timeout."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(posted_lock(source, table)),))
+
+
 def posted_lock(source: str, table: str) -> str:
     """What rows that are posted to a table wait for, and what the publication of its latest state keeps them out with."""
     return f"posted:{source}.{table}"
