@@ -107,6 +107,12 @@ class TableReading:
     high_water: HighWater = field(default_factory=HighWater)
 
 
+_NARROW = 200
+_LEFT_CELLS = 1 << 20
+"""Cells of tables of more columns than that, after which freed memory is given back. Between the many small pieces of their columns it
+stays in gaps that nothing fits: 30,000 rows x 1,600 columns came to 1,150 MB instead of 430, for a fiftieth of the time."""
+
+
 class DumpReading:
     """All tables of one dump while its events arrive: `read` first, then `judged`; the attributes tell what was found.
 
@@ -128,6 +134,7 @@ class DumpReading:
         self._progress = progress
         self._samples = samples
         self._finished: Finished | None = None
+        self._cells = 0
         self._early: dict[str, list[Notice]] = {}
         """Recovered rows that were told before their table: a reader tells of a row at once and gives rows in batches."""
 
@@ -252,6 +259,11 @@ class DumpReading:
                 yield event
 
     def _cast(self, event: Rows) -> CastBatch:
+        if event.batch.num_columns > _NARROW:
+            self._cells += event.batch.num_columns * event.batch.num_rows
+            if self._cells > _LEFT_CELLS:
+                give_back_memory()
+                self._cells = 0
         delimited = self._opened.source.delimited
         return cast_batch(renamed(event.batch), self.tables[event.table].table, true=delimited.true, false=delimited.false)
 

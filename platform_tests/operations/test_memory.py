@@ -36,11 +36,8 @@ MYSQL = """-- MySQL dump 10.13  Distrib 8.0.30, for Linux (x86_64)
 CREATE TABLE `t` (`a` int PRIMARY KEY, `b` varchar(40), `c` longtext);
 """
 MYSQL_END = "-- Dump completed on 2024-01-01 10:00:00\n"
-POSTGRES = """--
--- PostgreSQL database dump
---
-
-CREATE TABLE public.t (a bigint, b text, c text);
+POSTGRES_BEGIN = "--\n-- PostgreSQL database dump\n--\n\n"
+POSTGRES = f"""{POSTGRES_BEGIN}CREATE TABLE public.t (a bigint, b text, c text);
 
 COPY public.t (a, b, c) FROM stdin;
 """
@@ -73,6 +70,14 @@ def million_keys() -> Iterator[str]:
     yield f"\\.\n{POSTGRES_KEY}ALTER TABLE ONLY public.t ADD CONSTRAINT t_b UNIQUE (b);\n{POSTGRES_END}"
 
 
+def many_columns() -> Iterator[str]:
+    """What the small pieces of their columns leave free between each other is of use for nothing else."""
+    columns = range(700)
+    yield f"{POSTGRES_BEGIN}CREATE TABLE public.t ({', '.join(f'c{n} text' for n in columns)});\n\nCOPY public.t FROM stdin;\n"
+    yield from ("\t".join(str((row * 7 + n) % 9_973) for n in columns) + "\n" for row in range(14_000))
+    yield f"\\.\n{POSTGRES_END}"
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
@@ -80,6 +85,7 @@ def million_keys() -> Iterator[str]:
         (long_value_of_copy, ["complete", 1, 0]),
         (line_of_200_megabytes, ["partial", 1, 1]),
         (million_keys, ["complete", 1_000_000, 0]),
+        (many_columns, ["complete", 14_000, 0]),
     ],
 )
 def test_a_dump_of_this_shape_takes_at_most_400_megabytes(
