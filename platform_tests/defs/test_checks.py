@@ -324,7 +324,7 @@ def test_a_reference_to_a_row_that_the_latest_state_lacks_is_a_warning(platform,
     assert (check.passed, check.severity, plain(check.metadata["orphans"])) == (False, dg.AssetCheckSeverity.WARN, 1)
 
 
-@pytest.mark.parametrize("place", ["operations.judge.check_of", "operations.judge.key_rules_sql", "defs.checks.judged_rules"])
+@pytest.mark.parametrize("place", ["operations.judge.check_of", "operations.judge.KeptKeys.unrepeated", "defs.checks.judged_rules"])
 def test_a_rule_that_crashes_fails_the_run_and_is_never_a_failed_check(place, platform, instance, monkeypatch):
     """At judging a rule of a row and one of all rows, and the check that tells of them: a bug of ours says nothing of the data."""
     key = register_all(platform, good=GOOD)["good"]

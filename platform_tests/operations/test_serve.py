@@ -58,7 +58,7 @@ def test_up_serves_supervises_loads_what_is_dropped_and_leaves_nothing(place, ta
 
     _drop(place, "first.csv", CSV)
     url = run(place, "url").stdout.strip()
-    rows = eventually(lambda: _rows(url), 60)
+    rows = eventually(lambda: _rows(url), 180)
     assert rows == [(2,)], "the dump is in the warehouse without further action"
 
     _drop(place, "second.csv", CSV + "3,three\n")
