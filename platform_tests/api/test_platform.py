@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -48,9 +49,10 @@ def up(data: DataSet) -> Iterator[Up]:
     with fresh_place() as home, Socrata(data).running() as site:
         (home / "topics").mkdir()
         place = {"domain": site.domain, "dataset": "abcd-1234"}
+        soon = [time.gmtime(time.time() + minutes * 60).tm_min for minutes in (2, 5)]  # each tick costs several runs
         topic = {"source": "city", "table": "pets", "kind": "socrata", "from": place, "allow": {"private": True}}
         (home / "topics" / "pets.yaml").write_text(json.dumps(topic))
-        (home / "topics" / "birds.yaml").write_text(json.dumps({**topic, "table": "birds", "schedule": "* * * * *"}))
+        (home / "topics" / "birds.yaml").write_text(json.dumps({**topic, "table": "birds", "schedule": f"{soon[0]},{soon[1]} * * * *"}))
         (home / "dumps" / "shop" / "items.csv").write_text("id,name\n1,one\n2,two\n")
         yield Up(home, free_port(0))
 
@@ -164,7 +166,7 @@ def _a_topic_from_the_ui(boss: Client, url: str, data: DataSet) -> None:
 
 def _a_topic_by_its_schedule(boss: Client, url: str) -> None:
     """Nobody asked for it: the daemon's tick did, while the rest of the test ran. Then it is switched off, as the UI does it."""
-    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE table_name = 'birds' AND rows = 3") == [(1,)], 180)
+    eventually(lambda: query(url, "SELECT count(*) FROM catalog.tables WHERE table_name = 'birds' AND rows = 3") == [(1,)], 400)
     schedule = _graphql(boss, SCHEDULE, which={**_where(boss), "scheduleName": "import_birds_schedule"})["scheduleOrError"]["id"]
     stopped = _graphql(boss, STOP, id=schedule)["stopRunningSchedule"]
     assert stopped == {"scheduleState": {"status": "STOPPED"}}
