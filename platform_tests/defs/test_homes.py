@@ -17,8 +17,8 @@ from platform_assets.operations.moving import load_home, save_home
 from platform_assets.operations.rebuild import compared, forget_all, state_hashes
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
+from platform_assets.storage.catalog.creation import metadata  # with the tables that join it
 from platform_assets.storage.catalog.kept_facts import DERIVED, KEPT, NEITHER
-from platform_assets.storage.catalog.tables import metadata
 from platform_assets.storage.home import Home
 
 DICTIONARY = """
