@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -58,22 +59,29 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {"description": "No row was accepted, or the request cannot be met."},
 }
 _KEY_MAX = 200
-Mode = Annotated[Literal["partial", "atomic"], Query(description="atomic: one wrong row, and nothing is kept.")]
-DryRun = Annotated[bool, Query(description="Judge only.")]
-Instance = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")]
-IdempotencyKey = Annotated[str | None, Header(max_length=_KEY_MAX, description="The same key again gets the same answer.")]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a request says beside its rows."""
+
+    mode: Annotated[Literal["partial", "atomic"], Query(description="atomic: one wrong row, and nothing is kept.")] = "partial"
+    dry_run: Annotated[bool, Query(description="Judge only.")] = False
+    instance: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.-]{1,40}$", description="Whose rows, where a source has instances.")] = (
+        None
+    )
+    idempotency_key: Annotated[str | None, Header(max_length=_KEY_MAX, description="The same key again gets the same answer.")] = None
+
+    @property
+    def atomic(self) -> bool:
+        return self.mode == "atomic"
+
+
+Wished = Annotated[Wishes, Depends()]
 
 
 @router.post("/tables/{table}/rows", status_code=201, openapi_extra=_BODY, responses=_RESPONSES)
-async def post(
-    table: str,
-    request: Request,
-    asker: Asker,
-    mode: Mode = "partial",
-    dry_run: DryRun = False,
-    instance: Instance = None,
-    idempotency_key: IdempotencyKey = None,
-) -> JSONResponse:
+async def post(table: str, request: Request, asker: Asker, wished: Wished) -> JSONResponse:
     """1 to 1,000 rows. Those that are accepted are in the latest state when the answer comes; the others are kept with their reasons."""
     source, _, name = table.partition(".")
     asker.need("write", source)
@@ -82,21 +90,15 @@ async def post(
     posted = rows_of(request.headers.get("content-type", ""), body, frozenset(wanted.column_names), asker.service.limits.rows)
 
     def answer(batch_id: str, verdicts: Sequence[BatchVerdict]) -> tuple[int, dict[str, Any]]:
-        return _status(verdicts, atomic=mode == "atomic"), _told(verdicts[0], mode == "atomic" and verdicts[0].rejected > 0, dry_run)
+        undone = wished.atomic and verdicts[0].rejected > 0
+        return _status(verdicts, atomic=wished.atomic), _told(verdicts[0], undone, wished.dry_run)
 
-    repeat = _repeat(request, asker, body, idempotency_key)
-    return await run_in_threadpool(_post, asker, [(source, wanted, posted)], answer, instance, mode == "atomic", dry_run, repeat)
+    repeat = _repeat(request, asker, body, wished.idempotency_key)
+    return await run_in_threadpool(_post, asker, [(source, wanted, posted)], answer, wished, repeat)
 
 
 @router.post("/batches", status_code=201, openapi_extra=_TABLES_BODY, responses=_RESPONSES)
-async def post_several(
-    request: Request,
-    asker: Asker,
-    mode: Mode = "partial",
-    dry_run: DryRun = False,
-    instance: Instance = None,
-    idempotency_key: IdempotencyKey = None,
-) -> JSONResponse:
+async def post_several(request: Request, asker: Asker, wished: Wished) -> JSONResponse:
     """Rows for several tables, 1 to 1,000 in all, judged together and kept in one transaction: references to rows of the same request
     hold, in whatever order its tables stand, and a rejected parent rejects its children."""
     body = await request.body()
@@ -111,14 +113,14 @@ async def post_several(
     ]
 
     def answer(batch_id: str, verdicts: Sequence[BatchVerdict]) -> tuple[int, dict[str, Any]]:
-        undone = mode == "atomic" and any(one.rejected for one in verdicts)
-        told = {one.table: _told(one, undone, dry_run) for one in verdicts}
+        undone = wished.atomic and any(one.rejected for one in verdicts)
+        told = {one.table: _told(one, undone, wished.dry_run) for one in verdicts}
         whole = {name: sum(one[name] for one in told.values()) for name in ("accepted", "rejected")}
-        body = {"batch_id": batch_id if verdicts[0].kept else None, "dry_run": dry_run, **whole, "tables": told}
-        return _status(verdicts, atomic=mode == "atomic"), body
+        body = {"batch_id": batch_id if verdicts[0].kept else None, "dry_run": wished.dry_run, **whole, "tables": told}
+        return _status(verdicts, atomic=wished.atomic), body
 
-    repeat = _repeat(request, asker, body, idempotency_key)
-    return await run_in_threadpool(_post, asker, posted, answer, instance, mode == "atomic", dry_run, repeat)
+    repeat = _repeat(request, asker, body, wished.idempotency_key)
+    return await run_in_threadpool(_post, asker, posted, answer, wished, repeat)
 
 
 def _table(asker: Caller, source: str, name: str) -> Table:
@@ -142,19 +144,19 @@ def _post(
     asker: Caller,
     posted: Sequence[tuple[str, Table, PostedRows]],
     answer: Callable[[str, Sequence[BatchVerdict]], tuple[int, dict[str, Any]]],
-    instance: str | None,
-    atomic: bool,
-    dry_run: bool,
+    wished: Wishes,
     repeat: Repeat | None,
 ) -> JSONResponse:
     service = asker.service
     try:
-        postings = [Posting(source, table, rows, instance_of(service.settings, source, instance)) for source, table, rows in posted]
+        postings = [Posting(source, table, rows, instance_of(service.settings, source, wished.instance)) for source, table, rows in posted]
     except SettingsError as error:
         raise Problem(422, error.message) from None
     with service.engines.one() as engine:
         try:
-            found = post_rows(service.settings, service.catalog, engine, postings, answer, atomic=atomic, dry_run=dry_run, repeat=repeat)
+            found = post_rows(
+                service.settings, service.catalog, engine, postings, answer, atomic=wished.atomic, dry_run=wished.dry_run, repeat=repeat
+            )
         except Conflict as error:
             raise Problem(409, error.message, headers={"Retry-After": RETRY_SECONDS}) from None
     return JSONResponse(dict(found.body), found.status, {"Idempotency-Replayed": "true"} if found.repeated else None)

@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.checks import Check, check_of
+from platform_assets.dictionary.checks import check_of
 from platform_assets.dictionary.model import ForeignKey, Rule, Table, Violation
 from platform_assets.dictionary.rules import SET_KINDS, key_rules_sql, rules_of, sql_type, type_rule
 from platform_assets.dictionary.types import BINARY, TIME
 from platform_assets.engines.duckdb import Engine
 from platform_assets.operations.broken_rules import BrokenRules, load
+from platform_assets.operations.docket import Docket
 from platform_assets.operations.kept_keys import KeptKeys
 from platform_assets.operations.reference_order import reference_groups
 from platform_assets.operations.standing import Standing, no_rows
@@ -56,26 +57,6 @@ class Verdict:
         return self._judge.violations(self.table, "warning")
 
 
-@dataclass
-class _Docket:
-    """One table while its rows arrive."""
-
-    number: int
-    table: Table
-    rules: tuple[Rule, ...] = ()
-    checks: tuple[tuple[Rule, Check], ...] = ()
-    kept: tuple[str, ...] = ()
-    """Columns whose values are kept for keys and references; column i stands as `k<i>`."""
-    keys: KeptKeys | None = None
-    """Where they are kept; None before the first row, and when there are none to keep."""
-    rows: int = 0
-    began: Table | None = None
-    """The definition by which the rows were judged so far; None before the first row."""
-    strict: bool = False
-    lent: bool = False
-    """Not of the version: it only lends its rows to the references of others."""
-
-
 class VersionJudge:
     """The verdict on all tables of one version, on a DuckDB connection of its own or shared; its tables there bear a prefix of its own.
 
@@ -96,7 +77,7 @@ class VersionJudge:
         self._lend = lend
         self._lent: dict[str, Standing] = {}
         self._standing = standing or {}
-        self._dockets: dict[str, _Docket] = {}
+        self._dockets: dict[str, Docket] = {}
         self._referring: dict[str, dict[str, tuple[str, ...]]] = {}
         """Table -> tables that refer to it -> the columns of it that they name."""
         self._tables: dict[str, Table] = {}
@@ -110,11 +91,11 @@ class VersionJudge:
         """The version holds this table, or its definition is now known better. Raises SettingsError for a rule its types cannot meet."""
         docket = self._dockets.get(table.name)
         if docket is None:
-            docket = self._dockets[table.name] = _Docket(next(self._next), table)
+            docket = self._dockets[table.name] = Docket(next(self._next), table)
         self._refer(table)
         docket.table = table
         docket.rules = rules_of(table)
-        for rule in _row_rules(docket):
+        for rule in docket.row_rules:
             check_of(rule, table)
 
     def _refer(self, table: Table) -> None:
@@ -133,7 +114,7 @@ class VersionJudge:
         self._broken.forget(docket.number)
         if docket.keys:
             docket.keys.drop()
-        self._dockets[name] = _Docket(next(self._next), docket.table, docket.rules)
+        self._dockets[name] = Docket(next(self._next), docket.table, docket.rules)
 
     def add(self, name: str, batch: pa.RecordBatch, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> None:
         """Judges typed rows by what a row alone tells and keeps their keys.
@@ -180,10 +161,10 @@ class VersionJudge:
             )
         for name, standing in self._standing.items():
             if name not in self._dockets and name in self._referring:
-                self._dockets[name] = _Docket(next(self._next), replace(standing.table, name=name), lent=True)
+                self._dockets[name] = Docket(next(self._next), replace(standing.table, name=name), lent=True)
         self._borrow()
         for docket in self._dockets.values():
-            self._evaluate(docket, [rule for rule in docket.rules if rule.kind in ("primaryKey", "unique")], {})
+            self._evaluate(docket, docket.key_rules, {})
         there = self._dockets.keys()
         references = {name: {key.table for key in docket.table.foreign_keys} & there for name, docket in self._dockets.items()}
         for group in reference_groups(references):
@@ -201,7 +182,7 @@ class VersionJudge:
                 lent = self._lend(key) or no_rows(table, key)
                 self._lent[key.table] = lent
                 if key.table not in self._dockets:
-                    self._dockets[key.table] = _Docket(next(self._next), replace(lent.table, name=key.table), lent=True)
+                    self._dockets[key.table] = Docket(next(self._next), replace(lent.table, name=key.table), lent=True)
                 pending.append(lent.table)
 
     def violations(self, name: str, severity: str) -> Iterator[tuple[int, tuple[Violation, ...]]]:
@@ -210,21 +191,21 @@ class VersionJudge:
         places = {rule.id: place for place, rule in enumerate(self._all_rules(docket))}
         return self._broken.read(docket.number, severity, places)
 
-    def _begin(self, docket: _Docket) -> None:
+    def _begin(self, docket: Docket) -> None:
         table = docket.table
         docket.began = table
-        docket.checks = tuple((rule, check_of(rule, table)) for rule in _row_rules(docket))
+        docket.checks = tuple((rule, check_of(rule, table)) for rule in docket.row_rules)
         docket.kept = self._needed(docket)
         if docket.kept:
             standing = self._standing.get(table.name)
             taken = standing if standing is not None and standing.taken else None
             types = [table.column(name).type for name in docket.kept]
-            told = [] if taken else [docket.kept.index(rule.columns[0]) for rule in docket.rules if _is_single(rule, docket.kept)]
+            told = [] if taken else [place for rule in docket.rules if (place := docket.alone(rule)) is not None]
             docket.keys = KeptKeys(self._connection, f"{self._prefix}keys_{docket.number}", types, told)
             if taken:
                 self._stand(docket, taken, docket.keys.table())
 
-    def _stand(self, docket: _Docket, standing: Standing, into: str) -> None:
+    def _stand(self, docket: Docket, standing: Standing, into: str) -> None:
         """Puts rows of before into a table, under numbers below 1. Values that the type of today cannot hold are left out."""
         number = 0
         for batch in standing.rows(docket.kept):
@@ -235,26 +216,26 @@ class VersionJudge:
             arriving = pa.Table.from_arrays([numbers, *batch.columns], names=["_row", *names])
             load(self._connection, f'INSERT INTO "{into}" SELECT _row, {", ".join(casts)} FROM', arriving)
 
-    def _needed(self, docket: _Docket) -> tuple[str, ...]:
+    def _needed(self, docket: Docket) -> tuple[str, ...]:
         """Columns of the table's own set rules, and those that others refer to."""
         own = [name for rule in docket.rules if rule.kind in SET_KINDS for name in rule.columns]
         referred = self._referring.get(docket.table.name, {}).values()
         names = dict.fromkeys([*own, *(name for columns in referred for name in columns)])
         return tuple(name for name in names if name in docket.table.column_names)
 
-    def _covered(self, docket: _Docket) -> bool:
+    def _covered(self, docket: Docket) -> bool:
         judged = tuple(rule for rule, _ in docket.checks)
         began = docket.began or docket.table
         looked_at = {*docket.kept, *(rule.columns[0] for rule in judged)}
         types = [{column.name: column.type for column in table.columns if column.name in looked_at} for table in (began, docket.table)]
         return (
-            judged == _row_rules(docket)
+            judged == docket.row_rules
             and began.key == docket.table.key
             and set(docket.kept) >= set(self._needed(docket))
             and types[0] == types[1]
         )
 
-    def _failed_cells(self, docket: _Docket, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> dict[str, pa.BooleanArray]:
+    def _failed_cells(self, docket: Docket, rows: pa.Int64Array, raw: pa.StringArray, strict: bool) -> dict[str, pa.BooleanArray]:
         """Notes type-errors; gives per column which of its cells the type could not hold."""
         masks: dict[str, np.ndarray] = {}
         noted: dict[str, tuple[list[int], list[str]]] = {}
@@ -269,7 +250,7 @@ class VersionJudge:
             self._broken.note(docket.number, type_rule(docket.table, name), rows.take(pa.array(hits)), pa.array(texts))
         return {name: pa.array(mask) for name, mask in masks.items()}
 
-    def _evaluate(self, docket: _Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
+    def _evaluate(self, docket: Docket, rules: list[Rule], parents: Mapping[str, tuple[Table, str]]) -> None:
         """Runs set rules one by one; those that miss a column or their parent are left out."""
         for rule in rules:
             if not docket.rows or not self._evaluable(docket, rule) or (rule.kind != "foreignKey" and self._found_here(docket, rule)):
@@ -279,9 +260,9 @@ class VersionJudge:
                 sql = f'SELECT * FROM ({sql}) AS own WHERE "row" > 0'
             self._broken.note_found(docket.number, rule, sql)
 
-    def _found_here(self, docket: _Docket, rule: Rule) -> bool:
+    def _found_here(self, docket: Docket, rule: Rule) -> bool:
         """Whether the rows that break the rule of a key were found without DuckDB; they are noted then."""
-        keys, columns = _keys_of(docket), [docket.kept.index(name) for name in rule.columns]
+        keys, columns = docket.filled, [docket.kept.index(name) for name in rule.columns]
         if len(columns) == 1 and keys.unrepeated(columns[0]):
             return True
         found = keys.later_ones(columns)
@@ -292,20 +273,20 @@ class VersionJudge:
             self._broken.note(docket.number, rule, rows, values, first)
         return True
 
-    def _set_rule_sql(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> str:
-        keys = _keys_of(docket)
-        among = keys.repeats(docket.kept.index(rule.columns[0])) if _is_single(rule, docket.kept) else None
+    def _set_rule_sql(self, docket: Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> str:
+        keys, place = docket.filled, docket.alone(rule)
+        among = keys.repeats(place) if place is not None else None
         dockets = [docket, *(self._dockets[name] for name in parents)]
         names = {(d.table.name, column): f"k{i}" for d in dockets for i, column in enumerate(d.kept)}
         return key_rules_sql([rule], docket.table, keys.table(), parents=parents, names=names, among=among)
 
-    def _lacks(self, docket: _Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> bool:
+    def _lacks(self, docket: Docket, rule: Rule, parents: Mapping[str, tuple[Table, str]]) -> bool:
         """Whether a row finds no parent in its own dump: only then are other versions read."""
         if not docket.rows or not self._evaluable(docket, rule):
             return False
         return bool(self._connection.execute(f"SELECT 1 FROM ({self._set_rule_sql(docket, rule, parents)}) AS o LIMIT 1").fetchall())
 
-    def _evaluable(self, docket: _Docket, rule: Rule) -> bool:
+    def _evaluable(self, docket: Docket, rule: Rule) -> bool:
         if not set(rule.columns) <= set(docket.table.column_names):
             return False
         if rule.kind != "foreignKey":
@@ -320,7 +301,7 @@ class VersionJudge:
         """
         inside = set(group)
         for within in (False, True):
-            wanted = {name: [rule for rule in _references(self._dockets[name]) if (rule.limit[0] in inside) == within] for name in group}
+            wanted = {name: [rule for rule in self._dockets[name].references if (rule.limit[0] in inside) == within] for name in group}
             parents = {rule.limit[0] for rules in wanted.values() for rule in rules} & self._dockets.keys()
             views = {name: self._accepted(self._dockets[name]) for name in sorted(parents)}
             borrowable = self._lent.keys() & views.keys()
@@ -336,7 +317,7 @@ class VersionJudge:
             for view in views.values():
                 self._connection.execute(f'DROP TABLE "{view}"')
 
-    def _accepted(self, docket: _Docket) -> str:
+    def _accepted(self, docket: Docket) -> str:
         """A table of the kept columns of the rows that are not rejected so far."""
         if docket.began is None:
             self._begin(docket)
@@ -352,25 +333,25 @@ class VersionJudge:
             self._add_standing(docket, standing, name)
         return name
 
-    def _lend_rows(self, docket: _Docket, into: str, *, waiting: bool) -> None:
+    def _lend_rows(self, docket: Docket, into: str, *, waiting: bool) -> None:
         lent = self._lent[docket.table.name]
         self._add_standing(docket, lent, into)
         if waiting and lent.held is not None:
             self._add_standing(docket, replace(lent, rows=lent.held), into)
 
-    def _add_standing(self, docket: _Docket, standing: Standing, into: str) -> None:
+    def _add_standing(self, docket: Docket, standing: Standing, into: str) -> None:
         """Puts the kept columns of rows of before into a table of accepted rows."""
         lent, columns = f"{self._prefix}lent_{docket.number}", ", ".join(f"k{i}" for i in range(len(docket.kept)))
-        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{_keys_of(docket).table()}" WHERE 1 = 0')
+        self._connection.execute(f'CREATE TABLE "{lent}" AS SELECT * FROM "{docket.filled.table()}" WHERE 1 = 0')
         self._stand(docket, standing, lent)
         self._connection.execute(f'INSERT INTO "{into}" SELECT {columns} FROM "{lent}"')
         self._connection.execute(f'DROP TABLE "{lent}"')
 
-    def _all_rules(self, docket: _Docket) -> tuple[Rule, ...]:
+    def _all_rules(self, docket: Docket) -> tuple[Rule, ...]:
         types = (type_rule(docket.table, name) for name in docket.table.column_names if docket.strict or name in docket.table.key)
         return (*types, *docket.rules)
 
-    def _verdict(self, docket: _Docket) -> Verdict:
+    def _verdict(self, docket: Docket) -> Verdict:
         failed = self._broken.failed(docket.number)
         counts: dict[str, tuple[int, int]] = {}
         warnings: dict[str, tuple[int, int]] = {}
@@ -384,27 +365,6 @@ class VersionJudge:
         return Verdict(docket.table.name, docket.rows, self._broken.rejected_rows(docket.number), counts, warnings, self)
 
 
-def _is_single(rule: Rule, kept: tuple[str, ...]) -> bool:
-    """Whether it is the key of one column."""
-    return rule.kind in ("primaryKey", "unique") and len(rule.columns) == 1 and rule.columns[0] in kept
-
-
-def _keys_of(docket: _Docket) -> KeptKeys:
-    if docket.keys is None:
-        raise ValueError(f"{docket.table.name} has no rows that are kept")
-    return docket.keys
-
-
 def _try_cast(column: str, arrow: pa.DataType) -> str:
     """A key of another version as the type of this one; text and what has no name in SQL goes as it is."""
     return f"TRY_CAST({column} AS {sql_type(arrow)})" if arrow not in (BINARY, TIME) else column
-
-
-def _row_rules(docket: _Docket) -> tuple[Rule, ...]:
-    """The row-local rules whose column the table has."""
-    names = set(docket.table.column_names)
-    return tuple(rule for rule in docket.rules if rule.kind not in SET_KINDS and rule.columns[0] in names)
-
-
-def _references(docket: _Docket) -> list[Rule]:
-    return [rule for rule in docket.rules if rule.kind == "foreignKey"]

@@ -27,7 +27,7 @@ from platform_assets.storage.server.embedded import EmbeddedServer
 from platform_assets.storage.warehouse.protocol import claim
 
 ROWS = 50_000
-KILLS = 6
+KILLS = 9
 COLUMNS = "`id` int NOT NULL, `v` int, `updated_at` datetime, `t` varchar(60)"
 
 

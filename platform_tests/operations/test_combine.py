@@ -47,7 +47,7 @@ def unique(values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return list({value[0]: value for value in values}.values())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(contents=st.lists(st.tuples(rows.map(unique), st.booleans()), min_size=2, max_size=4), data=st.data())
 def test_a_state_and_a_later_one_combine_to_the_later_one(contents, data):
     """The state after the first versions and the one after all of them, and the same by each version's own document."""

@@ -101,7 +101,7 @@ def counts_of(history: StoredHistory) -> list[tuple]:
     return [(v.rows, v.inserts, v.updates, v.deletes, v.spared) for v in history.instances[0].versions]
 
 
-@hypothesis_settings(max_examples=20, deadline=None)
+@hypothesis_settings(max_examples=40, deadline=None)
 @given(drawn_versions, st.sampled_from([(0,), (0, 1), ()]), st.booleans(), st.booleans(), st.data())
 def test_spans_are_those_of_the_reference_whole_built_upon_and_with_a_late_version(versions, key, proven, by_row_version, data):
     columns = COLUMNS if by_row_version else (*COLUMNS[:2], Column("other", INT64))

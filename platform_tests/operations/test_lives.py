@@ -49,7 +49,7 @@ def lives_of(root: Path, timeline: Timeline) -> list[dict[str, Any]]:
     return found
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=30, deadline=None)
 @given(contents=contents)
 def test_lives_played_back_to_a_version_are_the_state_then(contents):
     with TemporaryDirectory() as folder:

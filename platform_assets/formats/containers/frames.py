@@ -14,7 +14,6 @@ import pyarrow as pa
 
 _STEP = 4096
 """Of a frame that is cut, at most this many unpacked bytes before the cut are lost (Arrow gives no part of a failing read)."""
-_JOINED = 32
 _SKIPPABLE = tuple(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))
 _LZ4_BLOCKS = {4: 64 << 10, 5: 256 << 10, 6: 1 << 20, 7: 4 << 20}
 
@@ -122,23 +121,6 @@ def decode_frames(chunks: Iterator[bytes], frames: Frames) -> Iterator[bytes]:
         packed.skip_zeros()
 
 
-def _joined(stream: pa.CompressedInputStream) -> Iterator[bytes]:
-    """Small steps, since a failing one is lost, but few chunks: whoever takes them pays for each."""
-    steps: list[bytes] = []
-    try:
-        while data := stream.read(_STEP):
-            steps.append(data)
-            if len(steps) == _JOINED:
-                yield b"".join(steps)
-                steps.clear()
-    except OSError:
-        if steps:
-            yield b"".join(steps)
-        raise
-    if steps:
-        yield b"".join(steps)
-
-
 def _whole_frame(packed: Packed, frames: Frames) -> Iterator[bytes]:
     yield packed.take(4)
     yield from frames.pieces(packed)
@@ -169,7 +151,8 @@ class _Pieces(io.RawIOBase):
 def _decode_frame(pieces: _Pieces, codec: str) -> Iterator[bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(pieces, mode="r"), codec)
     try:
-        yield from _joined(stream)
+        while data := stream.read(_STEP):
+            yield data
     except OSError as error:
         if pieces.error:
             raise pieces.error from error

@@ -40,22 +40,17 @@ def table_lock(source: str, table: str) -> str:
 
 
 def hold_posted(connection: Connection, source: str, table: str) -> None:
-    """Takes posted_lock for the caller's transaction. Raises FencedOut when a publication holds it for longer than half a minute."""
+    """Keeps others out for the caller's transaction. Raises FencedOut when a publication holds it for longer than half a minute."""
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (_TABLE_PATIENCE,))
     try:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(posted_lock(source, table)),))
+        keep_posted_out(connection, source, table)
     except psycopg.errors.LockNotAvailable:
         raise FencedOut(f"{source}.{table} is being published; send it again. Nothing was stored.", source=source, table=table) from None
 
 
 def keep_posted_out(connection: Connection, source: str, table: str) -> None:
-    """Takes posted_lock for a publication of the latest state, under its own lock timeout."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(posted_lock(source, table)),))
-
-
-def posted_lock(source: str, table: str) -> str:
-    """What rows that are posted to a table wait for, and what the publication of its latest state keeps them out with."""
-    return f"posted:{source}.{table}"
+    """Takes the lock that posted rows of the table wait for, to the end of the caller's transaction and under its lock timeout."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(f"posted:{source}.{table}"),))
 
 
 def version_subject(key: str) -> str:
