@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import samples
 
-from platform_assets.dictionary.contract import load_dictionary
 from platform_assets.formats import base
 from platform_assets.formats.containers.opening import open_dump
 from platform_assets.formats.detect import choose
+from platform_assets.operations.contracts import usable_dictionary
 from platform_assets.settings import Settings
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -51,7 +51,7 @@ def read(path: Path) -> list[base.Event]:
     settings = Settings.load(DATA, {}).source(path.parent.name)
     dump = open_dump(path, settings)
     chosen, _ = choose(dump, settings)
-    return list(chosen.read(dump, settings, load_dictionary(DATA / "dictionary", path.parent.name)))
+    return list(chosen.read(dump, settings, usable_dictionary(DATA / "dictionary", path.parent.name)))
 
 
 def test_the_expected_counts_cover_every_dump():

@@ -24,12 +24,6 @@ from platform_assets.errors import SettingsError
 _QUALIFIED = re.compile(r"/?schema/([^/]+)/properties/([^/]+)")
 
 
-def load_dictionary(folder: Path, source: str) -> dict[str, Table]:
-    """The tables of `<folder>/<source>.odcs.yaml` by name; {} when there is no such file. Raises SettingsError."""
-    path = folder / f"{source}.odcs.yaml"
-    return load_contract(path) if path.is_file() else {}
-
-
 def load_contract(path: Path, folders: Sequence[Path] = ()) -> dict[str, Table]:
     """The tables of one contract (apiVersion v3.x) by name, in its order.
 

@@ -19,7 +19,7 @@ _GIVES = (*_NUMBERS, "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
 
 
 def usable_dictionary(folder: Path, source: str) -> dict[str, Table]:
-    """As dictionary.contract.load_dictionary, of a contract whose queries fit. Raises SettingsError."""
+    """The tables of `<folder>/<source>.odcs.yaml` by name, as `usable_contract`; {} when there is no such file. Raises SettingsError."""
     path = folder / f"{source}.odcs.yaml"
     return usable_contract(path) if path.is_file() else {}
 

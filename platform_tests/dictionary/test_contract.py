@@ -7,10 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from platform_assets.dictionary.contract import load_contract, load_dictionary
+from platform_assets.dictionary.contract import load_contract
 from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table
 from platform_assets.dictionary.types import BINARY, BOOLEAN, DATE, FLOAT64, INSTANT, INT32, INT64, STRING, TIME, TIMESTAMP, decimal
 from platform_assets.errors import SettingsError
+from platform_assets.operations.contracts import usable_dictionary
 
 HEAD = "apiVersion: v3.2.0\nkind: DataContract\nid: shop\nversion: 1.0.0\nstatus: active\n"
 WHOLE = (
@@ -66,7 +67,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_a_contract_becomes_tables(tmp_path: Path) -> None:
     write(tmp_path, WHOLE)
-    tables = load_dictionary(tmp_path, "shop")
+    tables = load_contract(tmp_path / "shop.odcs.yaml")
     assert list(tables) == ["hires", "rooms", "jobs"]
     assert tables["hires"] == Table(
         name="hires",
@@ -100,7 +101,7 @@ def test_a_contract_becomes_tables(tmp_path: Path) -> None:
 
 
 def test_a_source_without_a_contract_has_no_dictionary(tmp_path: Path) -> None:
-    assert load_dictionary(tmp_path, "shop") == {}
+    assert usable_dictionary(tmp_path, "shop") == {}
 
 
 @pytest.mark.parametrize(

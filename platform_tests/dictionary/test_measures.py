@@ -10,7 +10,7 @@ import pytest
 from contracts import column, custom, key, number, table, write
 
 from platform_assets.dictionary.checks import check_of
-from platform_assets.dictionary.contract import load_dictionary
+from platform_assets.dictionary.contract import load_contract
 from platform_assets.dictionary.measures import within
 from platform_assets.dictionary.model import Column, Measure, Rule, Table
 from platform_assets.dictionary.rules import row_rules_sql
@@ -73,7 +73,7 @@ def test_words_of_a_column_are_read_as_declared_and_only_so(tmp_path: Path) -> N
         column("plain"),
     )
     write(tmp_path, "shop", made)
-    loaded = load_dictionary(tmp_path, "shop")["t"]
+    loaded = load_contract(tmp_path / "shop.odcs.yaml")["t"]
     assert Table.from_json(loaded.to_json()) == loaded
     cells = {
         "word": ["NA", "-", "na", "x"],
@@ -104,7 +104,7 @@ def test_words_of_a_column_are_read_as_declared_and_only_so(tmp_path: Path) -> N
 )
 def test_bounds_of_a_measure(bounds: dict, held: list, broken: list, tmp_path: Path) -> None:
     write(tmp_path, "shop", table("t", key(), quality=[{"metric": "rowCount", "type": "library"} | bounds]))
-    loaded = load_dictionary(tmp_path, "shop")["t"]
+    loaded = load_contract(tmp_path / "shop.odcs.yaml")["t"]
     assert Table.from_json(loaded.to_json()) == loaded
     (measure,) = loaded.measures
     assert isinstance(measure, Measure)
@@ -116,6 +116,6 @@ def test_a_check_on_rows_with_bound_zero_stays_a_rule_on_each_row(tmp_path: Path
     share = {"metric": "nullValues", "mustBeLessThan": 5, "unit": "percent", "severity": "warning"}
     quality = [{"metric": "nullValues", "mustBe": 0}, share]
     write(tmp_path, "shop", table("t", key(), number("age", quality=quality)))
-    loaded = load_dictionary(tmp_path, "shop")["t"]
+    loaded = load_contract(tmp_path / "shop.odcs.yaml")["t"]
     assert loaded.column("age").required
     assert [(one.id, one.percent, one.severity) for one in loaded.measures] == [("nullValues:age", True, "warning")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from platform_assets.dictionary.contract import load_dictionary
+from platform_assets.dictionary.contract import load_contract
 from platform_assets.dictionary.model import Column, ForeignKey, Rule, Table
 from platform_assets.dictionary.renames import Renames, for_dump, renames_of, with_names
 from platform_assets.dictionary.types import INT32, STRING
@@ -23,7 +23,7 @@ def column(name: str, more: str = "") -> str:
 
 def contract(tmp_path, *tables: str) -> dict[str, Table]:
     (tmp_path / "crm.odcs.yaml").write_text(HEAD + "".join(f"  - {table}\n" for table in tables))
-    return load_dictionary(tmp_path, "crm")
+    return load_contract(tmp_path / "crm.odcs.yaml")
 
 
 def people(*properties: str) -> str:
