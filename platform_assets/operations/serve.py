@@ -343,7 +343,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def stop_service(store: Path, home: str, *, timeout: float = 20.0) -> bool:
+def stop_service(store: Path, home: str, *, timeout: float = 90.0) -> bool:
     """Asks the running platform to stop and waits until it has. False when none runs. Raises PlatformError when it does not stop."""
     place = ServiceFolder(store)
     state = place.read()

@@ -25,6 +25,8 @@ from platform_assets.storage.server.start import ServerAddress, wait_for_server
 __all__ = ["EmbeddedServer", "ServerAddress", "ServerStatus", "pg_bin"]
 
 POLL = 0.03
+END_SECONDS = 60.0
+"""Patience with a server that was told to stop: as long as the supervisor's with PostgreSQL (postmaster.SHUTDOWN), and more."""
 
 _HELD: dict[Path, int] = {}
 """Folder to the descriptor that makes this process a user of its server."""
@@ -116,7 +118,7 @@ class EmbeddedServer:
         """Stops the server and waits for its end. This process is no user afterwards.
 
         Others are waited for up to `timeout` seconds, then Conflict names them; `force` stops it under their hands: their transactions
-        are rolled back. Raises DatabaseUnavailable when it does not end in time.
+        are rolled back. The end itself takes as long as the last checkpoint; DatabaseUnavailable when it does not come within a minute.
         """
         self.release()
         if not self.folder.root.is_dir():
@@ -131,19 +133,19 @@ class EmbeddedServer:
                     "Stop that first, or stop the server by force: transactions that are open are rolled back.",
                     pids=holders,
                 )
-            self._end_supervisor(timeout)
+            self._end_supervisor()
             self._end_orphan()
         finally:
             os.close(users)
 
-    def _end_supervisor(self, timeout: float) -> None:
+    def _end_supervisor(self) -> None:
         """The pid in a locked supervisor.lock is its holder's, so no other process can be hit."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + END_SECONDS
         asked = None
         while (pid := self.folder.supervisor()) is not None:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
-                    f"The database server under {self.folder.root} did not stop within {timeout:g} s (supervisor: process {pid}). "
+                    f"The database server under {self.folder.root} did not stop within {END_SECONDS:g} s (supervisor: process {pid}). "
                     f"{self.folder.supervisor_log} tells more.",
                     pid=pid,
                 )

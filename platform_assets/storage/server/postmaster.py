@@ -20,7 +20,7 @@ from platform_assets.storage.server.folder import wait_until
 if TYPE_CHECKING:
     import psutil
 
-SHUTDOWN = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 7.0), (signal.SIGKILL, 2.0))
+SHUTDOWN = ((signal.SIGINT, 40.0), (signal.SIGQUIT, 7.0), (signal.SIGKILL, 2.0))
 """Fast shutdown (transactions are rolled back, a checkpoint is written), immediate shutdown, the end; with seconds of patience."""
 START_TOLERANCE = 60.0
 """Seconds between a process' start and the start in its postmaster.pid; only asked when its exact start was not recorded."""
