@@ -41,7 +41,7 @@ LAYERS: dict[str, Layer] = {
     "formats": _layer("errors dictionary", "numpy polars fastavro sqlglot python_calamine"),
     "versions": _layer("errors dictionary"),
     "engines": _layer("errors dictionary versions", "duckdb", "pyspark"),
-    "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg psycopg_pool polars fsspec upath numpy psutil", "redis"),
+    "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg polars fsspec upath numpy psutil", "redis"),
     "sources": _layer("errors dictionary formats storage", "requests urllib3 sqlalchemy", "fsspec"),
     # psutil here and in defs: which processes of ours live.
     "operations": _layer(_EVERYTHING, "numpy psutil", "PIL"),

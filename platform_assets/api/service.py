@@ -23,7 +23,7 @@ from platform_assets.storage.catalog.api_keys import KeyRecord
 from platform_assets.storage.catalog.records import TableRecord
 from platform_assets.storage.home import Home
 from platform_assets.storage.server.database import warehouse_url
-from platform_assets.storage.server.sessions import kept_connections
+from platform_assets.storage.server.sessions import KEPT_CONNECTIONS, kept_connections
 
 _BEARER = HTTPBearer(auto_error=False, description="A key of `platform-assets keys create`.")
 
@@ -45,7 +45,7 @@ class Service:
         with self._guard:
             if self._catalog is None:
                 self._catalog = Catalog(warehouse_url(self.home, self.settings.database_url)).ensure()
-                self._connections.enter_context(kept_connections(self._catalog.url))
+                self._connections.enter_context(kept_connections(most=KEPT_CONNECTIONS))
             return self._catalog
 
     def reconnect(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -23,6 +24,7 @@ from platform_assets.operations.run_plans import plan_runs, run_tags
 from platform_assets.operations.stale_verdicts import released, stale_verdicts
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.work_requests import record_requests
+from platform_assets.storage.server.sessions import kept_connections
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -50,18 +52,22 @@ class Runner:
     def __enter__(self) -> "Runner":
         os.environ.update(instance_environment(self.settings))
         self.platform.begin_work()
+        self._connections = ExitStack()
         try:
+            self._connections.enter_context(kept_connections())
             self.instance = dg.DagsterInstance.get()
             self.definitions = build_definitions(self.settings, overrides={"platform": self.platform})
             close_own_runs(self.instance)
             close_lost_runs(self.instance)
         except BaseException:
+            self._connections.close()
             self.platform.end_work()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.instance.dispose()
+        self._connections.close()
         self.platform.end_work()
 
     def ingest(self, work: Work, *, say: Callable[[str], None]) -> dict[str, str]:

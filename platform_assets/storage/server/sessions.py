@@ -1,4 +1,4 @@
-"""Connections for the catalog and the write protocol: opened for one piece of work and closed after it.
+"""Connections for the catalog and the write protocol: opened for one piece of work and closed after it, or kept for the next.
 
 Not here: where the server is and how it is started (database, embedded).
 """
@@ -6,9 +6,11 @@ Not here: where the server is and how it is started (database, embedded).
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
@@ -17,8 +19,9 @@ from platform_assets.storage.server.database import connect
 from platform_assets.storage.server.database_url import with_driver
 
 if TYPE_CHECKING:
-    from psycopg_pool import ConnectionPool
     from sqlalchemy import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 Connection = psycopg.Connection[Any]
 TEXT_FORMS = """
@@ -38,47 +41,105 @@ def connected(database: str | Engine, *, autocommit: bool = False) -> Iterator[C
 
     Raises DatabaseUnavailable when the server cannot be reached or goes away; the message has no password.
     """
-    pool = _kept.get(plain_url(database)) if not autocommit else None
-    opening = pool.connection() if pool is not None else open_connection(database, autocommit=autocommit)
+    url = plain_url(database)
+    opening = _lent(url) if _keepers and not autocommit else open_connection(url, autocommit=autocommit)
     with _mapped(), opening as connection:
         yield connection
 
 
-_kept: dict[str, ConnectionPool[Connection]] = {}
 KEPT_CONNECTIONS = 16
-"""The most that a process keeps; who comes when all are at work waits."""
+"""The most connections to one database that a process keeps while nobody uses them."""
+WAIT_SECONDS = 30.0
+"""How long work waits for a connection where no more may be opened."""
+_keepers: list[int | None] = []
+_kept: dict[str, QueuePool] = {}
+_waiting: Counter[str] = Counter()
+_GUARD = threading.Lock()
 
 
 @contextmanager
-def kept_connections(database: str | Engine) -> Iterator[None]:
-    """While the block runs, `connected` opens no connection anew that another piece of work has given back. For processes that serve.
+def kept_connections(most: int | None = None) -> Iterator[None]:
+    """While the block runs, `connected` opens no connection anew that another piece of work has given back: a login costs 5 ms.
 
-    What `connected` gives is tried before: a server that was restarted is met with new connections.
+    What `connected` gives is tried before: a server that was restarted is met with new connections. With `most` no more are open to a
+    database, and who comes when all are at work waits: for a process that serves. Blocks may overlap; a database's first connection
+    decides by which of them.
     """
-    from psycopg_pool import ConnectionPool  # costs 50 ms, which a command has no use for
-
-    url = plain_url(database)
-    if url in _kept:
+    with _GUARD:
+        _keepers.append(most)
+    try:
         yield
-        return
-    check = ConnectionPool.check_connection
-    options = {"connect_timeout": 10, "application_name": "platform-assets"}
-    pool = ConnectionPool(url, min_size=1, max_size=KEPT_CONNECTIONS, open=True, timeout=30.0, check=check, kwargs=options)
-    with pool:
-        _kept[url] = pool
-        try:
-            yield
-        finally:
-            del _kept[url]
+    finally:
+        with _GUARD:
+            _keepers.remove(most)
+            given_back = [] if _keepers else [_kept.pop(url) for url in list(_kept)]
+        for pool in given_back:
+            pool.dispose()
 
 
 def kept_counts(database: str | Engine) -> dict[str, int]:
     """How many connections are kept, how many of them are free, how much work waits for one; {} where none are kept."""
-    pool = _kept.get(plain_url(database))
-    if pool is None:
+    url = plain_url(database)
+    if (pool := _kept.get(url)) is None:
         return {}
-    told = pool.get_stats()
-    return {name: told.get(key, 0) for name, key in (("kept", "pool_size"), ("free", "pool_available"), ("waiting", "requests_waiting"))}
+    free = pool.checkedin()
+    return {"kept": free + pool.checkedout(), "free": free, "waiting": _waiting[url]}
+
+
+@contextmanager
+def _lent(url: str) -> Iterator[Connection]:
+    lent, connection = _answering(url, _pool(url))
+    try:
+        yield connection
+        connection.commit()
+    finally:
+        lent.close()  # rolls back what is not committed, and closes what cannot be rolled back
+
+
+def _pool(url: str) -> QueuePool:
+    from sqlalchemy.pool import QueuePool  # most commands have no use for it
+
+    with _GUARD:
+        if url not in _kept:
+            most = next((most for most in _keepers if most), None)
+            _kept[url] = QueuePool(
+                # A statement that was prepared before a table changed its columns would fail for ever after.
+                lambda: cast("DBAPIConnection", connect(url, prepare_threshold=None)),
+                pool_size=most or KEPT_CONNECTIONS,
+                max_overflow=0 if most else -1,
+                timeout=WAIT_SECONDS,
+            )
+        return _kept[url]
+
+
+def _answering(url: str, pool: QueuePool) -> tuple[PoolProxiedConnection, Connection]:
+    """Raises DatabaseUnavailable when none can be opened, or none becomes free in time."""
+    from sqlalchemy.exc import TimeoutError as NoneFree
+
+    while True:
+        try:
+            with _counted(url):
+                lent = pool.connect()
+        except NoneFree as error:
+            raise DatabaseUnavailable(f"All connections to PostgreSQL were at work for {WAIT_SECONDS:g} s. Try again later.") from error
+        connection = cast(Connection, lent.dbapi_connection)
+        try:
+            connection.execute("")
+            connection.rollback()
+            return lent, connection
+        except psycopg.Error:
+            lent.invalidate()  # the next one may be as old; in the end a new one is opened, or that fails
+
+
+@contextmanager
+def _counted(url: str) -> Iterator[None]:
+    with _GUARD:
+        _waiting[url] += 1
+    try:
+        yield
+    finally:
+        with _GUARD:
+            _waiting[url] -= 1
 
 
 @contextmanager
