@@ -176,7 +176,7 @@ def post_rows(
 
 def _answered(settings: Settings, catalog: Catalog, repeat: Repeat) -> Answer | None:
     """The answer that was given before, after what it promised was made true."""
-    with connected(catalog.url) as connection:
+    with connected(catalog.url, autocommit=True) as connection:
         standing = api_requests.standing(connection, repeat.key_id, repeat.key)
     if standing is None:
         return None

@@ -326,7 +326,7 @@ class Catalog:
             opened.execute(query, values)
 
     def _records(self, kind: type[R], query: str, *values: Any) -> list[R]:
-        with self._session() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with connected(self.url, autocommit=True) as connection, connection.cursor(row_factory=dict_row) as cursor:
             return [catalog_listings.record(kind, row) for row in cursor.execute(query, values)]
 
 

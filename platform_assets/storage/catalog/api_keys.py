@@ -37,7 +37,7 @@ def add_key(catalog: Catalog, record: KeyRecord) -> None:
 
 
 def key_of(catalog: Catalog, key_id: str) -> KeyRecord | None:
-    with connected(catalog.url) as connection:
+    with connected(catalog.url, autocommit=True) as connection:
         row = connection.execute(f"SELECT {_COLUMNS} FROM catalog.api_keys WHERE id = %s", (key_id,)).fetchone()
     return KeyRecord(*row) if row else None
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
+from psycopg.pq import ExecStatus
 
 from platform_assets.errors import DatabaseUnavailable
 from platform_assets.storage.server.database import connect
@@ -39,10 +40,11 @@ def plain_url(database: str | Engine) -> str:
 def connected(database: str | Engine, *, autocommit: bool = False) -> Iterator[Connection]:
     """A connection of its own: committed at the end, rolled back on an error, closed in any case, or given back where they are kept.
 
+    `autocommit`: each statement is a transaction, which spares a single one two ways to the server.
     Raises DatabaseUnavailable when the server cannot be reached or goes away; the message has no password.
     """
     url = plain_url(database)
-    opening = _lent(url) if _keepers and not autocommit else open_connection(url, autocommit=autocommit)
+    opening = _lent(url, autocommit) if _keepers else open_connection(url, autocommit=autocommit)
     with _mapped(), opening as connection:
         yield connection
 
@@ -63,7 +65,8 @@ def kept_connections(most: int | None = None) -> Iterator[None]:
 
     What `connected` gives is tried before: a server that was restarted is met with new connections. With `most` no more are open to a
     database, and who comes when all are at work waits: for a process that serves. Blocks may overlap; a database's first connection
-    decides by which of them.
+    decides by which of them. What is asked often is prepared: a query whose answer's types may change needs `prepare=False` or a named
+    cursor.
     """
     with _GUARD:
         _keepers.append(most)
@@ -87,9 +90,11 @@ def kept_counts(database: str | Engine) -> dict[str, int]:
 
 
 @contextmanager
-def _lent(url: str) -> Iterator[Connection]:
+def _lent(url: str, autocommit: bool) -> Iterator[Connection]:
     lent, connection = _answering(url, _pool(url))
     try:
+        if autocommit != connection.autocommit:
+            connection.autocommit = autocommit
         yield connection
         connection.commit()
     finally:
@@ -103,8 +108,7 @@ def _pool(url: str) -> QueuePool:
         if url not in _kept:
             most = next((most for most in _keepers if most), None)
             _kept[url] = QueuePool(
-                # A statement that was prepared before a table changed its columns would fail for ever after.
-                lambda: cast("DBAPIConnection", connect(url, prepare_threshold=None)),
+                lambda: cast("DBAPIConnection", open_connection(url)),
                 pool_size=most or KEPT_CONNECTIONS,
                 max_overflow=0 if most else -1,
                 timeout=WAIT_SECONDS,
@@ -123,12 +127,9 @@ def _answering(url: str, pool: QueuePool) -> tuple[PoolProxiedConnection, Connec
         except NoneFree as error:
             raise DatabaseUnavailable(f"All connections to PostgreSQL were at work for {WAIT_SECONDS:g} s. Try again later.") from error
         connection = cast(Connection, lent.dbapi_connection)
-        try:
-            connection.execute("")
-            connection.rollback()
+        if connection.pgconn.exec_(b"").status == ExecStatus.EMPTY_QUERY:
             return lent, connection
-        except psycopg.Error:
-            lent.invalidate()  # the next one may be as old; in the end a new one is opened, or that fails
+        lent.invalidate()  # the next one may be as old; in the end a new one is opened, or that fails
 
 
 @contextmanager
