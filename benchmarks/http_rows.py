@@ -4,8 +4,8 @@
 
 The service is a process of its own beside the embedded PostgreSQL; every batch has an Idempotency-Key, and one row in a hundred is wrong,
 so that all rules, the quarantine and the stored answers are at work. `--seconds` posts for so long instead of a number of batches.
-`landed_rows_per_second` counts until all rows have landed as dumps too. `single`: requests of one row against a bare insert of one row in a
-commit of its own by psycopg.
+`landed_rows_per_second` counts until all rows have landed as dumps too. `single`: requests of one row against requests of one row to a
+bare service of FastAPI and psycopg, in a process of its own, that checks the types by its model and inserts in a commit of its own.
 """
 
 from __future__ import annotations
@@ -56,6 +56,33 @@ schema:
 """
 COLUMNS = "id bigint, mail text, code text, state text, pieces int, price numeric(12,2), at timestamp, note text"
 PORT = 18_431
+BARE_PORT = 18_432
+BARE = f"""
+import datetime, decimal, sys
+import psycopg, uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+class Order(BaseModel):
+    id: int
+    mail: str
+    code: str
+    state: str
+    pieces: int
+    price: decimal.Decimal
+    at: datetime.datetime
+    note: str
+
+app, connection = FastAPI(), psycopg.connect(sys.argv[1])
+
+@app.post("/rows", status_code=201)
+def post(row: Order) -> dict[str, int]:
+    connection.execute("INSERT INTO baseline VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", tuple(row.model_dump().values()))
+    connection.commit()
+    return {{"accepted": 1}}
+
+uvicorn.run(app, host="127.0.0.1", port={BARE_PORT}, log_level="error")
+"""
 
 
 def rows(start: int, count: int = 1_000, wrong: int = 100) -> list[dict[str, Any]]:
@@ -77,13 +104,14 @@ def rows(start: int, count: int = 1_000, wrong: int = 100) -> list[dict[str, Any
 class Client:
     """One connection that stays open."""
 
-    def __init__(self, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
+    def __init__(self, token: str, port: int = PORT, path: str = "/v1/tables/shop.orders/rows") -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._path = path
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def post(self, body: bytes, key: str) -> float:
         begin = time.perf_counter()
-        self._connection.request("POST", "/v1/tables/shop.orders/rows", body, self._headers | {"Idempotency-Key": key})
+        self._connection.request("POST", self._path, body, self._headers | {"Idempotency-Key": key})
         answer = self._connection.getresponse()
         told = answer.read()
         if answer.status not in (201, 207):
@@ -145,6 +173,25 @@ def copied(url: str, batches: int, size: int) -> float:
         return time.perf_counter() - begin
 
 
+def inserted(url: str, count: int) -> float:
+    """One row a request to the bare service."""
+    copied(url, 1, 1)  # makes the table
+    bodies = [json.dumps(rows(10**10 + n, 1, 0)[0]).encode() for n in range(count + 20)]
+    service = subprocess.Popen([sys.executable, "-c", BARE, url])
+    try:
+        wait(BARE_PORT, "/openapi.json")
+        client = Client("", BARE_PORT, "/rows")
+        for body in bodies[count:]:
+            client.post(body, "warm")
+        begin = time.perf_counter()
+        for body in bodies[:count]:
+            client.post(body, "single")
+        return time.perf_counter() - begin
+    finally:
+        service.terminate()
+        service.wait(60)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=100)
@@ -171,7 +218,7 @@ def measure(options: argparse.Namespace, settings: Settings, url: str) -> dict[s
     command = [str(Path(sys.executable).with_name("platform-assets")), "--home", str(settings.home), "serve", "--port", str(PORT)]
     service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     try:
-        wait(token)
+        wait(PORT, "/readyz")
         posted(token, [json.dumps(rows(10**12 + n * 1_000)).encode() for n in range(5)], 1, "warm")
         found: dict[str, Any] = {"clients": options.clients}
         if options.seconds:
@@ -193,8 +240,12 @@ def measure(options: argparse.Namespace, settings: Settings, url: str) -> dict[s
         found |= {"p50_ms": round(statistics.median(times) * 1e3, 1), "p99_ms": round(times[int(len(times) * 0.99)] * 1e3, 1)}
         if options.single:
             seconds, _ = posted(token, [json.dumps(rows(10**10 + n, 1, 0)).encode() for n in range(options.single)], 1, "single")
-            bare = copied(url, options.single, 1)
-            found |= {"single_per_second": round(options.single / seconds), "single_of_insert": round(bare / seconds, 2)}
+            bare = inserted(url, options.single)
+            found |= {
+                "single_per_second": round(options.single / seconds),
+                "bare_per_second": round(options.single / bare),
+                "single_of_bare": round(bare / seconds, 2),
+            }
         return found
     finally:
         service.send_signal(signal.SIGTERM)
@@ -202,11 +253,11 @@ def measure(options: argparse.Namespace, settings: Settings, url: str) -> dict[s
         land_all(settings, catalog)
 
 
-def wait(token: str) -> None:
+def wait(port: int, path: str) -> None:
     for _ in range(300):
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)
-            connection.request("GET", "/readyz")
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
             if connection.getresponse().status == 200:
                 return
         except OSError:
