@@ -85,7 +85,7 @@ def ask_once(
         job_id = f"job-{hashlib.sha256(json.dumps([key_id, idempotency_key, request]).encode()).hexdigest()[:16]}"
         launched = job_of(settings, job_id)
         told = told_of(Job(job_id, launched["kind"], launched["what"], launched["source"]) if launched else ask(job_id))
-        answered(connection, key_id, idempotency_key, request, job_id, 202, told)
+        answered(connection, key_id, idempotency_key, request, job_id, 202, json.dumps(told))
     return told, False
 
 

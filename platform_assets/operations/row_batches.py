@@ -124,10 +124,10 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Answer:
-    """`repeated`: it was given before."""
+    """`body` is JSON. `repeated`: it was given before."""
 
     status: int
-    body: Mapping[str, Any]
+    body: str
     repeated: bool = False
 
 
@@ -136,14 +136,14 @@ def post_rows(
     catalog: Catalog,
     engine: Engine,
     postings: Sequence[Posting],
-    answer: Callable[[str, Sequence[BatchVerdict]], tuple[int, Mapping[str, Any]]],
+    answer: Callable[[str, Sequence[BatchVerdict]], tuple[int, str]],
     *,
     atomic: bool = False,
     dry_run: bool = False,
     repeat: Repeat | None = None,
 ) -> Answer:
     """One request to its end, each of its tables once. `engine` is the caller's for as long as this runs; `answer` says, by the id of the
-    request and the verdicts in the order of `postings`, what is to be told.
+    request and the verdicts in the order of `postings`, what is to be told: a status and JSON.
 
     `atomic`: nothing is kept when a row is wrong. `repeat`: the same request again gets the same answer, stored with the rows. Raises
     Conflict while that request is at work elsewhere, RefusedQuery when its key came with another one.
@@ -190,7 +190,7 @@ def _answered(settings: Settings, catalog: Catalog, repeat: Repeat) -> Answer | 
 def _again(standing: api_requests.RequestRecord, repeat: Repeat) -> Answer:
     if standing.request != repeat.request:
         raise RefusedQuery("This Idempotency-Key came before with another request; a new request needs a new one.")
-    return Answer(standing.status or 500, standing.answer or {}, repeated=True)
+    return Answer(standing.status or 500, json.dumps(standing.answer or {}, separators=(",", ":")), repeated=True)
 
 
 def _keep(connection: Connection, postings: Sequence[Posting], judged: Mapping[str, _Judged], request: str | None) -> list[str]:

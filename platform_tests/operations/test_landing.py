@@ -51,7 +51,7 @@ def post(settings, catalog, engine):
         wanted = posted_table(settings, catalog, "shop", name)
         posted = rows_of("application/json", json.dumps(rows).encode(), frozenset(wanted.column_names), 1_000)
         found = []
-        post_rows(settings, catalog, engine, [Posting("shop", wanted, posted)], lambda _, told: found.extend(told) or (201, {}))
+        post_rows(settings, catalog, engine, [Posting("shop", wanted, posted)], lambda _, told: found.extend(told) or (201, "{}"))
         empty(engine)
         return found[0].batch_id, set(found[0].errors)
 

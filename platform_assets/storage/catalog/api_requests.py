@@ -44,15 +44,13 @@ def standing(connection: Connection, key_id: str, idempotency_key: str) -> Reque
     return RequestRecord(*row) if row else None
 
 
-def answered(
-    connection: Connection, key_id: str, idempotency_key: str, request: str, batch_id: str, status: int, answer: Mapping[str, Any]
-) -> None:
-    """Stores an answer, in place of one that was forgotten."""
+def answered(connection: Connection, key_id: str, idempotency_key: str, request: str, batch_id: str, status: int, answer: str) -> None:
+    """Stores an answer (JSON), in place of one that was forgotten."""
     connection.execute(
         """INSERT INTO catalog.api_requests (key_id, idempotency_key, request, batch_id, status, answer) VALUES (%s, %s, %s, %s, %s, %s)
            ON CONFLICT (key_id, idempotency_key) DO UPDATE SET request = excluded.request, batch_id = excluded.batch_id,
              status = excluded.status, answer = excluded.answer, at = now()""",
-        (key_id, idempotency_key, request, batch_id, status, Jsonb(dict(answer))),
+        (key_id, idempotency_key, request, batch_id, status, answer),
     )
 
 
