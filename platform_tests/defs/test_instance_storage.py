@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy
 from dagster import DagsterInstance
 
-from platform_assets.defs import instance_storage
 from platform_assets.defs.instance_storage import PlatformInstanceStorage
+from platform_assets.storage.server import database
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def _end_connections(url: str) -> int:
 
 @pytest.mark.parametrize("trusted", [-1.0, 1e9])
 def test_a_connection_that_was_idle_is_tried_before_it_is_used(storage, platform_database, monkeypatch, trusted):
-    monkeypatch.setattr(instance_storage, "TRUSTED", trusted)
+    monkeypatch.setattr(database, "TRUSTED", trusted)
     assert storage.run_storage.get_runs() == []
     assert _end_connections(platform_database) >= 1
     if trusted < 0:
