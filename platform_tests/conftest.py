@@ -29,6 +29,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 2
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `long` begin the workers' shares, which are equal stretches of `items`: no processor waits for one at the end."""
+    if (worker := getattr(config, "workerinput", None)) is None:
+        return
+    workers = worker["workercount"]
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    shares = [[*long[number::workers]] for number in range(workers)]
+    for share in shares[:-1]:
+        share += [others.pop() for _ in range(len(items) // workers - len(share))]
+    items[:] = [item for share in [*shares, others] for item in share]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_real_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Whatever forgets to name a home gets an empty one, never the repository's `data/` or the developer's own server."""

@@ -38,6 +38,7 @@ def place() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_a_home_is_saved_loaded_elsewhere_and_rebuilt_there(place):
     (place / "people.csv").write_text(ROWS)
     first, second = str(place / "one"), str(place / "two")

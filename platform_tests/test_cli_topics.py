@@ -82,6 +82,7 @@ def test_an_import_that_is_killed_goes_on_and_the_listing_tells(home, platform_d
         assert listed["checks"] == "min_rows: FAILED, row_count_matches: ok"
 
 
+@pytest.mark.long
 def test_the_licences_of_2019_come_as_the_file_has_them(home, platform_database, realdata):
     with (realdata / "delimited" / "seattle_pet_licenses_2019.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

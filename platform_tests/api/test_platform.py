@@ -87,6 +87,7 @@ def _read(body: bytes) -> Any:
         return body.decode()
 
 
+@pytest.mark.long
 def test_long_work_becomes_runs_that_are_watched(up, data):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     boss, shop, stranger = Client(up, "operate", "read"), Client(up, "shop:operate"), Client(up, "city:operate")

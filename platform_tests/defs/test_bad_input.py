@@ -62,6 +62,7 @@ def files_outside(home: Home) -> set[str]:
     return {str(path) for path in places if path not in (home.store, home.dumps)}
 
 
+@pytest.mark.long
 def test_every_broken_dump_fails_alone_and_says_what_where_and_what_to_do(home, settings, platform_database):
     for name, (content, _) in UNREADABLE.items():
         put(home.dumps / "shop" / name, content)
@@ -220,6 +221,7 @@ def hostile_csv(start: int) -> str:
     return "\n".join([",".join(quoted), *lines]) + "\n"
 
 
+@pytest.mark.long
 def test_hostile_names_pass_all_stations_with_their_content_and_touch_nothing_else(home, settings, platform_database):
     put(home.dumps / "host" / "tables.sql", hostile_sql())
     put(home.dumps / "host" / "heads.csv", hostile_csv(1))

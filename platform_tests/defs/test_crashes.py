@@ -71,6 +71,7 @@ def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_a_load_killed_at_any_moment_shows_the_old_rows_or_the_new_and_the_next_one_completes_it(short_home):
     url = EmbeddedServer(short_home).ensure_running().url("warehouse")
     put(short_home.dumps / "s" / "g0.sql", generation(0))

@@ -211,6 +211,7 @@ def port() -> int:
         return probe.getsockname()[1]
 
 
+@pytest.mark.long
 def test_plain_dagster_dev_loads_what_is_dropped_and_its_buttons_work(clone, port):
     """No wrapper and no environment: sensors, run workers, materializing by hand, backfills from the UI and from the command line."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER", "PLATFORM"))} | {"PWD": str(clone)}

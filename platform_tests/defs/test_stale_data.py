@@ -84,6 +84,7 @@ def eyes(settings: Settings) -> Iterator[Eyes]:
 FRESH = {(source, asset): "FRESH" for source in SOURCES for asset in ASSETS}
 
 
+@pytest.mark.long
 def test_a_changed_contract_makes_its_sources_snapshots_stale_and_judging_again_makes_them_fresh(eyes: Eyes, home: Home) -> None:
     bar, shop = (eyes.keys[source] for source in SOURCES)
     assert eyes.status() == FRESH

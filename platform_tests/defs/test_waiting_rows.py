@@ -38,6 +38,7 @@ def ids(settings: Settings, relation: str) -> list[int]:
     return [id_ for (id_,) in ask(settings.database_url, f"SELECT id FROM {relation} ORDER BY id")]
 
 
+@pytest.mark.long
 def test_a_child_waits_for_its_parent_over_versions(home: Home, settings: Settings) -> None:
     write(
         home.dictionary,

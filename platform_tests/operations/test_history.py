@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -101,6 +102,7 @@ def counts_of(history: StoredHistory) -> list[tuple]:
     return [(v.rows, v.inserts, v.updates, v.deletes, v.spared) for v in history.instances[0].versions]
 
 
+@pytest.mark.long
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(drawn_versions, st.sampled_from([(0,), (0, 1), ()]), st.booleans(), st.booleans(), st.data())
 def test_spans_are_those_of_the_reference_whole_built_upon_and_with_a_late_version(versions, key, proven, by_row_version, data):

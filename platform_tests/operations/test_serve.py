@@ -42,6 +42,7 @@ def taken_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
+@pytest.mark.long
 def test_up_serves_supervises_loads_what_is_dropped_and_leaves_nothing(place, taken_port):
     """One test, since each start costs seconds: what it goes through is in its lines."""
     up = Up(place, taken_port)
@@ -103,6 +104,7 @@ def _drop(home: Path, name: str, text: str) -> None:
     (home / "dumps" / "shop" / name).write_text(text)
 
 
+@pytest.mark.long
 def test_after_the_death_of_everything_up_closes_the_lost_run_and_loads_its_version(place, taken_port):
     """A power cut in the middle of a run: Dagster by itself leaves the run STARTED for ever, and its version is never loaded."""
     lines = "\n".join(f"{number},name {number},{number * 7},2024-01-01" for number in range(600_000))
