@@ -29,7 +29,7 @@ UTC = dt.timezone.utc  # noqa: UP017 - a value here, not an idiom
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
     ["", "NULL", "\\N", "\\.", '"', "a,b\nc\r\n", "x" * 3000, "é😀", "  "]
 )
-DECIMALS = {(1, 0), (4, 4), (5, 1), (15, 3), (18, 2), (19, 0), (38, 0), (38, 3), (38, 37), (38, 38)}
+DECIMALS = {(1, 0), (4, 4), (5, 1), (15, 3), (16, 2), (17, 9), (18, 0), (18, 2), (18, 16), (19, 0), (38, 0), (38, 3), (38, 37), (38, 38)}
 
 
 def decimals(precision: int, scale: int) -> st.SearchStrategy[decimal.Decimal]:
@@ -228,6 +228,34 @@ def test_a_year_that_no_calendar_type_holds_is_an_error_and_not_another_year(con
     connection.execute("INSERT INTO t VALUES ('0044-03-15 12:00:00 BC')")
     with pytest.raises(PlatformError, match="'t'"):
         list(read_rows(connection, ("public", "t"), columns))
+
+
+@pytest.mark.parametrize(("precision", "scale"), [(1, 0), (5, 1), (9, 9), (12, 2), (13, 5), (16, 2), (18, 0), (18, 8), (18, 17), (38, 12)])
+def test_exact_numbers_come_back_wherever_their_zeros_stand(connection: psycopg.Connection[Any], precision: int, scale: int) -> None:
+    """The server leaves out digits to the base 10,000 that are zero at either end, so a cell's form depends on its value."""
+    tens = [sign * 10**power * digit for power in range(precision) for digit in (1, 2, 9) for sign in (1, -1)]
+    sums = [a + b for a in tens[::5] for b in tens[::7] if abs(a + b) < 10**precision]
+    kind = number(precision, scale)
+    cells = [None if n is None else decimal.Decimal(n).scaleb(-scale, decimal.Context(prec=76)) for n in (None, 0, *tens, *sums, None)]
+    batch = pa.record_batch({"n": pa.array(range(len(cells)), INT64), "d": pa.array(cells, kind)})
+    columns = create(connection, batch.schema)
+    copy_rows(connection, ("public", "t"), columns, [batch])
+    back = pa.Table.from_batches(read_rows(connection, ("public", "t"), columns, order=["n"]))
+    assert back.column("d").to_pylist() == cells
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1000", "-1234.5", "0.125", "1e-9", "1e40", "1e-300"])
+@pytest.mark.parametrize("kind", [number(5, 2), number(38, 2)])
+def test_a_number_that_the_type_cannot_hold_is_an_error_and_not_another_number(
+    connection: psycopg.Connection[Any], kind: pa.DataType, text: str
+) -> None:
+    connection.execute("DROP TABLE IF EXISTS t; CREATE TABLE t (d numeric)")
+    connection.execute("INSERT INTO t VALUES (1.25), (NULL), (%s)", (text,))
+    if kind.precision == 38 and text in ("1000", "-1234.5"):
+        assert pa.Table.from_batches(read_rows(connection, ("public", "t"), [("d", kind)])).column("d")[2].as_py() == decimal.Decimal(text)
+        return
+    with pytest.raises(PlatformError, match="'d'"):
+        list(read_rows(connection, ("public", "t"), [("d", kind)]))
 
 
 def test_more_rows_than_one_block_arrive_complete_and_in_order(connection: psycopg.Connection[Any]) -> None:

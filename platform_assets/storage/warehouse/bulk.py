@@ -177,14 +177,17 @@ def read_rows(
     types = dict(columns)
     collation = f" COLLATE {_by_bytes(connection)}" if any(types.get(name) == pa.string() for name in order) else ""
     sorting = ", ".join(quoted(name) + (collation if types.get(name) == pa.string() else "") for name in order)
-    items = ", ".join(copy_binary_out.as_read(quoted(name), kind, pg_type(kind)) for name, kind in columns)
+    sent = copy_binary_out.sending_order([kind for _, kind in columns])
+    items = ", ".join(copy_binary_out.as_read(quoted(name), kind, pg_type(kind)) for name, kind in (columns[place] for place in sent))
     query = f"SELECT {items} FROM {source}" + (f" ORDER BY {sorting}" if order else "")
     named = [(field, kind) for field, (_, kind) in zip(fields or types, columns, strict=True)]
+    coming_as, places = [named[place] for place in sent], sorted(range(len(sent)), key=sent.__getitem__)
     with connection.transaction():
         connection.execute(f"SET LOCAL work_mem = '{_SORT_MEMORY}'")
         with connection.cursor() as cursor, cursor.copy(SQL(f"COPY ({query}) TO STDOUT (FORMAT binary)")) as copy:
             coming = ahead(_blocks_of(copy, connection.pgconn, batch_rows))
-            with closing(coming), closing(ahead(copy_binary_out.decode(block, named) for block in coming)) as batches:
+            decoded = (copy_binary_out.decode(block, coming_as).select(places) for block in coming)
+            with closing(coming), closing(ahead(decoded)) as batches:
                 yield from batches
 
 

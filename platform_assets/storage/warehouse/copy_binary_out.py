@@ -1,8 +1,8 @@
 """Rows of PostgreSQL's binary COPY format as Arrow columns, without touching a cell in Python: the way back of copy_binary.
 
 A row is an int16 count and per cell an int32 length (-1 is NULL) and the value, big-endian, at any byte. From left to right, the places of
-all rows' cells follow from the places and lengths before; runs of cells of fixed size are gathered by NumPy at once, others by one Arrow
-kernel.
+all rows' cells follow from the places and lengths before; runs of cells of fixed size are gathered by NumPy at once, which is why they are
+asked for first (sending_order), texts by one Arrow kernel, exact numbers by arithmetic on their digits (copy_binary_numeric).
 Not here: connections (bulk).
 """
 
@@ -22,6 +22,7 @@ from platform_assets.dictionary.types import BOOLEAN, DATE, FLOAT64, INSTANT, IN
 from platform_assets.errors import PlatformError
 from platform_assets.storage.arrow_memory import at, bits, int32s
 from platform_assets.storage.warehouse.copy_binary import EPOCH_DAYS, EPOCH_MICROS
+from platform_assets.storage.warehouse.copy_binary_numeric import decimals, fits, longest
 
 _DAY = 86_400_000_000
 _DAYS = (-719_162, 2_932_896)
@@ -46,8 +47,18 @@ Places = npt.NDArray[np.int64]
 
 
 def as_read(quoted: str, kind: pa.DataType, sql_type: str) -> str:
-    """The SELECT item whose binary form `decode` takes: the column cast to its own type; exact numbers travel as text."""
+    """The SELECT item whose binary form `decode` takes: the column cast to its own type.
+
+    An exact number is not cast to its precision, which would round; one that has too many digits for 64 bits travels as text.
+    """
+    if pa.types.is_decimal(kind) and fits(kind):
+        return f"{quoted}::numeric"
     return f"{quoted}::text" if pa.types.is_string(kind) or pa.types.is_decimal(kind) else f"{quoted}::{sql_type}"
+
+
+def sending_order(kinds: Sequence[pa.DataType]) -> list[int]:
+    """The positions of columns in the order in which their cells cost least: those of fixed size first, side by side."""
+    return sorted(range(len(kinds)), key=lambda place: kinds[place] not in _FORMS)
 
 
 def decode(rows: Rows, columns: Columns) -> pa.RecordBatch:
@@ -78,7 +89,9 @@ class _Run:
 
 
 def _run(data: bytearray, columns: Columns, places: Places) -> _Run:
-    """Takes as many bytes of every row at once as there may be cells of fixed size: a gather costs the same for 4 bytes and for 64."""
+    """Takes as many bytes of every row at once as there may be cells of fixed size: gathers of 4 and of 64 bytes cost nearly the same."""
+    if columns[0][1] not in _FORMS:
+        return _Run((), 0, at(data, ">i4", places).astype(np.int64))
     block = at(data, f"V{_RUN}", places)
     values, place = [], 0
     sizes = _field(block, ">i4", 0)
@@ -110,7 +123,10 @@ def _cells(data: bytearray, places: Places, sizes: Places, valid: npt.NDArray[np
     if form is None:
         if not valid.any():
             return pa.nulls(len(valid), kind)
-        cells = _slices(data, places, sizes, valid)
+        if pa.types.is_decimal(kind) and fits(kind):
+            return decimals(at(data, f"V{longest(kind)}", places), valid, kind)
+        cells = _same(data, places, sizes) if valid.all() else None
+        cells = _slices(data, places, sizes, valid) if cells is None else cells
         return cells if pa.types.is_binary(kind) else _text(cells).cast(kind)
     return _numbers(at(data, form, places), None if valid.all() else valid, kind)
 
@@ -142,6 +158,15 @@ def _text(cells: pa.Array) -> pa.Array:
     if not cells.offset and data is not None and data.size and np.frombuffer(data, np.uint8).max() < 0x80:
         return pa.Array.from_buffers(pa.string(), len(cells), [there, offsets, data])
     return cells.cast(pa.string())
+
+
+def _same(data: bytearray, places: Places, sizes: Places) -> pa.Array | None:
+    """The bytes of cells that are all of one short length, as codes are and what the platform adds to rows."""
+    size = int(sizes[0])
+    if not 0 < size <= _RUN or not (sizes == size).all():
+        return None
+    offsets = np.arange(0, (len(places) + 1) * size, size, dtype=np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(places), [None, pa.py_buffer(offsets), pa.py_buffer(at(data, f"V{size}", places))])
 
 
 def _slices(data: bytearray, places: Places, sizes: Places, valid: npt.NDArray[np.bool_]) -> pa.Array:
