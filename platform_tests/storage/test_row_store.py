@@ -20,7 +20,6 @@ from platform_assets.dictionary.types import INT32, INT64, STRING
 from platform_assets.errors import StoredFileError
 from platform_assets.formats.avro.container import Block
 from platform_assets.storage import files
-from platform_assets.storage.rows import row_store
 from platform_assets.storage.rows.avro import Part, encode_block
 from platform_assets.storage.rows.row_store import RowWriter, StoredRows, numbered, prove_files, read_parts, read_rows, row_sizes
 
@@ -113,7 +112,7 @@ def test_an_abandoned_writer_leaves_no_thread_and_no_open_file(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_writer_abandoned_while_a_part_waits_to_be_closed_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_abandoned_while_a_part_waits_to_be_closed_leaves_no_file(tmp_path: Path) -> None:
     begun, go_on = itertools.count(), threading.Event()
 
     def slow(*arguments: Any) -> Block:
@@ -121,9 +120,8 @@ def test_a_writer_abandoned_while_a_part_waits_to_be_closed_leaves_no_file(tmp_p
             go_on.wait(60)
         return encode_block(*arguments)
 
-    monkeypatch.setattr(row_store, "encode_block", slow)
     before = threading.active_count()
-    writer = RowWriter(tmp_path, part_name=numbered("part"), block_rows=10, part_bytes=1)
+    writer = RowWriter(tmp_path, part_name=numbered("part"), block_rows=10, part_bytes=1, encode=slow)
     for number in range(3):  # the third block lets the first one out, whose part is closed when one of the two slow ones is done
         writer.add(rows(1, number))
     assert len(list(tmp_path.iterdir())) == 1

@@ -203,12 +203,22 @@ def _encoded(rows: pa.Table, fields: Sequence[str]) -> bytes:
     columns = [_carried(_one_chunk(column)) for column in rows.columns]
     frame = pl.from_arrow(pa.table(columns, names=list(fields)))
     assert isinstance(frame, pl.DataFrame)
-    buffer = io.BytesIO()
-    frame.rechunk().write_avro(buffer, compression="uncompressed", name=RECORD)
-    buffer.seek(0)
-    _, sync = read_header(buffer)
-    (block,) = read_blocks(buffer, sync)
-    return block.data
+    written = _Written()
+    frame.rechunk().write_avro(written, compression="uncompressed", name=RECORD)  # type: ignore[arg-type]
+    *before, data, _ = written.pieces
+    assert b"".join(before).endswith(encode_long(rows.num_rows) + encode_long(len(data)))
+    return data
+
+
+class _Written:
+    """A file that keeps what is written to it as it comes: polars gives a block's data in one piece, which is then copied no more."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self.pieces.append(data)
+        return len(data)
 
 
 class BlockDecoder:

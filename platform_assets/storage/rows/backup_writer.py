@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ import pyarrow as pa
 
 from platform_assets.dictionary.model import Table
 from platform_assets.errors import StoredFileError
-from platform_assets.formats.avro.container import Block, Header, framed
+from platform_assets.formats.avro.container import Block, Header, frame_pieces
 from platform_assets.storage.files import atomic_file, fsync_folder, temporary_sibling
-from platform_assets.storage.rows.avro import CODEC, Part, field_names, proven_file
+from platform_assets.storage.rows.avro import CODEC, Part, encode_block, field_names, proven_file
 from platform_assets.storage.rows.backups import Backup, Relation, content_hash
 from platform_assets.storage.rows.row_hash import RowHash, row_hashes
 from platform_assets.storage.rows.row_store import PART_BYTES, RowWriter, StoredRows, numbered
@@ -131,21 +132,29 @@ def write_backup(
 class _RelationWriter:
     def __init__(self, folder: Path, prefix: str, table: Table, options: Mapping[str, Any]) -> None:
         self._table, self._schema = table, table.arrow_schema()
-        self._hash = RowHash()
-        self._rows = RowWriter(folder, part_name=numbered(prefix), **options)
+        self._hash, self._adding = RowHash(), Lock()
+        # one worker: the server and the reading of its rows are at work beside it, and each block takes 20 MB
+        self._rows = RowWriter(folder, part_name=numbered(prefix), encode=self._encoded, workers=1, **options)
 
     def add(self, batch: pa.RecordBatch) -> None:
         if not batch.schema.equals(self._schema):
             raise ValueError(f"A backup of {self._table.name} takes the columns {self._schema}, not {batch.schema}.")
-        hashes = row_hashes(batch)
-        self._hash.add(hashes)
-        keys = row_hashes(batch, self._table.key) if self._table.key else hashes
+        keys = row_hashes(batch, self._table.key or None)
         begin = 0
         for place in map(int, np.flatnonzero(keys & _BOUNDARY == 0)):
             self._rows.add(batch.slice(begin, place - begin))
             self._rows.cut()
             begin = place
         self._rows.add(batch.slice(begin))
+
+    def _encoded(self, rows: pa.Table, fields: Sequence[str], codec: str) -> Block:
+        """The rows are hashed here, beside the caller, and many at once: each batch costs a millisecond by itself."""
+        whole = rows.combine_chunks()
+        for batch in whole.to_batches():
+            hashes = row_hashes(batch)
+            with self._adding:
+                self._hash.add(hashes)
+        return encode_block(whole, fields, codec)
 
     def finish(self) -> Relation:
         stored = StoredRows(self._table, (), field_names(self._schema.names), self._rows.finish())
@@ -168,7 +177,7 @@ class _Part:
         self._rows = 0
 
     def append(self, block: Block) -> None:
-        self._data.append(framed(block, self._sync))
+        self._data += frame_pieces(block, self._sync)
         self._rows += block.rows
 
     def close(self) -> Part:

@@ -98,7 +98,7 @@ class PartSink(Protocol):
 
 
 class RowWriter:
-    """Batches in, parts out. At most about two blocks are held; encoding runs in two threads beside the caller, and so does the wait
+    """Batches in, parts out. At most about two blocks are held; encoding runs in `workers` threads beside the caller, and so does the wait
     for the disk at the end of a part: one part may be on its way there while the next one is made.
 
     Where blocks and parts are cut depends on the rows alone, never on how they came in batches: equal rows give equal files.
@@ -115,10 +115,13 @@ class RowWriter:
         block_rows: int = BATCH_ROWS,
         codec: str = CODEC,
         open_part: Callable[[Path, Header], PartSink] = PartFile,
+        encode: Callable[[pa.Table, Sequence[str], str], Block] = encode_block,
+        workers: int = _WORKERS,
     ) -> None:
         self.schema: pa.Schema | None = None
         self.fields: tuple[str, ...] = ()
         self._folder, self._part_name, self._codec, self._open_part = folder, part_name, codec, open_part
+        self._encode, self._workers = encode, workers
         self._part_bytes, self._block_bytes, self._block_rows = part_bytes, min(block_bytes, part_bytes), block_rows
         self._header: Header | None = None
         self._held: list[pa.RecordBatch] = []
@@ -199,8 +202,8 @@ class RowWriter:
         if last:
             self._part_held = 0
         self._held, self._held_rows, self._held_bytes = [], 0, 0
-        self._coming.append((self._threads().submit(encode_block, rows, self.fields, self._codec), last))
-        self._drain(_WORKERS)
+        self._coming.append((self._threads().submit(self._encode, rows, self.fields, self._codec), last))
+        self._drain(self._workers)
 
     def _drain(self, leave: int) -> None:
         while len(self._coming) > leave:
@@ -227,7 +230,7 @@ class RowWriter:
             self._parts.append(closed.result())
 
     def _threads(self) -> ThreadPoolExecutor:
-        self._pool = self._pool or ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-write")
+        self._pool = self._pool or ThreadPoolExecutor(self._workers, thread_name_prefix="avro-write")
         return self._pool
 
 
