@@ -73,6 +73,8 @@ class Column:
 
     No part of what a column is: rows have their values, only copies in other databases take it along.
     """
+    numbered: bool = field(default=False, compare=False)
+    """Whether the server gives the next number to a row that says nothing of the column. No part of what it is, as the default."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -84,6 +86,7 @@ class Column:
             "formats": list(self.formats),
             **({"words": asdict(self.words)} if self.words != Words() else {}),
             **({"default": self.default} if self.default is not None else {}),
+            **({"numbered": True} if self.numbered else {}),
         }
 
     @classmethod
@@ -91,7 +94,7 @@ class Column:
         words = {name: _frozen(value) for name, value in data.get("words", {}).items()}
         arrow, formats = type_named(data["type"]), tuple(data["formats"])
         facts = data["native"], data["required"], data["description"]
-        return cls(data["name"], arrow, *facts, formats, Words(**words), data.get("default"))
+        return cls(data["name"], arrow, *facts, formats, Words(**words), data.get("default"), data.get("numbered", False))
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,21 @@ class ForeignKey:
     references: tuple[str, ...]
     source: str = ""
     orphans: Orphans = "reject"
+    on_update: str = field(default="", compare=False)
+    """What becomes of the row when its parent's key changes: CASCADE, SET NULL, SET DEFAULT, RESTRICT; empty: NO ACTION.
+
+    For copies in other databases alone, as a column's default.
+    """
+    on_delete: str = field(default="", compare=False)
+    """The same when its parent goes."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ForeignKey:
+        return cls(
+            *(tuple(data["columns"]), data["table"], tuple(data["references"]), data.get("source", ""), data.get("orphans", "reject")),
+            on_update=data.get("on_update", ""),
+            on_delete=data.get("on_delete", ""),
+        )
 
     @property
     def over_versions(self) -> bool:
@@ -235,6 +253,7 @@ class Table:
             "foreign_keys": [
                 {"columns": list(fk.columns), "table": fk.table, "references": list(fk.references)}
                 | {"source": fk.source, "orphans": fk.orphans}
+                | {name: action for name, action in (("on_update", fk.on_update), ("on_delete", fk.on_delete)) if action}
                 for fk in self.foreign_keys
             ],
             "rules": [
@@ -255,10 +274,7 @@ class Table:
             columns=tuple(Column.from_json(column) for column in data["columns"]),
             key=tuple(data["key"]),
             unique=tuple(tuple(columns) for columns in data["unique"]),
-            foreign_keys=tuple(
-                ForeignKey(tuple(f["columns"]), f["table"], tuple(f["references"]), f.get("source", ""), f.get("orphans", "reject"))
-                for f in data["foreign_keys"]
-            ),
+            foreign_keys=tuple(ForeignKey.from_json(key) for key in data["foreign_keys"]),
             rules=tuple(Rule(r["id"], r["kind"], tuple(r["columns"]), _frozen(r["limit"]), r["severity"]) for r in data["rules"]),
             row_version=data["row_version"],
             description=data["description"],

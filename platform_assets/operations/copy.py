@@ -41,7 +41,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one table. `notes` are what the database holds otherwise, `left_undone` keys and defaults that it refused."""
+    """What became of one table. `notes` are what the database holds otherwise, `left_undone` keys, defaults and numbers that it refused."""
 
     table: str
     name: str
@@ -83,6 +83,7 @@ def copy_tables(
     Raises Conflict when another table stands there under the name, or a value or a key cannot be held, PlatformError when what was read
     back differs: then what stood there stands. Foreign keys come when all tables are there; `say` gets those that cannot be made.
     """
+    freed: dict[tuple[str, Reference], str] = {}
     wanted: dict[tuple[str, Reference], str] = {}
     for record in records:
         with _state(settings, catalog, record, options.at) as state:
@@ -91,10 +92,11 @@ def copy_tables(
                 say(f"{record.source}.{record.table_name}: {note}")
             name = f"{record.source}.{record.table_name}"
             done, released = _copy(name, task, target, options)
-            wanted |= {(table, reference): name if table == task.table.name else table for table, reference in released}
+            freed |= {(table, reference): name if table == task.table.name else table for table, reference in released}
             wanted |= {(task.table.name, reference): name for reference in task.table.references}
             yield done
-    for (table, reference), name in {} if options.dry_run else wanted.items():
+    # those that a table states come last: their actions count, not those that the freed one had
+    for (table, reference), name in {} if options.dry_run else (freed | wanted).items():
         if problem := target.add_reference(table, reference):
             say(f"{name}: not made: {problem}")
 
@@ -132,7 +134,8 @@ def _task(record: TableRecord, state: LatestState, target: TargetDatabase, optio
         {*key, *sum(unique, ()), *sum((one.columns for one in references), ())},
     )
     defaults = {names[column.name]: column.default for column in state.table.columns if column.default is not None}
-    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths, references, defaults)
+    numbered = tuple(names[column.name] for column in state.table.columns if column.numbered)
+    table = TargetTable(relation_name(record.table_name), over_there, key, unique, lengths, references, defaults, numbered)
     notes = [f"{name}: {held.note}" for name, held in target.held(table).items() if held.note]
     if unheld and not options.origin:
         notes.append(f"{unheld} row(s) have values that their column cannot hold: NULL there; --with-origin takes them along, in _raw")
@@ -142,7 +145,8 @@ def _task(record: TableRecord, state: LatestState, target: TargetDatabase, optio
 def _reference(foreign: ForeignKey, names: dict[str, str], options: CopyOptions) -> Reference:
     instance = ("_instance",) if options.origin else ()
     own = (*instance, *(names[name] for name in foreign.columns))
-    return Reference(own, relation_name(foreign.table), (*instance, *map(column_name, foreign.references)))
+    others = (*instance, *map(column_name, foreign.references))
+    return Reference(own, relation_name(foreign.table), others, foreign.on_update, foreign.on_delete)
 
 
 def _measured(state: LatestState, target: TargetDatabase, names: dict[str, str], keyed: set[str]) -> tuple[dict[str, int], int]:
@@ -182,7 +186,7 @@ def _copy(name: str, task: _Task, target: TargetDatabase, options: CopyOptions) 
             sent=sent.text,
             found=found,
         )
-    undone = target.add_keys(task.table) + target.add_defaults(task.table)
+    undone = target.add_keys(task.table) + target.add_defaults(task.table) + target.add_numbers(task.table)
     released = target.rename(task.table)
     return Copied(name, task.table.name, sent.rows, sent.text, "copied", tuple(task.notes), undone), released
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from platform_assets import __version__
-from platform_assets.dictionary.model import META_COLUMNS, Table
+from platform_assets.dictionary.model import META_COLUMNS, ForeignKey, Table
 from platform_assets.dictionary.renames import for_dump
 from platform_assets.dictionary.source import SourceSettings
 from platform_assets.dictionary.types import type_name
@@ -61,11 +61,19 @@ def governed(table: Table, contract: Table | None, source: SourceSettings) -> Ta
             for column in columns
         ),
         key=contract.key or key,
-        foreign_keys=tuple(replace(fk, orphans=source.references) for fk in contract.foreign_keys),
+        foreign_keys=tuple(replace(_acting(fk, table), orphans=source.references) for fk in contract.foreign_keys),
         description=contract.description or table.description,
         max_errors=source.max_errors if contract.max_errors is None else contract.max_errors,
         max_error_ratio=source.max_error_ratio if contract.max_error_ratio is None else contract.max_error_ratio,
     )
+
+
+def _acting(stated: ForeignKey, table: Table) -> ForeignKey:
+    """A contract's reference with the actions that the dump's own one has: contracts have no word for them."""
+    for own in table.foreign_keys:
+        if (own.columns, own.table, own.references) == (stated.columns, stated.table, stated.references):
+            return replace(stated, on_update=own.on_update, on_delete=own.on_delete)
+    return stated
 
 
 def _safe(name: str) -> str:

@@ -170,3 +170,33 @@ def test_a_key_is_as_long_as_the_server_counts(target):
     assert target.longest(pa.array(["aé", "😀x😀", None])) == 5
     assert target.longest(pa.array([b"\x00\xff", None], BINARY)) == 2
     assert target.longest(pa.array([None, None], STRING)) == 0
+
+
+def test_a_column_that_numbers_itself_is_made_so_with_the_table_and_takes_the_numbers_of_the_rows(server, target):
+    """The server goes on behind the highest number that it was given."""
+    server.columns = 2
+    table = TargetTable("t", (("id", decimal(20, 0)), ("n", INT32)), ("id",), numbered=("id", "n"))
+    whole = pa.RecordBatch.from_pylist([{"id": Decimal(number), "n": number} for number in range(3)], schema=table.schema)
+    assert target.fill(table, [whole]) == 3
+    sent = [" ".join(statement.split()) for statement in server.sent if "CREATE TABLE" in statement or "IDENTITY_INSERT" in statement]
+    assert sent == [
+        f"CREATE TABLE {table.staged} ( id NUMERIC(20, 0) NOT NULL IDENTITY(1,1), n INTEGER NULL )",
+        f"SET IDENTITY_INSERT [{table.staged}] ON",
+        f"SET IDENTITY_INSERT [{table.staged}] OFF",
+    ]
+    assert target.add_defaults(table) == ("numbering of n: mssql is asked to number a column of the key only",)
+    assert target.add_numbers(table) == ()
+    assert hash_of(target.read(table, table.staged)) == hash_of([whole])
+
+
+def test_a_foreign_key_acts_as_it_did(server, target):
+    server.tables.add("orders")
+
+    def sent(on_update: str, on_delete: str) -> str:
+        server.sent.clear()
+        assert target.add_reference("orders", Reference(("code",), "codes", ("code",), on_update, on_delete)) is None
+        return server.sent[-1].partition(" REFERENCES [codes] ([code])")[2]
+
+    assert sent("CASCADE", "SET NULL") == " ON UPDATE CASCADE ON DELETE SET NULL"
+    assert sent("RESTRICT", "SET DEFAULT") == " ON DELETE SET DEFAULT", "the server has no RESTRICT: it waits for nothing anyhow"
+    assert sent("NO ACTION", "") == ""

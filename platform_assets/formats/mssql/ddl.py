@@ -15,7 +15,7 @@ from platform_assets.formats.mssql.literals import Refused, moment_text, native_
 from platform_assets.formats.mssql.moments import Moment
 from platform_assets.formats.mssql.types import NativeType, arrow_type
 from platform_assets.formats.mssql.values import NotLiteral, literal_of
-from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
+from platform_assets.formats.sql.definition import Reference, TableDefinition, actions_of, default_of
 from platform_assets.formats.sql.statement import DdlError, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NAME, NUMBER, STRING, WORD, Token
@@ -84,6 +84,7 @@ class Definition(TableDefinition[Name, ColumnDefinition]):
                 column.required or column.name in key,
                 column.comment,
                 default=default_of(_literal_value(column.default), column.expression),
+                numbered=column.identity is not None,
             )
             for column in self.columns
             if not column.computed
@@ -94,7 +95,11 @@ class Definition(TableDefinition[Name, ColumnDefinition]):
             key=key,
             unique=tuple(self.spelled(columns) for columns in self.unique),
             foreign_keys=tuple(
-                ForeignKey(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign if one.references
+                ForeignKey(
+                    *(self.spelled(one.columns), name_of(one.table), one.references), on_update=one.on_update, on_delete=one.on_delete
+                )
+                for one in self.foreign
+                if one.references
             ),
             description=self.comment,
         )
@@ -183,12 +188,9 @@ def _reference(item: Statement, definition: Definition, column: str | None) -> D
         raise DdlError(f"a foreign key without REFERENCES at {item.quote()}")
     table = item.qualified()
     references = item.names()
-    while item.word(b"ON"):
-        item.skip()
-        if not item.words(b"NO", b"ACTION") and not item.words(b"SET", b"NULL") and not item.words(b"SET", b"DEFAULT"):
-            item.word(b"CASCADE")
+    actions = actions_of(item)
     item.words(b"NOT", b"FOR", b"REPLICATION")
-    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references or ())))
+    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references or (), **actions)))
 
 
 def _past_options(item: Statement) -> None:

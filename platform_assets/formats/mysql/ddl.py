@@ -12,7 +12,7 @@ from platform_assets.dictionary.model import Column, ForeignKey, Table
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType, arrow_type
-from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
+from platform_assets.formats.sql.definition import Reference, TableDefinition, actions_of, default_of
 from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.statement import Statement as SqlStatement
 from platform_assets.formats.sql.tokens import NUMBER, PUNCT, STRING, WORD, Token
@@ -41,6 +41,8 @@ class ColumnDefinition:
     invisible: bool = False
     primary: bool = False
     unique: bool = False
+    numbered: bool = False
+    """AUTO_INCREMENT."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,18 @@ class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
                     column.required or column.name in key,
                     column.comment,
                     default=default_of(_literal_value(column.default), column.expression),
+                    numbered=column.numbered,
                 )
                 for column in self.columns
             ),
             key=key,
             unique=tuple(self.spelled(columns) for columns in self.unique),
-            foreign_keys=tuple(ForeignKey(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
+            foreign_keys=tuple(
+                ForeignKey(
+                    *(self.spelled(one.columns), name_of(one.table), one.references), on_update=one.on_update, on_delete=one.on_delete
+                )
+                for one in self.foreign
+            ),
             description=self.comment,
         )
 
@@ -172,7 +180,7 @@ def _key(item: Statement, definition: Definition) -> Definition:
         columns = _key_columns(item)
         if columns and item.word(b"REFERENCES"):
             table = item.qualified()
-            reference = Reference(columns, table, _key_columns(item))
+            reference = Reference(columns, table, _key_columns(item), **actions_of(item))
             if len(reference.references) == len(columns):
                 return replace(definition, foreign=(*definition.foreign, reference))
     return definition
@@ -224,7 +232,8 @@ def column_definition(item: Statement, table_charset: str | None = None) -> Colu
     """A column from its name to the end of its attributes. Raises DdlError."""
     name = item.name()
     native = _native(item)
-    column = ColumnDefinition(name, native, required=native.word == "serial", unique=native.word == "serial")
+    serial = native.word == "serial"
+    column = ColumnDefinition(name, native, required=serial, unique=serial, numbered=serial)
     while item.here is not None:
         column = _attribute(item, column)
     charset = column.charset or table_charset
@@ -283,6 +292,8 @@ def _attribute(item: Statement, column: ColumnDefinition) -> ColumnDefinition:
     if item.word(b"UNIQUE"):
         item.word(b"KEY")
         return replace(column, unique=True)
+    if item.word(b"AUTO_INCREMENT"):
+        return replace(column, numbered=True)
     if item.word(b"AS"):
         item.group()
         return replace(column, generated=True)

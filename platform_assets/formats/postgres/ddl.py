@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from platform_assets.formats.postgres.cursor import Cursor
 from platform_assets.formats.postgres.tokens import BadLiteral, literal
 from platform_assets.formats.postgres.types import NativeType, native_type
-from platform_assets.formats.sql.definition import Reference, TableDefinition
+from platform_assets.formats.sql.definition import Reference, TableDefinition, actions_of
 from platform_assets.formats.sql.statement import DdlError, QualifiedName, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 
@@ -33,6 +33,12 @@ class ColumnDefinition:
     generated: bool = False
     expression: str = ""
     """The default as it is written, when only a server knows it."""
+    identity: bool = False
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a sequence gives it the next number: an identity, a serial, or the default that pg_dump makes of one."""
+        return self.identity or self.native.serial or self.expression.lower().startswith("nextval(")
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ def _attribute(item: Cursor, definition: Definition, name: str) -> Definition:
     if item.word(b"UNIQUE"):
         return _with_unique(definition, (name,))
     if item.word(b"REFERENCES"):
-        reference = Reference((name,), item.qualified(), item.names())
+        reference = Reference((name,), item.qualified(), item.names(), **actions_of(item))
         return replace(definition, foreign=(*definition.foreign, reference))
     if item.word(b"CONSTRAINT", b"COLLATE"):
         item.path()
@@ -175,7 +181,7 @@ def _generated(item: Cursor, known: ColumnDefinition) -> ColumnDefinition:
         pass
     if item.word(b"IDENTITY"):
         item.group()
-        return replace(known, required=True, computed=True)
+        return replace(known, required=True, computed=True, identity=True)
     item.group()
     item.word(b"STORED", b"VIRTUAL")
     return replace(known, required=False, computed=True, generated=True)
@@ -250,7 +256,7 @@ def table_constraint(item: Cursor, definition: Definition) -> Definition:
     if item.words(b"FOREIGN", b"KEY"):
         names = item.names()
         if names and item.word(b"REFERENCES"):
-            return replace(definition, foreign=(*definition.foreign, Reference(names, item.qualified(), item.names())))
+            return replace(definition, foreign=(*definition.foreign, Reference(names, item.qualified(), item.names(), **actions_of(item))))
     return definition
 
 
@@ -280,7 +286,7 @@ def alter_column(action: Cursor, definition: Definition) -> Definition:
     if action.words(b"SET", b"DEFAULT"):
         return definition.with_column(with_default(action, known))
     if action.words(b"DROP", b"DEFAULT") or action.words(b"DROP", b"IDENTITY"):
-        return definition.with_column(replace(known, default=None, computed=False))
+        return definition.with_column(replace(known, default=None, computed=False, expression="", identity=False))
     if action.words(b"ADD", b"GENERATED"):
         return definition.with_column(_generated(action, known))
     if action.words(b"SET", b"DATA", b"TYPE") or action.word(b"TYPE"):

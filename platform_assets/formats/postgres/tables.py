@@ -117,7 +117,8 @@ class Tables(tables.Tables[Key, KnownTable]):
                     # No dump holds the values of a generated column, so none can be asked for.
                     column.required and not column.generated,
                     column.comment,
-                    default=default_of(None if column.default is None else column.default.decode("utf-8", "replace"), column.expression),
+                    default=_stated(column),
+                    numbered=column.numbered,
                 )
                 for column in definition.columns
             ),
@@ -133,7 +134,8 @@ class Tables(tables.Tables[Key, KnownTable]):
             target = self.survey.final(other)
             columns = reference.references or (target.key if target is not None else ())
             if len(columns) == len(reference.columns):
-                yield ForeignKey(reference.columns, self.name_of(other), columns)
+                actions = {"on_update": reference.on_update, "on_delete": reference.on_delete}
+                yield ForeignKey(reference.columns, self.name_of(other), columns, **actions)  # type: ignore[arg-type]
 
     def _resolved(self, name: QualifiedName, beside: Key) -> Key:
         """A referenced table; one without a schema is looked for in the schema of its table first."""
@@ -167,6 +169,11 @@ class Tables(tables.Tables[Key, KnownTable]):
             partition = self.survey.root(key) != key
             if definition is not None and key not in self.known and not partition and not definition.foreign_table:
                 yield key, definition
+
+
+def _stated(column: ColumnDefinition) -> str | None:
+    value = None if column.default is None else column.default.decode("utf-8", "replace")
+    return default_of(value, "" if column.numbered else column.expression)
 
 
 def _plain_schemas(used: Sequence[Key]) -> Mapping[str, str]:

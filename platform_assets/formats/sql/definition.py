@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
+from platform_assets.formats.sql.statement import Statement
+
 NameT = TypeVar("NameT")
 ColumnT = TypeVar("ColumnT")
 
@@ -21,11 +23,32 @@ def default_of(value: str | bytes | None, expression: str) -> str | None:
 
 @dataclass(frozen=True)
 class Reference(Generic[NameT]):
-    """A foreign key; `references` are empty when they are the other table's key."""
+    """A foreign key; `references` are empty when they are the other table's key. Actions as in model.ForeignKey."""
 
     columns: tuple[str, ...]
     table: NameT
     references: tuple[str, ...]
+    on_update: str = ""
+    on_delete: str = ""
+
+
+_ACTIONS = ((b"CASCADE",), (b"RESTRICT",), (b"SET", b"NULL"), (b"SET", b"DEFAULT"), (b"NO", b"ACTION"))
+
+
+def actions_of(item: Statement) -> dict[str, str]:
+    """`on_update` and `on_delete` that stand behind REFERENCES and its columns, MATCH and the columns of SET NULL (a, b) passed by."""
+    found = {}
+    while item.here is not None and item.here.is_(b"ON", b"MATCH"):
+        if item.word(b"MATCH"):
+            item.skip()
+            continue
+        event = next((word for word in (b"UPDATE", b"DELETE") if item.words(b"ON", word)), None)
+        if event is None:
+            break
+        action = next((words for words in _ACTIONS if item.words(*words)), _ACTIONS[-1])
+        found[f"on_{event.decode().lower()}"] = "" if action is _ACTIONS[-1] else b" ".join(action).decode()
+        item.group()
+    return found
 
 
 @dataclass(frozen=True)

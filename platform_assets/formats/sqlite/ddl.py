@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from platform_assets.dictionary.model import Column
-from platform_assets.formats.sql.definition import Reference, TableDefinition, default_of
+from platform_assets.formats.sql.definition import Reference, TableDefinition, actions_of, default_of
 from platform_assets.formats.sql.statement import DdlError, Statement, split_commas
 from platform_assets.formats.sql.tokens import NAME, NUMBER, PUNCT, STRING, WORD, Token
 from platform_assets.formats.sqlite.affinity import Affinity, affinity_of
@@ -70,8 +70,17 @@ class Definition(TableDefinition[str, ColumnDefinition]):
     def model_column(self, column: ColumnDefinition, choice: Choice) -> Column:
         """The platform's column. A key's columns may be NULL in SQLite, save in the kinds of table where it sees to it."""
         in_key = column.name in self.spelled(self.key)
-        required = column.required or column.name == self.rowid or (in_key and (self.without_rowid or self.strict))
-        return Column(column.name, choice.type, column.declared, required, MIXED if choice.mixed else "", default=_stated(column))
+        numbered = column.name == self.rowid
+        required = column.required or numbered or (in_key and (self.without_rowid or self.strict))
+        return Column(
+            column.name,
+            choice.type,
+            column.declared,
+            required,
+            MIXED if choice.mixed else "",
+            default=_stated(column),
+            numbered=column.name == self.rowid,
+        )
 
 
 def _stated(column: ColumnDefinition) -> str | None:
@@ -136,7 +145,7 @@ def _with_reference(definition: Definition, columns: tuple[str, ...], item: Stat
     """`item` stands behind REFERENCES. Without a list the parent's primary key is meant: () until the parent is known."""
     table = item.name()
     references = key_columns(item) if item.here is not None and item.here.punct(b"(") else ()
-    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references)))
+    return replace(definition, foreign=(*definition.foreign, Reference(columns, table, references, **actions_of(item))))
 
 
 def key_columns(item: Statement) -> tuple[str, ...]:

@@ -128,10 +128,12 @@ class Tables(tables.Tables[Key, KnownTable]):
         database = table.name.removesuffix(table.definition.name).rstrip(".") or None
         parent = self.known.get(self.key((database, given.table)))
         columns = table.definition.spelled(given.columns)
-        if parent is None:
-            return ForeignKey(columns, given.table, given.references) if given.references else None
-        references = parent.definition.spelled(given.references or parent.definition.key)
-        return ForeignKey(columns, parent.name, references) if len(references) == len(columns) else None
+        name, references = given.table, given.references
+        if parent is not None:
+            name, references = parent.name, parent.definition.spelled(given.references or parent.definition.key)
+        if not references or (parent is not None and len(references) != len(columns)):
+            return None
+        return ForeignKey(columns, name, references, on_update=given.on_update, on_delete=given.on_delete)
 
     def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell."""

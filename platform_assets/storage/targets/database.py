@@ -16,11 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.exc import SQLAlchemyError
 
 from platform_assets.errors import Conflict, DatabaseUnavailable
 from platform_assets.storage.targets.cells import batch_of, rows_of
 from platform_assets.storage.targets.defaults import translated
+from platform_assets.storage.targets.numbering import WITH_TABLE, obstacles, statements
 from platform_assets.storage.targets.types import DIALECTS, KEY_LENGTHS, Held, held, is_text
 from platform_assets.storage.targets.urls import driver_named, reason
 from platform_assets.storage.warehouse.bulk import copy_rows, read_rows
@@ -41,6 +43,9 @@ class Reference:
     columns: tuple[str, ...]
     table: str
     others: tuple[str, ...]
+    on_update: str = field(default="", repr=False)
+    """As ForeignKey.on_update; not in repr, from which the key has its name over there."""
+    on_delete: str = field(default="", repr=False)
 
     @property
     def said(self) -> str:
@@ -59,6 +64,8 @@ class TargetTable:
     references: tuple[Reference, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     """What a row gets that says nothing of a column, as Column.default has it."""
+    numbered: tuple[str, ...] = ()
+    """The columns that numbered themselves."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -68,6 +75,13 @@ class TargetTable:
     def staged(self) -> str:
         """What it is called until it has been compared."""
         return f"copying_{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+
+
+def _reference(key: ReflectedForeignKeyConstraint) -> Reference:
+    """A foreign key as it stands."""
+    columns, others = tuple(key["constrained_columns"]), tuple(key["referred_columns"])
+    actions = {f"on_{event}": str(key.get("options", {}).get(f"on{event}") or "").upper() for event in ("update", "delete")}
+    return Reference(columns, key["referred_table"], others, **actions)
 
 
 @contextmanager
@@ -154,11 +168,16 @@ class TargetDatabase:
         row = f"({', '.join([mark] * len(table.columns))})"
         head = f"INSERT INTO {self._qualified(table.staged)} ({names}) VALUES "
         count = 0
+        given = self.dialect == "mssql" and self._numbered_with(table) is not None
+        if given:
+            self._sql(f"SET IDENTITY_INSERT {self._qualified(table.staged)} ON")
         for batch in batches:
             for start in range(0, len(batch), _ROWS):
                 rows = rows_of(batch.slice(start, _ROWS), self.dialect)
                 self._send(head, row, rows)
                 count += len(rows)
+        if given:  # one table of a session may have it on
+            self._sql(f"SET IDENTITY_INSERT {self._qualified(table.staged)} OFF")
         return count
 
     def _send(self, head: str, row: str, rows: list[tuple[Any, ...]]) -> None:
@@ -219,9 +238,31 @@ class TargetDatabase:
         }
 
     def without_equal(self, table: TargetTable) -> tuple[str, ...]:
-        """The defaults that the database has no expression for, each with its column."""
+        """The defaults that the database has no expression for, and the columns that cannot number themselves there."""
         lacking = [name for name, expression in self.defaults(table).items() if expression is None]
-        return tuple(f"default of {name} ({table.defaults[name]}): {self.dialect} has none that means the same" for name in lacking)
+        defaults = (f"default of {name} ({table.defaults[name]}): {self.dialect} has none that means the same" for name in lacking)
+        return (*defaults, *(f"numbering of {name}: {why}" for name, why in self._obstacles(table).items() if why))
+
+    def _obstacles(self, table: TargetTable) -> dict[str, str]:
+        return obstacles(self.dialect, table.numbered, dict(table.columns), table.key, table.unique)
+
+    def add_numbers(self, table: TargetTable) -> tuple[str, ...]:
+        """The columns of the filled table that number themselves go on behind their highest number; gives what could not be made."""
+        undone = []
+        for name in (name for name, why in self._obstacles(table).items() if not why and self.dialect not in WITH_TABLE):
+            place, column = self._qualified(table.staged), self._quoted(name)
+            sql_type = self.held(table)[name].type.compile(dialect=self._connection.dialect)
+            try:
+                with self._connection.begin():
+                    gaps, highest = self._connection.exec_driver_sql(f"SELECT count(*) - count({column}), max({column}) FROM {place}").one()
+                    if gaps:
+                        undone.append(f"numbering of {name}: it is NULL in {gaps} row(s)")
+                        continue
+                    for statement in statements(self.dialect, place, column, sql_type, highest):
+                        self._sql(statement)
+            except SQLAlchemyError as error:
+                undone.append(f"numbering of {name}: {reason(error)}")
+        return tuple(undone)
 
     def add_defaults(self, table: TargetTable) -> tuple[str, ...]:
         """Puts the defaults on the filled table; gives what could not be made, each with its reason."""
@@ -247,18 +288,37 @@ class TargetDatabase:
         if self.columns_of(reference.table) is None:
             return f"{reference.said}: that table is not there"
         name = _REFERENCE + hashlib.sha256(repr((table, reference)).encode()).hexdigest()[:16]
+        actions, lacking = self._actions(reference)
         try:
             with self._connection.begin():
-                if name in {key["name"] for key in sa.inspect(self._connection).get_foreign_keys(table, self._schema)}:
-                    return None
-                own, others = (", ".join(map(self._quoted, names)) for names in (reference.columns, reference.others))
-                self._sql(
-                    f"ALTER TABLE {self._qualified(table)} ADD CONSTRAINT {self._quoted(name)} "
-                    f"FOREIGN KEY ({own}) REFERENCES {self._qualified(reference.table)} ({others})"
-                )
+                keys = {key["name"]: key for key in sa.inspect(self._connection).get_foreign_keys(table, self._schema)}
+                standing = self._actions(_reference(keys[name]))[0] if name in keys else None
+                if standing is not None and standing != actions:
+                    self._drop_reference(table, name)
+                if standing != actions:
+                    own, others = (", ".join(map(self._quoted, names)) for names in (reference.columns, reference.others))
+                    self._sql(
+                        f"ALTER TABLE {self._qualified(table)} ADD CONSTRAINT {self._quoted(name)} "
+                        f"FOREIGN KEY ({own}) REFERENCES {self._qualified(reference.table)} ({others}){actions}"
+                    )
         except SQLAlchemyError as error:
             return f"{reference.said}: {reason(error)}"
-        return None
+        return f"{lacking} of the {reference.said}: {self.dialect} has no such action" if lacking else None
+
+    def _actions(self, reference: Reference) -> tuple[str, str]:
+        """What stands behind a foreign key here, and what the database has no word for.
+
+        RESTRICT is to MySQL and SQL Server what they do anyhow; InnoDB refuses SET DEFAULT.
+        """
+        nothing = ("", "NO ACTION") if self.dialect == "postgresql" else ("", "NO ACTION", "RESTRICT")
+        wanted = (("ON UPDATE", reference.on_update), ("ON DELETE", reference.on_delete))
+        clauses = [f"{event} {action}" for event, action in wanted if action not in nothing]
+        lacking = [clause for clause in clauses if self.dialect == "mysql" and clause.endswith("SET DEFAULT")]
+        return "".join(f" {clause}" for clause in clauses if clause not in lacking), " and ".join(lacking)
+
+    def _drop_reference(self, table: str, name: str) -> None:
+        word = "FOREIGN KEY" if self.dialect == "mysql" else "CONSTRAINT"
+        self._sql(f"ALTER TABLE {self._qualified(table)} DROP {word} {self._quoted(name)}")
 
     def _release(self, name: str) -> list[tuple[str, Reference]]:
         """Takes away our foreign keys to a table that is to be replaced, since they would hold it; gives them."""
@@ -266,9 +326,8 @@ class TargetDatabase:
         for (_, table), keys in sa.inspect(self._connection).get_multi_foreign_keys(self._schema).items():
             for key in keys:
                 if key["referred_table"] == name and (key["name"] or "").startswith(_REFERENCE):
-                    word = "FOREIGN KEY" if self.dialect == "mysql" else "CONSTRAINT"
-                    self._sql(f"ALTER TABLE {self._qualified(table)} DROP {word} {self._quoted(key['name'] or '')}")
-                    released.append((table, Reference(tuple(key["constrained_columns"]), name, tuple(key["referred_columns"]))))
+                    self._drop_reference(table, key["name"] or "")
+                    released.append((table, _reference(key)))
         return released
 
     def rename(self, table: TargetTable) -> list[tuple[str, Reference]]:
@@ -299,17 +358,24 @@ class TargetDatabase:
     def _defined(self, table: TargetTable, name: str) -> sa.Table:
         sqlite, types = self.dialect == "sqlite", self.held(table)
         inline, defaults = (table.key, self.defaults(table)) if sqlite else ((), {})
+        numbered = self._numbered_with(table)
         columns = [
             sa.Column(
-                *(column, types[column].type),
+                *(column, sa.Integer() if sqlite and column == numbered else types[column].type),
+                *([sa.Identity(start=1, increment=1)] if not sqlite and column == numbered else []),
                 primary_key=column in inline,
                 nullable=column not in table.key,
-                autoincrement=False,
+                autoincrement=column == numbered,
                 server_default=sa.literal_column(text) if (text := defaults.get(column)) is not None else None,
             )
             for column in table.schema.names
         ]
-        return sa.Table(name, sa.MetaData(), *columns, schema=self._schema)
+        return sa.Table(name, sa.MetaData(), *columns, schema=self._schema, sqlite_autoincrement=sqlite and numbered is not None)
+
+    def _numbered_with(self, table: TargetTable) -> str | None:
+        """The column that numbers itself from the table's making on, in databases that take none later."""
+        fine = [name for name, why in self._obstacles(table).items() if not why]
+        return fine[0] if fine and self.dialect in WITH_TABLE else None
 
     def _psycopg(self) -> Any:
         return self._connection.connection.driver_connection
