@@ -246,20 +246,26 @@ def row_sizes(batch: pa.RecordBatch) -> np.ndarray:
 
 
 def read_parts(
-    folder: Path, parts: Sequence[Part], schema: pa.Schema, fields: Sequence[str], columns: Sequence[str] | None = None
+    folder: Path,
+    parts: Sequence[Part],
+    schema: pa.Schema,
+    fields: Sequence[str],
+    columns: Sequence[str] | None = None,
+    *,
+    workers: int = _WORKERS,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of the parts in their order, each batch one stored block; the next two are decoded in threads meanwhile.
+    """The rows of the parts in their order, each batch one stored block; the next ones are decoded in `workers` threads meanwhile.
 
     Each part's size and SHA-256 are proven before its first row is given out. Raises StoredFileError naming the file.
     """
     decoder = BlockDecoder(schema, fields, columns)
     coming: deque[tuple[Path, Future[pa.RecordBatch]]] = deque()
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="avro-read") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="avro-read") as pool:
         try:
             for part in parts:
                 for block in part_blocks(folder, part):
                     coming.append((folder / part.name, pool.submit(decoder.decode, block)))
-                    if len(coming) > _WORKERS:
+                    if len(coming) > workers:
                         yield _decoded(*coming.popleft())
             while coming:
                 yield _decoded(*coming.popleft())
