@@ -128,6 +128,7 @@ class _Import:
         self._home, self._log, self._topic, self._puller, self._progress = Home(settings.home), log, topic, puller, progress
         self._running, self._guard = RunningPull(self._home.pull(topic.name)), settings.source(topic.source).delete_guard
         self._past = landed(self._home.dumps / topic.source, topic.name)
+        self._again: dict[str, None] = {}
 
     def run(self, initialize: bool, since: str | None, dry_run: bool) -> Imported:
         whole, resumed = (None, None) if initialize or since or dry_run else (self._whole(), self._resumable())
@@ -138,7 +139,7 @@ class _Import:
         else:
             wanted, chunks = self._puller.plan(None if initialize else self._before(since)), []
             if wanted is None:
-                return self._nothing(self._past[-1][1].get("cursor") if self._past else None, dry_run=dry_run)
+                return self._nothing(self._cursor(), dry_run=dry_run)
             anew = initialize or self._topic.target == "replace" or self._asked_otherwise()
             plan = replace(wanted, replaces=wanted.mode == "full" and (wanted.replaces or anew))
             self._refuse_a_clock_set_back(plan.moment)
@@ -148,6 +149,10 @@ class _Import:
         facts = {"mode": plan.mode, "total": plan.total, "since": plan.since, "resumed_chunks": len(chunks)}
         self._log.start(facts, sum(chunk.rows for chunk in chunks))
         return self._ended(plan, self._fetch(plan, chunks), resumed is not None)
+
+    def _cursor(self) -> Any:
+        """Where the next pull begins, overlap apart: it moves with what lands alone."""
+        return self._past[-1][1].get("cursor") if self._past else None
 
     def _nothing(
         self,
@@ -239,7 +244,7 @@ class _Import:
         seen = frozenset(self._past[-1][1].get("recent", ())) if plan.mode == "changes" and self._past else frozenset()
         with closing(ahead(self._puller.pages(plan, chunks[-1].position if chunks else None))) as coming:
             for page in coming:
-                kept = _without(page, seen) if seen else page
+                kept = self._without(page, seen) if seen else page
                 began = chunks[-1].position if chunks else None
                 facts = {**page.facts, "rows_in_answer": page.rows}
                 if not chunks:  # an interface whose clock is known by its first page alone
@@ -251,12 +256,19 @@ class _Import:
                 self._progress(self._topic.name, page.rows, plan.total)
         return chunks
 
+    def _without(self, page: Page, seen: frozenset[str]) -> Page:
+        """The page without rows that the pull before had in the same words: an overlap brings them again."""
+        hashed = [(line, line_hash(line)) for line in page.lines.splitlines()]
+        self._again |= dict.fromkeys(known for _, known in hashed if known in seen)
+        fresh = [line for line, known in hashed if known not in seen]
+        return replace(page, lines=b"".join(line + b"\n" for line in fresh), rows=len(fresh))
+
     def _ended(self, plan: Plan, chunks: list[Chunk], resumed: bool) -> Imported:
         rows = sum(chunk.rows for chunk in chunks)
         cursor = plan.cursor if plan.cursor is not None else _last_cursor(chunks, plan)
         if not rows and (plan.mode == "changes" or not plan.columns):
             self._running.forget()
-            return self._nothing(plan.since, mode=plan.mode, pages=len(chunks), total=plan.total, resumed=resumed)
+            return self._nothing(self._cursor(), mode=plan.mode, pages=len(chunks), total=plan.total, resumed=resumed)
         moment = self._after_the_last(plan.moment or (chunks[0].facts.get("moment") if chunks else "") or datetime.now(UTC).isoformat())
         full = plan.mode == "full" and (self._topic.target == "replace" or (plan.stable and self._topic.target == "merge"))
         manifest = {
@@ -275,7 +287,7 @@ class _Import:
             "columns": [column.to_json() for column in _typed(plan.columns, chunks)],
             "key": [] if self._topic.target == "append" else list(plan.key),
             "row_version": plan.row_version,
-            "recent": recent_hashes(self._running, chunks),
+            "recent": recent_hashes(self._running, chunks, self._again),
         }
         target = self._free(moment, plan.mode)
         self._running.land(target, manifest)
@@ -333,12 +345,6 @@ class _Import:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _without(page: Page, seen: frozenset[str]) -> Page:
-    """The page without rows that the pull before had in the same words: an overlap brings them again."""
-    fresh = [line for line in page.lines.splitlines() if line_hash(line) not in seen]
-    return replace(page, lines=b"".join(line + b"\n" for line in fresh), rows=len(fresh))
 
 
 def _last_cursor(chunks: list[Chunk], plan: Plan) -> Any:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from platform_assets.dictionary.types import MAX_PRECISION
 from platform_assets.errors import SettingsError
-from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn
+from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn, earlier
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import SourceError
 from platform_assets.storage.targets.urls import driver_named, reason
@@ -105,7 +105,7 @@ class Database:
         columns = tuple(_described(table.columns[name], self._connection.dialect) for name in names)
         cursor = table.columns[self._topic.cursor] if self._topic.cursor else None
         incremental = cursor is not None and before is not None and before.cursor is not None and self._topic.target != "replace"
-        since = _earlier(before.cursor, self._topic.overlap) if incremental and before else None
+        since = earlier(before.cursor, self._topic.overlap) if incremental and before else None
         counted = sa.select(sa.func.count(), sa.func.max(cursor) if cursor is not None else sa.null()).select_from(table)
         if since is not None and cursor is not None:
             counted = counted.where(cursor >= sa.bindparam("since", _stored(since, cursor), cursor.type))
@@ -282,12 +282,3 @@ def _bound(value: Any, column: sa.Column[Any]) -> Any:
     if isinstance(column.type, sa.Numeric) and not isinstance(column.type, sa.Float):
         return Decimal(value)
     return value
-
-
-def _earlier(cursor: Any, overlap: timedelta) -> Any:
-    if not overlap or not isinstance(cursor, str):
-        return cursor
-    try:
-        return (datetime.fromisoformat(cursor) - overlap).isoformat(" ")
-    except ValueError:
-        return cursor

@@ -6,16 +6,21 @@ Everything that must outlive a killed process (plan, position) is of JSON's type
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from platform_assets.errors import SettingsError
+
 Mode = Literal["full", "changes"]
 Position = Mapping[str, Any]
 _WHITE = " \t\r\n"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:([T ])(\d\d:\d\d(?::\d\d)?)(?:\.(\d+))?((?: ?[Zz]|[+-]\d\d(?::?\d\d)?)?))?")
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,29 @@ class Puller(Protocol):
         """None: nothing is new. Without `before` everything is wanted."""
 
     def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]: ...
+
+
+def earlier(cursor: Any, overlap: timedelta) -> Any:
+    """A cursor that is a time (ISO 8601), moved back by the overlap and in its own words: a place that compares texts finds it as well.
+
+    Precision, separator and zone stay; what is finer than they tell goes, towards earlier. Raises SettingsError when it is no time.
+    """
+    if not overlap:
+        return cursor
+    found = _TIME.fullmatch(str(cursor))
+    try:
+        if not found:
+            raise ValueError("another form")
+        fraction = found[4] or ""
+        moment = datetime.fromisoformat(f"{found[1]} {found[3] or '00:00'}")
+        moment += timedelta(microseconds=int(fraction[:6].ljust(6, "0"))) - overlap
+    except (ValueError, OverflowError):
+        raise SettingsError(f"overlap is a time, and the cursor {cursor!r} is none: take overlap out of the topic.") from None
+    if not found[2]:
+        return moment.date().isoformat()
+    clock = moment.strftime("%H:%M:%S")[: len(found[3])]
+    digits = f".{moment.microsecond:06d}"[: len(fraction) + 1] + fraction[6:] if fraction else ""
+    return f"{moment.date().isoformat()}{found[2]}{clock}{digits}{found[5]}"
 
 
 def records_of(text: str, start: int = 0) -> Iterator[tuple[str, Any]]:

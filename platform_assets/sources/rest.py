@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from platform_assets.errors import SettingsError
-from platform_assets.sources.pull import Before, Page, Plan, Position, place_of, records_of
+from platform_assets.sources.auth import Auth, part_of
+from platform_assets.sources.pull import Before, Page, Plan, Position, earlier, place_of, records_of
 from platform_assets.sources.topic import Topic
-from platform_assets.sources.web import Answer, SourceError, Web, moment_of
+from platform_assets.sources.web import Answer, Web, moment_of
 
 _PLACE = {"url", "params", "headers", "records", "paginator", "since_param", "auth"}
 _PAGINATORS: dict[str, set[str]] = {
@@ -28,7 +28,6 @@ _PAGINATORS: dict[str, set[str]] = {
     "link": {"size_param"},
     "next_url": {"size_param", "path"},
 }
-_AUTH: dict[str, set[str]] = {"none": set(), "bearer": set(), "basic": set(), "header": {"header"}, "oauth2": {"token_url", "scope"}}
 _LINK = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
@@ -36,37 +35,27 @@ class Rest:
     """One interface. `from` has url, params, headers, records (a dotted path), paginator, since_param, auth; docs/topics.md tells each."""
 
     def __init__(self, topic: Topic, web: Web, secrets: Mapping[str, str]) -> None:
-        self._topic, self._web, self._secrets = topic, web, secrets
+        self._topic = topic
         place = topic.place
         self._url = str(place.get("url", ""))
         self._home = urlsplit(self._url).netloc.rpartition("@")[2]
         self._records = [step for step in str(place.get("records", "")).split(".") if step]
-        self._paginator = self._part("paginator", _PAGINATORS)
-        self._auth = self._part("auth", _AUTH)
+        self._paginator = part_of(topic, "paginator", _PAGINATORS)
         if not self._home or set(place) - _PLACE:
             wrong = ", ".join(sorted(set(place) - _PLACE)) or "url is missing"
             raise SettingsError(f"{topic.path}: `from` of a rest topic: {wrong}; known are {', '.join(sorted(_PLACE))}.", topic=topic.name)
-        if self._auth["kind"] != "none" and not self._url.startswith("https://") and not topic.access.private:
-            raise SettingsError(f"{topic.path}: credentials go over https only.", topic=topic.name)
-        self._token = ""
-
-    def _part(self, name: str, kinds: Mapping[str, set[str]]) -> dict[str, Any]:
-        given = dict(self._topic.place.get(name) or {"kind": "none"})
-        kind = str(given.get("kind"))
-        if kind not in kinds or set(given) - kinds[kind] - {"kind"}:
-            known = "; ".join(f"{kind} ({', '.join(sorted(keys)) or 'nothing more'})" for kind, keys in kinds.items())
-            raise SettingsError(
-                f"{self._topic.path}: from.{name} is {given!r}; known kinds and their keys: {known}.", topic=self._topic.name
-            )
-        return given
+        self._auth = Auth(topic, web, secrets, self._home)
+        self._auth.check(self._url)
 
     def plan(self, before: Before | None) -> Plan | None:
-        """No request: such an interface can rarely tell what it has. Columns are those of the rows."""
+        """No request: such an interface can rarely tell what it has. Columns are those of the rows. The cursor is theirs as well: no
+        clock, neither ours nor that of the place, has a part in it.
+        """
         full = Plan("full", (), self._topic.key, self._topic.cursor, stable=self._topic.target == "replace")
         incremental = self._topic.cursor and self._topic.place.get("since_param") and self._topic.target != "replace"
         if before is None or before.cursor is None or not incremental:
             return full
-        return replace(full, mode="changes", since=before.cursor, stable=False)
+        return replace(full, mode="changes", since=earlier(before.cursor, self._topic.overlap), stable=False)
 
     def pages(self, plan: Plan, position: Position | None) -> Iterator[Page]:
         state: dict[str, Any] = dict(position) if position else {"next": None, "at": int(self._paginator.get("first", 1)), "rows": 0}
@@ -76,6 +65,9 @@ class Rest:
         while True:
             answer = self._ask(plan, state)
             texts, values, document = self._rows(answer)
+            if not state["rows"]:
+                self._refuse_unknown(values, answer)
+            highest = self._highest(values, state.get("cursor"), answer)
             if texts and texts == before:
                 raise answer.complain("the same page came again: look at from.paginator")
             before = texts
@@ -84,6 +76,7 @@ class Rest:
                 "at": state["at"] + 1,
                 "rows": state["rows"] + len(texts),
                 "page_rows": len(texts),
+                "cursor": highest,
             }
             if texts:
                 yield Page(
@@ -91,7 +84,7 @@ class Rest:
                     rows=len(texts),
                     position=state,
                     facts={"asked": answer.asked, "request_id": answer.request_id, "bytes": len(answer.body), "moment": moment_of(answer)},
-                    cursor=self._highest(values),
+                    cursor=highest,
                 )
             if not texts or self._ended(len(texts), state):
                 return
@@ -111,45 +104,7 @@ class Rest:
             params[self._paginator.get("param", "cursor")] = str(state["next"])
         elif kind in ("link", "next_url") and state["next"]:
             url, params = urljoin(self._url, str(state["next"])), {}
-        if self._auth["kind"] != "none" and self._url.startswith("https://") and not url.startswith("https://"):
-            raise SourceError(f"{urlsplit(url).netloc}: the next page is off https, where credentials do not go.", topic=self._topic.name)
-        fine = frozenset({200, 401}) if self._token else frozenset({200})  # a token may end before a long pull does
-        answer = self._web.ask("GET", url, home=self._home, params=params, headers=self._headers(), fine=fine)
-        if answer.status == 401:
-            self._token = ""
-            answer = self._web.ask("GET", url, home=self._home, params=params, headers=self._headers())
-        return answer
-
-    def _headers(self) -> dict[str, str]:
-        headers = {str(k): str(v) for k, v in (self._topic.place.get("headers") or {}).items()}
-        kind = self._auth["kind"]
-        if kind == "bearer":
-            headers["Authorization"] = f"Bearer {self._secret('token')}"
-        elif kind == "header":
-            headers[self._auth.get("header", "X-Api-Key")] = self._secret("token")
-        elif kind == "basic":
-            both = f"{self._secret('user')}:{self._secret('password')}"
-            headers["Authorization"] = f"Basic {b64encode(both.encode()).decode()}"
-        elif kind == "oauth2":
-            self._token = self._token or self._client_credentials()
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
-
-    def _client_credentials(self) -> str:
-        data = {"grant_type": "client_credentials", "client_id": self._secret("client_id"), "client_secret": self._secret("client_secret")}
-        if scope := self._auth.get("scope"):
-            data["scope"] = scope
-        url = str(self._auth.get("token_url", ""))
-        answer = self._web.ask("POST", url, home=urlsplit(url).netloc, data=data)
-        try:
-            return str(json.loads(answer.body)["access_token"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceError(f"{answer.asked}: its answer holds no access_token; look at auth.token_url in the topic.") from error
-
-    def _secret(self, purpose: str) -> str:
-        if purpose not in self._secrets:
-            raise SettingsError(f"{self._topic.path}: auth {self._auth['kind']} needs credentials.{purpose}_env.", topic=self._topic.name)
-        return self._secrets[purpose]
+        return self._auth.ask("GET", url, params=params)
 
     def _rows(self, answer: Answer) -> tuple[list[str], list[dict[str, Any]], Any]:
         """The records' own texts and values, and the document around them."""
@@ -183,9 +138,19 @@ class Rest:
             return bool(self._paginator.get("size_param")) and rows < self._topic.page_size
         return not state["next"]
 
-    def _highest(self, values: list[dict[str, Any]]) -> Any:
-        name = self._topic.cursor or ""
-        return max((value[name] for value in values if value.get(name) is not None), default=None)
+    def _refuse_unknown(self, values: list[dict[str, Any]], answer: Answer) -> None:
+        for name in dict.fromkeys([*self._topic.key, *([self._topic.cursor] if self._topic.cursor else [])]):
+            if values and not any(name in value for value in values):
+                raise answer.complain(f"no record has {name!r}, they have {', '.join(values[0])}: look at key and cursor in the topic")
+
+    def _highest(self, values: list[dict[str, Any]], before: Any, answer: Answer) -> Any:
+        """The highest cursor so far. Raises SourceError when they cannot be compared."""
+        name = self._topic.cursor
+        found = [value[name] for value in values if value.get(name) is not None] if name else []
+        try:
+            return max([*found, *([] if before is None else [before])], default=None)
+        except TypeError:
+            raise answer.complain(f"the values of the cursor {name!r} are of several kinds: choose another in the topic") from None
 
 
 def _at(document: Any, path: list[str]) -> Any:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn, number_width, records_of
+from platform_assets.sources.auth import refuse_in_the_clear
+from platform_assets.sources.pull import Before, Page, Plan, Position, PulledColumn, earlier, number_width, records_of
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import Answer, SourceError, Web, moment_of
 from platform_assets.storage.rows.key_set import KeySet
@@ -60,6 +60,8 @@ class Socrata:
             )
         self._base = domain if "://" in domain else f"https://{domain}"
         self._home = self._base.partition("://")[2].rstrip("/")
+        if web.headers:  # an application token
+            refuse_in_the_clear(topic, self._base)
 
     def plan(self, before: Before | None) -> Plan | None:
         """One request for the metadata; another for counts when something changed."""
@@ -86,7 +88,7 @@ class Socrata:
         full = Plan("full", columns, (":id",), ":updated_at", total, None, newest, marks, moment, stable=True)
         if before is None or before.cursor is None or self._topic.target == "replace":
             return full
-        since = _earlier(before.cursor, self._topic.overlap.total_seconds())
+        since = earlier(before.cursor, self._topic.overlap)
         changed, _ = self._count(f":updated_at >= '{since}'")
         if changed and changed == total:  # every row is new: the data set was replaced as a whole, and its rows have other ids now
             return replace(full, replaces=True)
@@ -217,14 +219,6 @@ def _object(answer: Answer) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise answer.complain("the description of the data set is no object")
     return value
-
-
-def _earlier(cursor: str, seconds: float) -> str:
-    if not seconds:
-        return cursor
-    moment = datetime.fromisoformat(cursor.replace("Z", "+00:00"))
-    shifted = datetime.fromtimestamp(moment.timestamp() - seconds, moment.tzinfo)
-    return shifted.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quoted(text: Any) -> str:

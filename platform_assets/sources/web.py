@@ -2,6 +2,7 @@
 
 Answers 202, 429 and 5xx, cut bodies and lost connections are tried again, with growing pauses and jitter or after the pause that the
 server asks for. No secret enters a message: URLs are shown without their query; none follows a redirect to another host or off https.
+A body comes into memory, within a bound, or piece by piece to whoever saves it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ipaddress
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -21,6 +22,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import DecodeError, HTTPError
 
 from platform_assets.errors import PlatformError
 from platform_assets.sources.topic import Access, Bounds
@@ -30,10 +32,19 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _CHUNK = 1 << 18
+_LEAST = 1 << 20
+"""Bytes of a body that 20 timeouts bring at least."""
+
+Save = Callable[[Iterator[bytes]], None]
+"""Takes a body as the bytes that were sent. Called anew, from the beginning, when the one before was cut."""
 
 
 class SourceError(PlatformError):
     """A place that is pulled from refused, failed or answered what cannot be understood. Nothing of the pull is half-loaded."""
+
+
+class NoAnswer(SourceError):
+    """A place gave no whole answer however often it was asked."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,21 @@ def _private(shown: str, host: str) -> SourceError:
     return SourceError(f"{shown}: {host} is a private address; if that is meant, set allow.private: true.", host=host)
 
 
+def refuse_private(shown: str, host: str, port: int | None, access: Access) -> None:
+    """Raises SourceError when a name means a private address now, unless the topic allows these. A name that means nothing passes."""
+    if not access.private and any(map(_is_private, _addresses(host, port))):
+        raise _private(shown, host)
+
+
+def in_the_clear(url: str, access: Access) -> bool:
+    """Whether others can read what goes there: it is not https, and no private address that the topic allows."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return False
+    found = _addresses(parts.hostname or "", parts.port)
+    return not (access.private and found and all(map(_is_private, found)))
+
+
 @dataclass
 class Web:
     """One session. `pause` and `clock` are for tests; `sent` counts requests."""
@@ -133,19 +159,22 @@ class Web:
         data: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         fine: frozenset[int] = frozenset({200}),
+        save: Save | None = None,
     ) -> Answer:
         """One request, repeated while that can help. `home` is the topic's own host, with its port where it has one.
 
-        Raises SourceError for any status that is not among the `fine` ones, a body beyond its bound, or a place that is not allowed.
+        With `save`, the body of a fine answer goes there and not into memory. Raises SourceError for any status that is not among the
+        `fine` ones, a body beyond its bound, or a place that is not allowed; NoAnswer when every attempt failed.
         """
+        kept = {"json": json, "data": data, "headers": headers}
         trouble = ""
         for attempt in range(1, self.bounds.attempts + 1):
             try:
-                answer = self._once(method, url, home=home, params=params, json=json, data=data, headers=headers)
-            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                trouble, asked = f"{type(error).__name__}: the connection was refused, lost or too slow", 0.0
-            except requests.exceptions.ContentDecodingError:
+                answer = self._once(method, url, home, {**kept, "params": params}, save, fine)
+            except DecodeError:
                 trouble, asked = "the compressed body is damaged", 0.0
+            except (requests.ConnectionError, requests.Timeout, HTTPError) as error:
+                trouble, asked = f"{type(error).__name__}: the connection was refused, lost or too slow", 0.0
             except requests.RequestException as error:
                 raise SourceError(f"{_bare(url)}: {type(error).__name__}; look at `from` in the topic.", url=_bare(url)) from None
             else:
@@ -158,19 +187,19 @@ class Web:
             if attempt < self.bounds.attempts:
                 grown = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
                 self.pause(max(asked, grown * self._random.uniform(0.5, 1.0)))
-        raise SourceError(
+        raise NoAnswer(
             f"{_bare(url)}: given up after {self.bounds.attempts} attempts: {trouble}. Try again later; what was committed stands.",
             url=_bare(url),
         )
 
-    def _once(self, method: str, url: str, *, home: str, **rest: Any) -> Answer:
+    def _once(self, method: str, url: str, home: str, rest: dict[str, Any], save: Save | None, fine: frozenset[int]) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
             self._check(url, home)
             self._wait_turn()
             self.sent += 1
             with self._session.request(method, url, timeout=self.bounds.timeout, stream=True, allow_redirects=False, **rest) as response:
                 if response.status_code not in _REDIRECTS:
-                    return self._whole(response, url)
+                    return self._taken(response, url, save if response.status_code in fine and response.ok else None)
                 asked, url = url, urljoin(url, response.headers.get("Location", ""))
                 rest["params"] = None
                 if response.status_code == 303:
@@ -178,22 +207,42 @@ class Web:
                 if urlsplit(asked).scheme == "https" and urlsplit(url).scheme != "https":
                     raise SourceError(f"{_bare(asked)} redirects to {_bare(url)}, off https: ask what is meant.", url=_bare(asked))
                 if urlsplit(asked).netloc != urlsplit(url).netloc:  # None takes a header of the session away
-                    rest["headers"] = dict.fromkeys([*self.headers, *(rest.get("headers") or {})])
+                    rest["headers"] = dict.fromkeys([*self.headers, *(rest["headers"] or {})])
+                    if rest["data"]:  # a client's secret
+                        raise SourceError(f"{_bare(asked)} redirects a form to another host: ask what is meant.", url=_bare(asked))
         raise SourceError(f"{_bare(url)}: more than {_MAX_REDIRECTS} redirects.", url=_bare(url))
 
-    def _whole(self, response: requests.Response, url: str) -> Answer:
+    def _taken(self, response: requests.Response, url: str, save: Save | None) -> Answer:
+        body = b""
+        if save:
+            save(self._parts(response, unpack=False))
+        else:
+            body = self._whole(response, url)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        known = headers.get("x-socrata-requestid") or headers.get("x-request-id") or headers.get("request-id") or ""
+        return Answer(response.status_code, headers, body, _bare(url), known)
+
+    def _whole(self, response: requests.Response, url: str) -> bytes:
         parts, size = [], 0
-        started = self.clock()
-        for part in response.iter_content(_CHUNK):
+        for part in self._parts(response, unpack=True):
             size += len(part)
             if size > self.bounds.max_page_bytes:
                 raise SourceError(f"{_bare(url)}: an answer is larger than limits.max_page_bytes ({self.bounds.max_page_bytes:,}).")
-            if self.clock() - started > 20 * self.bounds.timeout:
-                raise requests.Timeout("the body came too slowly")
             parts.append(part)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        known = headers.get("x-socrata-requestid") or headers.get("x-request-id") or headers.get("request-id") or ""
-        return Answer(response.status_code, headers, b"".join(parts), _bare(url), known)
+        return b"".join(parts)
+
+    def _parts(self, response: requests.Response, *, unpack: bool) -> Iterator[bytes]:
+        """A body as it comes; no read waits for more than there is, so that one that drips is seen. Raises urllib3's HTTPError when it
+        is shorter than its length says.
+        """
+        began, size = self.clock(), 0
+        while part := response.raw.read1(_CHUNK, decode_content=unpack):
+            size += len(part)
+            if (now := self.clock()) - began > 20 * self.bounds.timeout:
+                if size < _LEAST:
+                    raise requests.Timeout("the body came too slowly")
+                began, size = now, 0
+            yield part
 
     def _wait_turn(self) -> None:
         if self.bounds.requests_per_second:
@@ -208,10 +257,13 @@ class Web:
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
             raise SourceError(f"{_bare(url)} is not an http address.", url=_bare(url))
-        if parts.netloc.rpartition("@")[2] != home and host not in self.access.hosts:
+        if parts.username is not None or parts.password is not None:
+            raise SourceError(
+                f"{_bare(url)}: its address holds a user or password. Name them in credentials, in variables.", url=_bare(url)
+            )
+        if parts.netloc != home and host not in self.access.hosts:
             raise SourceError(f"{_bare(url)}: {host} is not the topic's host {home}; add it to allow.hosts if it may be asked.", host=host)
-        if not self.access.private and any(_is_private(address) for address in _addresses(host, parts.port)):
-            raise _private(_bare(url), host)
+        refuse_private(_bare(url), host, parts.port, self.access)
 
 
 def _addresses(host: str, port: int | None) -> list[str]:

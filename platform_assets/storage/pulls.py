@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,9 @@ def line_hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()[:16]
 
 
-def recent_hashes(pull: RunningPull, chunks: list[Chunk]) -> list[str]:
-    """Of the last rows of a pull."""
-    kept: deque[str] = deque(maxlen=RECENT_LINES)
+def recent_hashes(pull: RunningPull, chunks: list[Chunk], again: Iterable[str]) -> list[str]:
+    """Of the last rows of a pull, and of those that it brought `again`: the next overlap brings both."""
+    kept = deque(again, maxlen=RECENT_LINES)
     wanted, first = 0, len(chunks)
     while first and wanted < RECENT_LINES:
         first -= 1

@@ -253,3 +253,13 @@ def test_after_any_sequence_of_pulls_the_table_is_the_servers(tmp_path_factory, 
                 site.faults.clear()
                 load(settings, catalog)
         assert loaded(catalog) == there(data)
+
+
+def test_rows_that_an_overlap_brings_again_and_again_land_once(home, settings, catalog, site):
+    """What a pull left out was forgotten: the next one landed it anew, and the one after that the others, for ever."""
+    write_topic(home, site, overlap="3s")
+    pull(settings, catalog)
+    site.data.insert(name="new")
+    assert pull(settings, catalog).rows == 1
+    site.data.insert(name="newer")
+    assert [pull(settings, catalog).rows for _ in range(3)] == [1, 0, 0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -28,7 +29,7 @@ def _no_waiting(monkeypatch):
 
 @contextmanager
 def serving(answer):
-    """`answer(path, query, headers)` gives (status, headers, body text)."""
+    """`answer(path, query, headers)` gives (status, headers, body: a text, or pieces of bytes). It may give a `Date` of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_):
@@ -44,11 +45,13 @@ def serving(answer):
             url = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(url.query or posted).items()}
             status, headers, body = answer(url.path, query, self.headers)
-            self.send_response(status)
-            for name, value in headers.items():
+            self.send_response_only(status)
+            for name, value in ({"Date": self.date_time_string()} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body.encode())
+            with suppress(BrokenPipeError, ConnectionResetError):
+                for part in [body.encode()] if isinstance(body, str) else body:
+                    self.wfile.write(part)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -65,7 +68,7 @@ def topic_for(place, **changes) -> Topic:
     topic = Topic(
         "t", Path("topics/t.yaml"), "shop", "orders", "rest", place, page_size=3, access=Access(private=True), bounds=Bounds(5, 2)
     )
-    return replace(topic, key=("id",), **changes)
+    return replace(topic, **{"key": ("id",), **changes})
 
 
 def pull(topic: Topic, before=None, environment=None):
@@ -187,6 +190,36 @@ def test_an_answer_of_another_shape_is_said(place, body, said):
 def test_a_place_that_cannot_be_understood_is_refused(place):
     with pytest.raises(SettingsError, match=r"known"):
         pull(topic_for(place))
+
+
+def test_the_overlap_reaches_back_behind_the_cursor():
+    asked = []
+
+    def answer(path, query, headers):
+        asked.append(query.get("since"))
+        return 200, {}, json.dumps(ROWS)
+
+    with serving(answer) as base:
+        topic = topic_for({"url": base, "since_param": "since"}, cursor="at", overlap=timedelta(days=2))
+        plan, _, pages = pull(topic, Before("2024-01-05"))
+        assert (plan.since, pages[-1].cursor) == ("2024-01-03", "2024-01-07")
+        with pytest.raises(SettingsError, match="the cursor 7 is none"):
+            pull(replace(topic, cursor="id"), Before(7))
+    assert asked == ["2024-01-03"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"key": ("idd",)}, "no record has 'idd', they have id, price, at: look at key and cursor"),
+        ({"cursor": "updated"}, "no record has 'updated'"),
+        ({"cursor": "mixed"}, "the values of the cursor 'mixed' are of several kinds"),
+    ],
+)
+def test_a_key_or_cursor_that_no_record_has_is_said(changes, said):
+    rows = [{**row, "mixed": row["id"] if row["id"] % 2 else "x"} if "mixed" in changes.values() else row for row in ROWS]
+    with serving(lambda *_: (200, {}, json.dumps(rows))) as base, pytest.raises(SourceError, match=said):
+        pull(topic_for({"url": base}, **changes))
 
 
 def test_a_redirect_to_another_host_is_refused():

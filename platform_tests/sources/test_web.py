@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
+from threading import Event
 
 import pytest
 from test_rest import serving
 
 from platform_assets.sources.topic import Access, Bounds
-from platform_assets.sources.web import SourceError, Web
+from platform_assets.sources.web import NoAnswer, SourceError, Web
 
 
 def ask(base: str, *, bounds: Bounds, clock=lambda: 0.0):
@@ -44,3 +45,18 @@ def test_a_body_that_is_too_large_is_refused_and_one_that_comes_too_slowly_given
             ask(base, bounds=Bounds(max_page_bytes=500_000))
         with pytest.raises(SourceError, match=r"given up after 2 attempts.*too slow"):
             ask(base, bounds=Bounds(attempts=2), clock=count(0, 1000).__next__)
+
+
+def test_a_body_that_drips_is_given_up_before_its_end():
+    """No read waits for a whole chunk: a byte every so often, each well within the timeout, could hold a pull for days."""
+    stop = Event()
+
+    def drip():
+        while not stop.wait(0.02):
+            yield b" "
+
+    try:
+        with serving(lambda *_: (200, {"Content-Length": "1000000"}, drip())) as base, pytest.raises(NoAnswer, match="too slow"):
+            ask(base, bounds=Bounds(timeout=0.5, attempts=1), clock=count(0, 1).__next__)
+    finally:
+        stop.set()
