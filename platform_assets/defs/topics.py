@@ -126,9 +126,9 @@ def _where(topic: Topic) -> str:
     place = topic.place
     if topic.kind == "socrata":
         return f"{place.get('domain', '')}/d/{place.get('dataset', '')}"
-    url = str(place.get("url") or "").partition("?")[0]
-    shown = f"{url.partition('://')[0]}://{url.rpartition('@')[2]}" if "@" in url else url
-    return " ".join(part for part in (shown, str(place.get("table", ""))) if part)
+    urls = [str(url).partition("?")[0] for url in (place.get("urls") or [place.get("url") or ""])]
+    shown = [f"{url.partition('://')[0]}://{url.rpartition('@')[2]}" if "@" in url else url for url in urls[:3]]
+    return " ".join(part for part in (*shown, "..." if len(urls) > 3 else "", str(place.get("table", ""))) if part)
 
 
 def _progress(say: Callable[[str], None]) -> Callable[[str, int, int | None], None]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from platform_assets.operations.import_log import ImportLog
 from platform_assets.operations.register import is_temporary, take_in
 from platform_assets.settings import Settings
-from platform_assets.sources.files import Files, new_files
+from platform_assets.sources.files import Place, RemoteFile
+from platform_assets.sources.kinds import open_files
 from platform_assets.sources.topic import Topic
-from platform_assets.storage.files import read_json, write_json
+from platform_assets.sources.web import NoAnswer, SourceError
+from platform_assets.storage.files import read_json, room_in, temporary_sibling, write_json
 from platform_assets.storage.home import Home
+from platform_assets.storage.leftovers import working
+
+_PATIENCE = 3
+"""So many files that do not come however often they are asked for: then the place is down."""
 
 
 def import_files(
@@ -24,34 +30,71 @@ def import_files(
     initialize: bool = False,
     dry_run: bool = False,
     environment: Mapping[str, str] = os.environ,
-    progress: Callable[[int], None] = lambda size: None,
 ) -> tuple[Path, ...]:
     """The dumps that were fetched (of a dry run: their names). `initialize` looks at every file again.
 
     What was seen before is remembered in the store and may be lost: the same bytes are one version however often they come. A file is
-    remembered once it lies among the dumps, so a killed import fetches it again.
+    remembered once it lies among the dumps, so a killed import fetches it again. One that fails does not keep the others: then
+    SourceError is raised when these are there.
     """
     home = Home(settings.home)
     memory = home.pull(topic.name) / "seen.json"
     seen = {} if initialize or not memory.exists() else dict(read_json(memory)["files"])
-    place, taken = Files(topic, environment), []
-    if not dry_run:
-        log.start({"initialize": initialize})
-    for file in new_files(place.listed(), seen):
-        if is_temporary(file.name):
-            continue
-        if dry_run:
-            taken.append(Path(file.name))
-            continue
-        folder = home.store / "work" / f"fetch-{secrets.token_hex(6)}"
+    taken: list[Path] = []
+    failed: list[SourceError] = []
+    with open_files(topic, environment) as place:
+        if not dry_run:
+            log.start({"initialize": initialize})
+        for file in place.listed():
+            if is_temporary(file.name):
+                continue
+            try:
+                file = place.described(file)
+                if file.mark and seen.get(file.path) == file.mark:
+                    continue
+                if dry_run:
+                    taken.append(Path(file.name))
+                elif dump := _fetched(settings, log, topic, place, file, seen.get(file.path)):
+                    taken.append(home.root / dump[0])
+                    seen[file.path] = dump[1]
+                    write_json(memory, {"files": seen})
+            except SourceError as error:
+                failed.append(error)
+                if sum(isinstance(one, NoAnswer) for one in failed) == _PATIENCE:
+                    break
+    if failed:
+        raise _summed(topic, taken, failed)
+    return tuple(taken)
+
+
+def _fetched(
+    settings: Settings, log: ImportLog, topic: Topic, place: Place, file: RemoteFile, before: str | None
+) -> tuple[str, str] | None:
+    """The dump's path in the home and what to remember of the file; None when its bytes are those that it had `before`."""
+    home = Home(settings.home)
+    folder = temporary_sibling(home.store / "work" / "fetch")
+    with working(home), room_in(home.root):
         folder.mkdir(parents=True)
         try:
-            place.fetch(file, folder / file.name, progress)
-            taken.extend(home.root / path for path in take_in(settings, [folder / file.name], topic.source))
+            came = place.fetch(file, folder / file.name, settings.source(topic.source).limits.max_dump_bytes)
+            mark = file.mark or f"sha256:{came.sha256}"
+            if mark == before:
+                return None
+            (dump,) = take_in(settings, [folder / file.name], topic.source)
         finally:
-            (folder / file.name).unlink(missing_ok=True)
-            folder.rmdir()
-        log.commit("import_file", 0, file.size or 0, {"file": file.name, "mark": file.mark, "dump": taken[-1].name})
-        seen[file.name] = file.mark
-        write_json(memory, {"files": seen})
-    return tuple(taken)
+            shutil.rmtree(folder)
+    facts = {"file": file.name, "mark": mark, "sha256": came.sha256, "request_id": came.request_id, "dump": Path(dump).name}
+    log.commit("import_file", 0, came.size, facts)
+    return dump, mark
+
+
+def _summed(topic: Topic, taken: list[Path], failed: list[SourceError]) -> SourceError:
+    if len(failed) == 1 and not taken:
+        return failed[0]
+    those = " ".join(error.message for error in failed[:5])
+    return SourceError(
+        f"{topic.name}: {len(failed)} files failed, {len(taken)} came, which lie in dumps/{topic.source}/ (platform-assets ingest loads "
+        f"them). {those}",
+        topic=topic.name,
+        failed=len(failed),
+    )

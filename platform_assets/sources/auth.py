@@ -33,20 +33,22 @@ class Auth:
         if self._kind != "none":
             refuse_in_the_clear(self._topic, url)
 
-    def ask(self, method: str, url: str, *, fine: frozenset[int] = frozenset({200}), **rest: Any) -> Answer:
+    def ask(
+        self, method: str, url: str, *, fine: frozenset[int] = frozenset({200}), headers: Mapping[str, str] | None = None, **rest: Any
+    ) -> Answer:
         """Web.ask with the topic's headers, if `url` is of its host; once more when a token has ended, as it may before a long pull does.
 
         Raises SourceError as Web.ask does, and when credentials would go off https.
         """
         if urlsplit(url).netloc != self._home:
-            return self._web.ask(method, url, home=self._home, fine=fine, **rest)
+            return self._web.ask(method, url, home=self._home, headers=headers, fine=fine, **rest)
         if self._kind != "none" and in_the_clear(url, self._topic.access):
             raise SourceError(f"{self._home}: the next page is off https, where credentials do not go.", topic=self._topic.name)
         once_more = frozenset({401}) if self._token else frozenset()
-        answer = self._web.ask(method, url, home=self._home, headers=self._headers(), fine=fine | once_more, **rest)
+        answer = self._web.ask(method, url, home=self._home, headers={**self._headers(), **(headers or {})}, fine=fine | once_more, **rest)
         if answer.status == 401 and once_more:
             self._token = ""
-            answer = self._web.ask(method, url, home=self._home, headers=self._headers(), fine=fine, **rest)
+            answer = self._web.ask(method, url, home=self._home, headers={**self._headers(), **(headers or {})}, fine=fine, **rest)
         return answer
 
     def _headers(self) -> dict[str, str]:

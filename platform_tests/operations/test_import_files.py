@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import fsspec
 import psycopg
@@ -13,6 +14,7 @@ from platform_assets.operations.import_topic import import_topic, topic_named
 from platform_assets.settings import Settings
 from platform_assets.sources.files import Files
 from platform_assets.sources.web import SourceError
+from platform_assets.storage.files import temporary_sibling
 
 
 @pytest.fixture
@@ -98,4 +100,72 @@ def test_an_object_store_is_watched_through_fsspec(home, catalog):
 def test_a_place_that_is_not_there_is_said(home, catalog, there, place, error, said):
     write_topic(home, there, **place)
     with pytest.raises(error, match=said):
+        run(home, catalog)
+
+
+@pytest.mark.parametrize(
+    ("place", "host"),
+    [
+        ({"url": "ftp://127.0.0.1:9/out"}, "127.0.0.1"),
+        ({"url": "ftp://me:s3cret@localhost:9/out"}, "localhost"),
+        ({"url": "ftp://ftp.example.org/out", "options": {"host": "10.0.0.1"}}, "10.0.0.1"),
+        ({"url": "memory://bucket", "options": {"endpoint_url": "http://192.168.0.1:9000"}}, "192.168.0.1"),
+        ({"url": "memory://bucket", "options": {"client_kwargs": {"endpoint_url": "https://[::1]:9000"}}}, "::1"),
+        ({"url": "memory://bucket", "options_env": {"endpoint_url": "ENDPOINT"}}, "169.254.169.254"),
+    ],
+)
+def test_a_private_host_of_a_file_system_is_refused_before_it_is_dialled(home, catalog, there, place, host):
+    write_topic(home, there, **place)
+    settings = Settings(home.root)
+    with pytest.raises(SourceError, match=rf"{re.escape(host)} is a private address; if that is meant, set allow\.private") as caught:
+        import_topic(settings, catalog, topic_named(settings, "drop"), environment={"ENDPOINT": "http://169.254.169.254/"})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_private_host_that_is_allowed_is_dialled(home, catalog, there):
+    write_topic(home, there, url="ftp://127.0.0.1:9/out")
+    path = home.topics / "drop.yaml"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "allow": {"private": True}}))
+    with pytest.raises(SourceError, match=r"ftp://127\.0\.0\.1:9/out: ConnectionRefusedError"):
+        run(home, catalog)
+
+
+def test_files_of_which_only_a_size_is_known_are_told_by_their_bytes(home, catalog, there, monkeypatch):
+    """A file of the same size with other rows would never have come."""
+    monkeypatch.setattr("platform_assets.sources.files._MARKS", ())
+    write_topic(home, there)
+    assert run(home, catalog)[0] == ["a.csv", "b.csv"]
+    assert run(home, catalog)[0] == []
+    (there / "a.csv").write_text("id\n9\n")
+    assert len(run(home, catalog)[0]) == 1
+
+
+def test_a_file_beyond_the_limit_of_its_source_is_refused(home, catalog, there):
+    (home.root / "platform.yaml").write_text("sources: {hr: {limits: {max_dump_bytes: 4}}}\n")
+    (there / "b.csv").write_text("id\n")
+    write_topic(home, there)
+    settings = Settings.load(home.root, {})
+    with pytest.raises(SourceError, match=r"1 files failed, 1 came.*a\.csv: the file is larger than limits\.max_dump_bytes"):
+        import_topic(settings, catalog, topic_named(settings, "drop"), environment={})
+
+
+def test_what_a_killed_fetch_left_is_swept(home, catalog, there):
+    left = temporary_sibling(home.store / "work" / "fetch")
+    left.mkdir(parents=True)
+    write_topic(home, there)
+    assert run(home, catalog)[0] == ["a.csv", "b.csv"]
+    assert not left.exists()
+
+
+class _Strange(fsspec.AbstractFileSystem):
+    """What paramiko and botocore raise are classes of their own."""
+
+    def ls(self, path, detail=True, **_):
+        raise RuntimeError("no credentials")
+
+
+def test_an_error_of_a_library_is_told_as_one_of_the_place(home, catalog, there):
+    fsspec.register_implementation("strange", _Strange, clobber=True)
+    write_topic(home, there, url="strange://bucket/out")
+    with pytest.raises(SourceError, match=r"strange://bucket/out: RuntimeError: no credentials\. Look at `from`"):
         run(home, catalog)

@@ -14,6 +14,7 @@ import pytest
 
 from platform_assets.operations.import_topic import import_topic, topic_named
 from platform_assets.settings import Settings
+from platform_assets.sources.web import SourceError
 
 SSHD = shutil.which("sshd") or ("/usr/sbin/sshd" if Path("/usr/sbin/sshd").exists() else None)
 pytestmark = [
@@ -51,12 +52,17 @@ def test_new_files_come_by_sftp_byte_for_byte(home, catalog, tmp_path, port):
     home.topics.mkdir()
     place = {"url": f"sftp://127.0.0.1{there}", "pattern": "*.csv"}
     place["options"] = {"port": port, "username": getpass.getuser(), "key_filename": str(tmp_path / "user")}
-    (home.topics / "drop.yaml").write_text(json.dumps({"source": "hr", "table": "any", "kind": "files", "from": place}))
+    topic = {"source": "hr", "table": "any", "kind": "files", "from": place}
 
-    def run():
+    def run(**more):
+        (home.topics / "drop.yaml").write_text(json.dumps({**topic, "allow": {"private": True}, **more}))
         settings = Settings(home.root)
         return [path.name for path in import_topic(settings, catalog, topic_named(settings, "drop"), environment={}).dumps]
 
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1 is a private address"):
+        run(allow={})
+    with pytest.raises(SourceError, match="AuthenticationException"):
+        run(**{"from": {**place, "options": {**place["options"], "key_filename": str(tmp_path / "host")}}})
     assert run() == ["a.csv"]
     assert (home.dumps / "hr" / "a.csv").read_bytes() == (there / "a.csv").read_bytes()
     assert run() == []
