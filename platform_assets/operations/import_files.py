@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from platform_assets.operations.import_log import ImportLog
-from platform_assets.operations.register import is_temporary, take_in
+from platform_assets.operations.register import content_hash, is_temporary, take_in
 from platform_assets.settings import Settings
 from platform_assets.sources.files import Place, RemoteFile
 from platform_assets.sources.kinds import open_files
@@ -80,12 +80,24 @@ def _fetched(
             mark = file.mark or f"sha256:{came.sha256}"
             if mark == before:
                 return None
-            (dump,) = take_in(settings, [folder / file.name], topic.source)
+            (dump,) = take_in(settings, [_apart(home, topic.source, folder / file.name, came.sha256)], topic.source)
         finally:
             shutil.rmtree(folder)
     facts = {"file": file.name, "mark": mark, "sha256": came.sha256, "request_id": came.request_id, "dump": Path(dump).name}
     log.commit("import_file", 0, came.size, facts)
     return dump, mark
+
+
+def _apart(home: Home, source: str, path: Path, sha256: str) -> Path:
+    """A file whose name other content has among the dumps gets a folder of its own, where it keeps its name: that may be its table's."""
+    there = home.dumps / source / path.name
+    if not there.exists() or content_hash(there) == sha256:
+        return path
+    endings = "".join(path.suffixes)
+    folder = path.with_name(f"{path.name.removesuffix(endings)}.{sha256[:8]}{endings}")
+    folder.mkdir()
+    path.rename(folder / path.name)
+    return folder
 
 
 def _summed(topic: Topic, taken: list[Path], failed: list[SourceError]) -> SourceError:

@@ -335,6 +335,8 @@ def _copy_in(home: Home, path: Path, source: str) -> Path:
     try:
         if path.is_dir():
             shutil.copytree(path, temporary)
+            for file in _files(temporary):
+                fsync_file(file)
         else:
             shutil.copyfile(path, temporary)
             fsync_file(temporary)

@@ -11,6 +11,8 @@ import pytest
 
 from platform_assets.errors import SettingsError
 from platform_assets.operations.import_topic import import_topic, topic_named
+from platform_assets.operations.parse import parse_version
+from platform_assets.operations.register import found_at, located, register
 from platform_assets.settings import Settings
 from platform_assets.sources.files import Files
 from platform_assets.sources.web import SourceError
@@ -49,6 +51,7 @@ def test_new_and_changed_files_are_fetched_once(home, catalog, there):
     (there / "a.csv").write_text("id\n1\n3\n")
     (fetched,) = run(home, catalog)[0]
     assert fetched.startswith("a.") and fetched != "a.csv", "what came before is never overwritten"
+    assert (home.dumps / "hr" / fetched / "a.csv").read_text() == "id\n1\n3\n"
     with psycopg.connect(catalog.url) as connection:
         assert connection.execute("SELECT count(*) FROM catalog.import_log WHERE operation = 'import_file'").fetchone() == (3,)
 
@@ -83,7 +86,7 @@ def test_an_object_store_is_watched_through_fsspec(home, catalog):
         store.pipe({"/bucket/out/a.csv": b"id\n1\n2\n", "/bucket/out/c.csv": b"id\n3\n"})
         first, second = run(home, catalog)[0]
         assert (first[:2], second) == ("a.", "c.csv")
-        assert (home.dumps / "hr" / first).read_bytes() == b"id\n1\n2\n"
+        assert (home.dumps / "hr" / first / "a.csv").read_bytes() == b"id\n1\n2\n"
     finally:
         store.rm("/bucket", recursive=True)
 
@@ -169,3 +172,15 @@ def test_an_error_of_a_library_is_told_as_one_of_the_place(home, catalog, there)
     write_topic(home, there, url="strange://bucket/out")
     with pytest.raises(SourceError, match=r"strange://bucket/out: RuntimeError: no credentials\. Look at `from`"):
         run(home, catalog)
+
+
+def test_a_changed_file_is_another_version_of_its_table(home, catalog, there):
+    """The dump's name has the hash in it, and gave the table another name."""
+    write_topic(home, there)
+    run(home, catalog)
+    (there / "a.csv").write_text("id\n1\n3\n")
+    (fetched,) = run(home, catalog)[0]
+    settings = Settings(home.root)
+    records = [register(settings, catalog, found_at(settings, "hr", home.dumps / "hr" / name))[0] for name in ("a.csv", fetched)]
+    tables = [one.table.name for each in records for one in parse_version(settings, each, located(settings, catalog, each)).snapshots]
+    assert (len({each.version for each in records}), tables) == (2, ["a", "a"])
