@@ -36,7 +36,7 @@ def import_(
             initialize=initialize,
             since=since,
             dry_run=dry_run,
-            progress=lambda name, rows, total: progress(f"import {name}", wanted.table, rows, total),
+            progress=lambda name, rows, total: progress(f"import {name} in pages of {wanted.page_size:,}", wanted.table, rows, total),
         )
     if not json_:
         out.print(Text(done.said))

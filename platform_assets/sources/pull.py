@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -164,6 +164,22 @@ def place_of(text: str, path: Sequence[str]) -> int:
                 raise ValueError(f"there is no key {step!r}")
             at = _skip(text, at + 1)
     return at
+
+
+def members_of(text: str, names: Container[str]) -> str:
+    """A JSON object, which `text` is, with the members of these names alone, each in its own words."""
+    scan = json.JSONDecoder().raw_decode
+    kept, at = [], _skip(text, _skip(text, 0) + 1)
+    while text[at] != "}":
+        began = at
+        name, at = scan(text, at)
+        _, at = scan(text, _skip(text, _skip(text, at) + 1))
+        if name in names:
+            kept.append(text[began:at])
+        at = _skip(text, at)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return f"{{{', '.join(kept)}}}"
 
 
 def _skip(text: str, at: int) -> int:

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from platform_assets.errors import SettingsError
 from platform_assets.sources.auth import Auth, part_of
-from platform_assets.sources.pull import Before, Page, Plan, Position, earlier, place_of, records_of
+from platform_assets.sources.pull import Before, Page, Plan, Position, earlier, members_of, place_of, records_of
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import Answer, Web, moment_of
 
@@ -40,6 +40,8 @@ class Rest:
         self._url = str(place.get("url", ""))
         self._home = urlsplit(self._url).netloc.rpartition("@")[2]
         self._records = [step for step in str(place.get("records", "")).split(".") if step]
+        self._named = dict.fromkeys([*topic.columns, *topic.key, *([topic.cursor] if topic.cursor else [])])
+        self._wanted = self._named if topic.columns else None
         self._paginator = part_of(topic, "paginator", _PAGINATORS)
         if not self._home or set(place) - _PLACE:
             wrong = ", ".join(sorted(set(place) - _PLACE)) or "url is missing"
@@ -113,7 +115,8 @@ class Rest:
             pairs = list(records_of(text, place_of(text, self._records)))
             if not all(isinstance(value, dict) for _, value in pairs):
                 raise ValueError("a record is no object")
-            return [text for text, _ in pairs], [value for _, value in pairs], json.loads(text)
+            texts = [members_of(text, self._wanted) if self._wanted else text for text, _ in pairs]
+            return texts, [value for _, value in pairs], json.loads(text)
         except (ValueError, RecursionError) as error:
             where = ".".join(self._records) or "the top of the document"
             raise answer.complain(f"there is no list of objects at {where} ({error}); look at from.records") from error
@@ -139,9 +142,9 @@ class Rest:
         return not state["next"]
 
     def _refuse_unknown(self, values: list[dict[str, Any]], answer: Answer) -> None:
-        for name in dict.fromkeys([*self._topic.key, *([self._topic.cursor] if self._topic.cursor else [])]):
+        for name in self._named:
             if values and not any(name in value for value in values):
-                raise answer.complain(f"no record has {name!r}, they have {', '.join(values[0])}: look at key and cursor in the topic")
+                raise answer.complain(f"no record has {name!r}, they have {', '.join(values[0])}: look at columns, key and cursor")
 
     def _highest(self, values: list[dict[str, Any]], before: Any, answer: Answer) -> Any:
         """The highest cursor so far. Raises SourceError when they cannot be compared."""

@@ -27,6 +27,7 @@ _DURATION = re.compile(r"(\d+)\s*(s|m|h|d|seconds?|minutes?|hours?|days?)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _KEYS = {"source", "table", "kind", "from", "columns", "key", "cursor", "overlap", "page_size", "schedule", "credentials", "target"}
 _KEYS |= {"sweep_every", "allow", "description", "limits", "checks"}
+_ROWS = ("columns", "key", "cursor", "overlap", "page_size", "target")
 _MANNERS = {"version", "headers", "auth", "paginator", "options", "options_env"}
 _CREDENTIALS = {"app_token_env", "token_env", "user_env", "password_env", "client_id_env", "client_secret_env", "url_env"}
 
@@ -153,6 +154,9 @@ def load_topic(path: Path) -> Topic:
         file.refuse(("key",), "target merge needs a key: which columns name a row. Without one, use append or replace.")
     if data.get("sweep_every") and data["kind"] != "socrata":
         file.refuse(("sweep_every",), f"sweep_every is for socrata; of {data['kind']}, use target replace to find what was deleted.")
+    for name in _ROWS if data["kind"] == "files" else ():
+        if name in data:
+            file.refuse((name,), f"{name} is for rows that are pulled: what a file holds is found when it is loaded.")
     schedule = data.get("schedule")
     if schedule is not None and len(str(schedule).split()) != 5:
         file.refuse(("schedule",), f"schedule: {schedule!r} is not five fields of cron, as in '0 4 * * *'.")

@@ -12,7 +12,9 @@ import pytest
 
 from platform_assets.definitions import build_definitions
 from platform_assets.defs.platform import Platform
+from platform_assets.defs.topics import _where
 from platform_assets.settings import Settings
+from platform_assets.sources.topic import Topic
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sources"))
 from socrata_server import DataSet, Socrata
@@ -62,3 +64,11 @@ def test_a_topic_is_an_asset_with_a_schedule_that_lands_a_dump(home, database, s
             made = dg.Definitions(assets=list(definitions.assets or ()), jobs=[job], resources=definitions.resources)
             with pytest.raises(dg.Failure, match=said):
                 made.resolve_job_def(name).execute_in_process(instance=instance)
+
+
+def test_the_place_of_a_topic_is_shown_without_what_could_be_a_secret():
+    urls = [f"https://files.example.org/{name}?token=s3cret" for name in "abcd"]
+    places = [{"url": "sftp://me:s3cret@example.org/out"}, {"url": urls[0]}, {"urls": urls}, {"url": "/there"}]
+    shown = [_where(Topic("t", Path("t.yaml"), "hr", "any", "files", place)) for place in places]
+    first = "https://files.example.org/a"
+    assert shown == ["sftp://example.org/out", first, f"{first} {first[:-1]}b {first[:-1]}c ...", "/there"]

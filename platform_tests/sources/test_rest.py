@@ -192,6 +192,15 @@ def test_a_place_that_cannot_be_understood_is_refused(place):
         pull(topic_for(place))
 
 
+def test_only_the_columns_that_are_wanted_come_in_their_own_words():
+    body = '[{"id": 1, "secret": {"a": [1, "}"]}, "price" :1.10 , "more": null}, {"price": 2E1, "id":2}]'
+    with serving(lambda *_: (200, {}, body)) as base:
+        _, _, (page,) = pull(topic_for({"url": base}, columns=("price",)))
+        assert page.lines == b'{"id": 1, "price" :1.10}\n{"price": 2E1, "id":2}\n'
+        with pytest.raises(SourceError, match="no record has 'prise', they have id, secret, price, more: look at columns"):
+            pull(topic_for({"url": base}, columns=("prise",)))
+
+
 def test_the_overlap_reaches_back_behind_the_cursor():
     asked = []
 
@@ -211,7 +220,7 @@ def test_the_overlap_reaches_back_behind_the_cursor():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"key": ("idd",)}, "no record has 'idd', they have id, price, at: look at key and cursor"),
+        ({"key": ("idd",)}, "no record has 'idd', they have id, price, at: look at columns, key and cursor"),
         ({"cursor": "updated"}, "no record has 'updated'"),
         ({"cursor": "mixed"}, "the values of the cursor 'mixed' are of several kinds"),
     ],

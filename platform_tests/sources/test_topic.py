@@ -56,7 +56,7 @@ def test_a_topic_is_read_with_its_defaults(tmp_path):
         ("min_rows: 5", "min_rows: few", "line 15: min_rows must be a whole number"),
         ("max_age: 2d", "max_age: old", "line 15: max_age: 'old' is no duration"),
         ("matches: true", "matches: 3", "line 15: row_count_matches: 3 is neither true nor false"),
-        ("kind: socrata", "kind: files\nsweep_every: 0", "a files topic has no checks"),
+        ("kind: socrata", "kind: files\nsweep_every: 0", "line 7: columns is for rows that are pulled"),
         ("kind: socrata", "kind: rest\nkey: id\nsweep_every: 0", "row_count_matches needs a place that counts"),
     ],
 )
@@ -73,3 +73,10 @@ def test_a_name_that_cannot_be_one_is_refused(tmp_path):
     (tmp_path / "My Pets.yaml").write_text(GOOD)
     with pytest.raises(SettingsError, match="cannot be a topic's name"):
         load_topics(tmp_path)
+
+
+def test_a_topic_of_files_has_no_checks_of_rows(tmp_path):
+    path = tmp_path / "drop.yaml"
+    path.write_text("{source: hr, table: any, kind: files, from: {url: /there}, checks: {min_rows: 5}}")
+    with pytest.raises(SettingsError, match="a files topic has no checks"):
+        load_topic(path)
