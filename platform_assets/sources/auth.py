@@ -24,6 +24,7 @@ class Auth:
     def __init__(self, topic: Topic, web: Web, secrets: Mapping[str, str], home: str) -> None:
         self._topic, self._web, self._secrets, self._home = topic, web, secrets, home
         self._given = part_of(topic, "auth", _KINDS)
+        self._own = {str(name): str(value) for name, value in mapping_of(topic, "headers").items()}
         self._kind, self._token = str(self._given["kind"]), ""
         if self._kind == "oauth2":
             self.check(str(self._given.get("token_url", "")))
@@ -52,7 +53,7 @@ class Auth:
         return answer
 
     def _headers(self) -> dict[str, str]:
-        headers = {str(k): str(v) for k, v in (self._topic.place.get("headers") or {}).items()}
+        headers = dict(self._own)
         if self._kind == "bearer":
             headers["Authorization"] = f"Bearer {self._secret('token')}"
         elif self._kind == "header":
@@ -94,9 +95,17 @@ def refuse_in_the_clear(topic: Topic, url: str) -> None:
 
 def part_of(topic: Topic, name: str, kinds: Mapping[str, set[str]]) -> dict[str, Any]:
     """A part of `from` that has a kind and the keys of that kind; `none` when it is left out. Raises SettingsError."""
-    given = dict(topic.place.get(name) or {"kind": "none"})
+    given = mapping_of(topic, name) or {"kind": "none"}
     kind = str(given.get("kind"))
     if kind not in kinds or set(given) - kinds[kind] - {"kind"}:
         known = "; ".join(f"{kind} ({', '.join(sorted(keys)) or 'nothing more'})" for kind, keys in kinds.items())
         raise SettingsError(f"{topic.path}: from.{name} is {given!r}; known kinds and their keys: {known}.", topic=topic.name)
     return given
+
+
+def mapping_of(topic: Topic, name: str) -> dict[str, Any]:
+    """A part of `from` that is a mapping; {} when it is left out. Raises SettingsError when it is something else."""
+    given = topic.place.get(name) or {}
+    if not isinstance(given, dict):
+        raise SettingsError(f"{topic.path}: from.{name} is {given!r}, where a mapping is known.", topic=topic.name)
+    return dict(given)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from platform_assets.errors import PlatformError, SettingsError
+from platform_assets.sources.auth import mapping_of
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import SourceError, refuse_private
 
@@ -72,8 +73,8 @@ class Files:
         self._topic, self._pattern = topic, str(place.get("pattern", "*"))
         url = str(place["url"])
         self._shown = url if "://" not in url else f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}{urlsplit(url).path}"
-        options = dict(place.get("options") or {})
-        for option, variable in (place.get("options_env") or {}).items():
+        options = mapping_of(topic, "options")
+        for option, variable in mapping_of(topic, "options_env").items():
             if not environment.get(str(variable)):
                 raise SettingsError(f"{topic.path}: options_env.{option} names {variable}, which is not set.", variable=variable)
             options[option] = environment[str(variable)]

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from platform_assets.errors import SettingsError
-from platform_assets.sources.auth import Auth, part_of
+from platform_assets.sources.auth import Auth, mapping_of, part_of
 from platform_assets.sources.pull import Before, Page, Plan, Position, earlier, members_of, place_of, records_of
 from platform_assets.sources.topic import Topic
 from platform_assets.sources.web import Answer, Web, moment_of
@@ -43,6 +43,9 @@ class Rest:
         self._named = dict.fromkeys([*topic.columns, *topic.key, *([topic.cursor] if topic.cursor else [])])
         self._wanted = self._named if topic.columns else None
         self._paginator = part_of(topic, "paginator", _PAGINATORS)
+        self._params = {str(name): str(value) for name, value in mapping_of(topic, "params").items()}
+        if not isinstance(self._paginator.get("first", 1), int):
+            raise SettingsError(f"{topic.path}: from.paginator.first is no known number of a page.", topic=topic.name)
         if not self._home or set(place) - _PLACE:
             wrong = ", ".join(sorted(set(place) - _PLACE)) or "url is missing"
             raise SettingsError(f"{topic.path}: `from` of a rest topic: {wrong}; known are {', '.join(sorted(_PLACE))}.", topic=topic.name)
@@ -92,7 +95,7 @@ class Rest:
                 return
 
     def _ask(self, plan: Plan, state: Mapping[str, Any]) -> Answer:
-        kind, params = self._paginator["kind"], {str(k): str(v) for k, v in (self._topic.place.get("params") or {}).items()}
+        kind, params = self._paginator["kind"], dict(self._params)
         if size := self._paginator.get("size_param"):
             params[size] = str(self._topic.page_size)
         if plan.since is not None:

@@ -149,6 +149,11 @@ def load_topic(path: Path) -> Topic:
     _known(file, ("allow",), allow, {"hosts", "private"})
     limits = _mapping(file, "limits", data.get("limits") or {})
     _known(file, ("limits",), limits, set(Bounds.__dataclass_fields__))
+    for name, value in limits.items():
+        _number(file, name, value)
+    cursor = data.get("cursor")
+    if cursor is not None and not (isinstance(cursor, str) and cursor):
+        file.refuse(("cursor",), f"cursor: {cursor!r} is no name of a column.")
     key = _texts(file, "key", data.get("key"))
     if target == "merge" and not key and data["kind"] in ("rest", "database"):
         file.refuse(("key",), "target merge needs a key: which columns name a row. Without one, use append or replace.")
@@ -169,7 +174,7 @@ def load_topic(path: Path) -> Topic:
         place=place,
         columns=_texts(file, "columns", None if data.get("columns") == "*" else data.get("columns")),
         key=key,
-        cursor=data.get("cursor"),
+        cursor=cursor,
         overlap=_duration(file, "overlap", data.get("overlap", 0)),
         page_size=_count(file, "page_size", data.get("page_size", 10_000), 1),
         schedule=None if schedule is None else str(schedule),
@@ -177,7 +182,7 @@ def load_topic(path: Path) -> Topic:
         target=target,
         sweep_every=_count(file, "sweep_every", data.get("sweep_every", 0), 0),
         description=str(data.get("description") or ""),
-        access=Access(_texts(file, "allow", allow.get("hosts")), bool(allow.get("private", False))),
+        access=Access(_texts(file, "allow", allow.get("hosts")), _yes(file, ("allow", "private"), allow.get("private", False))),
         bounds=Bounds(**limits),
         checks=_checks(file, data["kind"], _mapping(file, "checks", data.get("checks") or {})),
     )
@@ -187,9 +192,7 @@ def _checks(file: YamlFile, kind: Kind, given: Mapping[str, Any]) -> Checks:
     _known(file, ("checks",), given, set(Checks.__dataclass_fields__))
     if kind == "files" and given:
         file.refuse(("checks",), "a files topic has no checks of its own: its files are checked as the dumps that they become.")
-    matches = given.get("row_count_matches", False)
-    if not isinstance(matches, bool):
-        file.refuse(("checks", "row_count_matches"), f"row_count_matches: {matches!r} is neither true nor false.")
+    matches = _yes(file, ("checks", "row_count_matches"), given.get("row_count_matches", False))
     if matches and kind == "rest":
         file.refuse(("checks", "row_count_matches"), "row_count_matches needs a place that counts its rows: socrata or database.")
     least = _count(file, "min_rows", given.get("min_rows", 0), 0, ("checks",))
@@ -225,6 +228,20 @@ def _count(file: YamlFile, key: str, value: Any, least: int, within: tuple[str, 
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         file.refuse((*within, key), f"{key} must be a whole number of at least {least}, not {value!r}.")
     return value
+
+
+def _yes(file: YamlFile, place: tuple[str, str], value: Any) -> bool:
+    if not isinstance(value, bool):
+        file.refuse(place, f"{place[-1]}: {value!r} is neither true nor false.")
+    return value
+
+
+def _number(file: YamlFile, name: str, value: Any) -> None:
+    """A bound; 0 means none where that has a meaning. Raises SettingsError."""
+    whole = isinstance(getattr(Bounds, name), int)
+    wanted = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, wanted) or value < 0 or (value == 0 and name != "requests_per_second"):
+        file.refuse(("limits", name), f"{name} must be a {'whole ' if whole else ''}number above 0, not {value!r}.")
 
 
 def _duration(file: YamlFile, key: str, value: Any, within: tuple[str, ...] = ()) -> timedelta:

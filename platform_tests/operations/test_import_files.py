@@ -96,6 +96,7 @@ def test_an_object_store_is_watched_through_fsspec(home, catalog):
     [
         ({"url": "/nowhere/at/all"}, SourceError, "/nowhere/at/all"),
         ({"pattren": "x"}, SettingsError, "pattren"),
+        ({"options": 5}, SettingsError, "from.options is 5, where a mapping is known"),
         ({"options_env": {"password": "SFTP_PASSWORD"}}, SettingsError, "SFTP_PASSWORD, which is not set"),
         ({"url": "nosuch://x/y"}, SourceError, "nosuch://x/y"),
     ],

@@ -181,6 +181,14 @@ def test_html_in_the_place_of_a_dump_is_said_and_not_taken(home, catalog, site):
     assert run(home, catalog) == ["a.csv"]
 
 
+def test_the_links_that_count_are_those_below_the_page_to_which_a_redirect_leads(home, catalog, site):
+    site.faults["/exports/"].extend(["to /out/"] * 2)
+    site.links = ["a.csv", "/exports/b.csv"]
+    write_topic(home, {"url": site.url.replace("/out/", "/exports/")})
+    assert run(home, catalog) == ["a.csv"]
+    assert run(home, catalog) == []
+
+
 def test_a_redirect_is_followed_to_allowed_hosts_alone(home, catalog, site):
     with FileSite({"a.csv": b"id\n5\n"}).running() as other:
         site.faulty = {"GET", "HEAD"}

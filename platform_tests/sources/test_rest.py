@@ -12,10 +12,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from platform_assets.errors import SettingsError
 from platform_assets.sources.kinds import open_puller
-from platform_assets.sources.pull import Before
+from platform_assets.sources.pull import Before, members_of
 from platform_assets.sources.topic import Access, Bounds, Topic
 from platform_assets.sources.web import SourceError, Web
 
@@ -186,7 +188,18 @@ def test_an_answer_of_another_shape_is_said(place, body, said):
         pull(topic_for({"url": base, **place}))
 
 
-@pytest.mark.parametrize("place", [{"url": "x"}, {"url": "http://h/x", "page": 1}, {"url": "http://h/x", "paginator": {"kind": "pages"}}])
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"url": "x"},
+        {"url": "http://h/x", "page": 1},
+        {"url": "http://h/x", "paginator": {"kind": "pages"}},
+        {"url": "http://h/x", "paginator": "page"},
+        {"url": "http://h/x", "paginator": {"kind": "page", "first": "one"}},
+        {"url": "http://h/x", "params": "all"},
+        {"url": "http://h/x", "headers": ["a"]},
+    ],
+)
 def test_a_place_that_cannot_be_understood_is_refused(place):
     with pytest.raises(SettingsError, match=r"known"):
         pull(topic_for(place))
@@ -299,3 +312,14 @@ def test_no_more_requests_a_second_than_the_topic_allows():
             for _ in range(3):
                 web.ask("GET", base, home=base.partition("://")[2])
     assert pauses == [0.5, 0.5]
+
+
+@given(
+    st.dictionaries(st.text(), st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)),
+    st.sets(st.text()),
+    st.booleans(),
+)
+def test_the_members_that_are_kept_are_those_of_the_object(row, names, wide):
+    names |= set(list(row)[::2])
+    kept = members_of(json.dumps(row, indent=1 if wide else None), names)
+    assert json.loads(kept) == {name: value for name, value in row.items() if name in names}
