@@ -108,7 +108,7 @@ class Endless(Site):
     def answer(self, path: str) -> bytes:
         given = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
         if given.get("$select", "").startswith("count"):
-            return json.dumps([{"rows": str(self.count), "newest": "2024-01-28T23:00:00.000Z"}]).encode()
+            return json.dumps([{"rows": "0" if "$where" in given else str(self.count), "newest": "2024-01-28T23:00:00.000Z"}]).encode()
         self.row = '{":id":"row-%08d"}' if given.get("$select") == ":id" else ROW
         return super().answer(path)
 
