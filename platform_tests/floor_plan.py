@@ -38,7 +38,7 @@ LAYERS: dict[str, Layer] = {
     "errors": _layer(),
     "settings": _layer("errors dictionary versions", "yaml"),
     "dictionary": _layer("errors", "yaml pydantic open_data_contract_standard"),
-    "formats": _layer("errors dictionary", "numpy polars fastavro sqlglot python_calamine"),
+    "formats": _layer("errors dictionary", "numpy polars fastavro sqlglot python_calamine backports compression"),
     "versions": _layer("errors dictionary"),
     "engines": _layer("errors dictionary versions", "duckdb", "pyspark"),
     "storage": _layer("errors dictionary formats versions", "sqlalchemy psycopg polars fsspec upath numpy psutil", "redis"),

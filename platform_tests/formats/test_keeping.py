@@ -1,4 +1,4 @@
-"""What is read twice is unpacked once where that is slow: kept members give the same bytes, what cannot be kept is unpacked again."""
+"""What is read twice is unpacked once: kept members give the same bytes, what cannot be kept is unpacked again."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def first(member: Member, size: int = 1 << 16) -> bytes:
 
 
 @pytest.mark.parametrize("packer", PACKERS)
-def test_a_member_whose_unpacking_is_slow_is_unpacked_once_for_two_readings(tmp_path: Path, unpacked: list[str], packer: str) -> None:
+def test_a_packed_member_is_unpacked_once_for_two_readings(tmp_path: Path, unpacked: list[str], packer: str) -> None:
     (member,) = open_dump(written(tmp_path / "x", PACKERS[packer](TEXT)), SOURCE, work=tmp_path / "work").members
     unpacked.clear()
     assert first(member) == TEXT
     assert [read_until_error(member, 1000), read_until_error(member, 1 << 20)] == [(TEXT, None)] * 2
-    assert unpacked == (["x"] * 3 if packer in ("zstd", "lz4") else ["x"])
+    assert unpacked == ["x"]
     assert not list((tmp_path / "work").glob("*")), "a spool has no name"
 
 
@@ -115,8 +115,9 @@ ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (a);
 """
 
 
-def test_a_packed_dump_of_postgres_is_unpacked_once_behind_its_first_bytes(tmp_path: Path, unpacked: list[str]) -> None:
-    path = written(tmp_path / "x.sql.gz", gzip.compress(DUMP % TEXT))
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_dump_of_postgres_is_unpacked_once_behind_its_first_bytes(tmp_path: Path, unpacked: list[str], packer: str) -> None:
+    path = written(tmp_path / "x.sql.gz", PACKERS[packer](DUMP % TEXT))
     told = []
     for work in (None, tmp_path / "work"):
         dump = open_dump(path, SOURCE, work=work)

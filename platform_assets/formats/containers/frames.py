@@ -1,21 +1,22 @@
-"""zstd and lz4: the frames of a packed stream are told apart here, their content is unpacked by Arrow.
+"""lz4: the frames of a packed stream are told apart here, their content is unpacked by Arrow.
 
 Arrow drops what a failing read had already unpacked and cannot tell padding from damage, so it only ever sees whole frames, one at a
-time: bytes behind the last frame cost no row. Sources: RFC 8878 3.1 (zstd), lz4_Frame_format.md 1.6.3.
+time: bytes behind the last frame cost no row. Source: lz4_Frame_format.md 1.6.3.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pyarrow as pa
 
-_STEP = 4096
+_STEP = 64 << 10
 """Of a frame that is cut, at most this many unpacked bytes before the cut are lost (Arrow gives no part of a failing read)."""
-_SKIPPABLE = tuple(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))
-_LZ4_BLOCKS = {4: 64 << 10, 5: 256 << 10, 6: 1 << 20, 7: 4 << 20}
+LZ4_MAGIC = b"\x04\x22\x4d\x18"
+SKIPPABLE = tuple(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))
+"""Magic numbers of frames that hold nothing, in lz4 and in zstd (RFC 8878 3.1.2)."""
+_LARGEST_BLOCKS = {4: 64 << 10, 5: 256 << 10, 6: 1 << 20, 7: 4 << 20}
 
 
 class Packed:
@@ -41,9 +42,15 @@ class Packed:
         self._at += size
         return taken
 
-    def skip(self, size: int) -> None:
+    def parts(self, size: int) -> Iterator[bytes]:
+        """The next `size` bytes as they come, without the whole being held. Raises EOFError when there are fewer."""
         while size:
-            size -= len(self.take(min(size, 1 << 16)))
+            part = self.peek(1) and self._data[self._at : self._at + size]
+            if not part:
+                raise EOFError
+            self._at += len(part)
+            size -= len(part)
+            yield part
 
     def skip_zeros(self) -> None:
         while part := self.peek(1 << 12):
@@ -53,44 +60,28 @@ class Packed:
                 return
 
 
-@dataclass(frozen=True)
-class Frames:
-    """One format of frames: its name for Arrow, its magic number, and the pieces of one frame behind that, to its end."""
-
-    codec: str
-    magic: bytes
-    pieces: Callable[[Packed], Iterator[bytes]]
-
-    def begins(self, first: bytes) -> bool:
-        """A skippable frame at the start is taken for zstd's: pzstd writes them, no lz4 program does."""
-        return first.startswith(self.magic) or (self.codec == "zstd" and first[:4] in _SKIPPABLE)
-
-
-def _zstd(packed: Packed) -> Iterator[bytes]:
-    descriptor = packed.peek(1)
-    if not descriptor:
-        raise EOFError
-    flags = descriptor[0]
-    single = bool(flags & 0x20)
-    content_size = (1 if single else 0, 2, 4, 8)[flags >> 6]
-    yield packed.take(1 + (not single) + (0, 1, 2, 4)[flags & 3] + content_size)
-    last = False
-    while not last:
-        header = packed.take(3)
-        value = int.from_bytes(header, "little")
-        last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
-        if kind == 3:
-            raise OSError("a zstd block of a type that does not exist")
-        yield header + packed.take(1 if kind == 1 else size)
-    if flags & 4:
-        yield packed.take(4)
+def decode_lz4(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """All frames one after the other. Raises EOFError when one is cut, OSError when one is damaged or other bytes than zeros follow."""
+    packed = Packed(chunks)
+    while magic := packed.peek(4):
+        if magic in SKIPPABLE:
+            packed.take(4)
+            for _ in packed.parts(int.from_bytes(packed.take(4), "little")):
+                pass
+        elif LZ4_MAGIC.startswith(magic):
+            yield from _decode_frame(_Pieces(_frame(packed)))
+        else:
+            raise OSError("bytes that belong to no packed frame follow the data")
+        packed.skip_zeros()
 
 
-def _lz4(packed: Packed) -> Iterator[bytes]:
+def _frame(packed: Packed) -> Iterator[bytes]:
+    """The bytes of one frame to its end."""
+    yield packed.take(4)
     head = packed.peek(2)
     if len(head) < 2:
         raise EOFError
-    flags, largest = head[0], _LZ4_BLOCKS.get(head[1] >> 4 & 7)
+    flags, largest = head[0], _LARGEST_BLOCKS.get(head[1] >> 4 & 7)
     if flags >> 6 != 1 or largest is None:
         raise OSError("an lz4 frame of an unknown version")
     yield packed.take(2 + 8 * bool(flags & 8) + 4 * bool(flags & 1) + 1)
@@ -99,31 +90,9 @@ def _lz4(packed: Packed) -> Iterator[bytes]:
         size = int.from_bytes(header, "little") & 0x7FFFFFFF
         if size > largest:
             raise OSError(f"an lz4 block of {size:,} bytes in a frame of blocks of {largest:,}")
-        yield header + packed.take(size + checksum)
+        yield header
+        yield from packed.parts(size + checksum)
     yield header + packed.take(4 * bool(flags & 4))
-
-
-ZSTD = Frames("zstd", b"\x28\xb5\x2f\xfd", _zstd)
-LZ4 = Frames("lz4", b"\x04\x22\x4d\x18", _lz4)
-
-
-def decode_frames(chunks: Iterator[bytes], frames: Frames) -> Iterator[bytes]:
-    """All frames one after the other. Raises EOFError when one is cut, OSError when one is damaged or other bytes than zeros follow."""
-    packed = Packed(chunks)
-    while magic := packed.peek(4):
-        if magic in _SKIPPABLE:
-            packed.skip(4)
-            packed.skip(int.from_bytes(packed.take(4), "little"))
-        elif frames.magic.startswith(magic):
-            yield from _decode_frame(_Pieces(_whole_frame(packed, frames)), frames.codec)
-        else:
-            raise OSError("bytes that belong to no packed frame follow the data")
-        packed.skip_zeros()
-
-
-def _whole_frame(packed: Packed, frames: Frames) -> Iterator[bytes]:
-    yield packed.take(4)
-    yield from frames.pieces(packed)
 
 
 class _Pieces(io.RawIOBase):
@@ -148,8 +117,8 @@ class _Pieces(io.RawIOBase):
         return data
 
 
-def _decode_frame(pieces: _Pieces, codec: str) -> Iterator[bytes]:
-    stream = pa.CompressedInputStream(pa.PythonFile(pieces, mode="r"), codec)
+def _decode_frame(pieces: _Pieces) -> Iterator[bytes]:
+    stream = pa.CompressedInputStream(pa.PythonFile(pieces, mode="r"), "lz4")
     try:
         while data := stream.read(_STEP):
             yield data

@@ -1,6 +1,6 @@
 """What a member unpacks to, kept for its second reading, so that it is unpacked once. Where there is no room it is unpacked again.
 
-It costs some 2 ms per MB, half of what gunzip does; zstd and lz4 are as quick as that, so their members are not kept (Packing.slow).
+It costs some 0.5 ms per MB as long as the kernel holds the spool in memory, a quarter of what zstd does and a tenth of what gunzip does.
 
 Not here: streams themselves (stream), and archives within packed bytes, which are spooled whole before a member is read (opening).
 """

@@ -22,7 +22,7 @@ from platform_assets.formats.containers.names import is_junk
 from platform_assets.formats.containers.region import Region, Spool
 from platform_assets.formats.containers.stream import Layer, Origin, first_bytes, region_origin
 from platform_assets.formats.containers.tar_container import BLOCK, is_postgres_tar, is_tar, refuse_empty, tar_listing
-from platform_assets.formats.containers.unpacking import Packing, packing_of
+from platform_assets.formats.containers.unpacking import packing_of
 from platform_assets.formats.containers.zip_container import MAGICS, entry_origin, is_workbook, zip_entries
 
 HEAD_BYTES = 64 * 1024
@@ -168,8 +168,7 @@ class _Opening:
         region = origin.region
         plain = region.file if region is not None and not layers and isinstance(region.file, Path) and region.length is None else None
         unpacked, packed = _opener(replace(origin, layers=layers), self.budget), _opener(origin, self.budget)
-        slow = origin.region is None or any(isinstance(layer, Packing) and layer.slow for layer in layers)
-        if self.kept is None or self.encryption in layers or not slow:
+        if self.kept is None or self.encryption in layers or (origin.region is not None and not layers):
             self.members.append(Member(origin.name, origin.size, unpacked, packed, plain))
             return
         keeping = Keeping(unpacked, self.kept)

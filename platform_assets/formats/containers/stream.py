@@ -14,7 +14,7 @@ from platform_assets.formats.containers.region import Region, Section
 from platform_assets.formats.containers.unpacking import STREAM_ERRORS, gathered
 
 _AHEAD = 3
-"""Chunks that are unpacked before they are asked for: 3 MiB at most beside the one in work."""
+"""Chunks that are unpacked before they are asked for: 1.5 MiB at most beside the one in work."""
 _GATHERED = 256 << 10
 _HEAD_BYTES = 64 << 10
 """So many bytes are made without a thread: most members are only looked at before they are read."""

@@ -1,25 +1,33 @@
 """Packed bytes -> unpacked bytes, streamed and checked to the end. Not here: what a file or folder consists of (opening), limits (budget).
 
-gzip (RFC 1952), bzip2 and xz are decoded by the standard library with bounded output per step, zstd and lz4 by Arrow (frames). A stream
-that ends early raises EOFError, a damaged one OSError, always after every byte that came before it was handed out.
+gzip (RFC 1952), bzip2, xz and zstd are decoded by the standard library (zstd: its backport) with bounded output per step, lz4 by Arrow
+(frames). A stream that ends early raises EOFError, a damaged one OSError, always after every byte that came before it was handed out.
 """
 
 from __future__ import annotations
 
 import bz2
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from platform_assets.formats.containers.frames import LZ4, ZSTD, decode_frames
+from platform_assets.formats.containers.frames import LZ4_MAGIC, SKIPPABLE, decode_lz4
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor, ZstdError
+else:
+    from backports.zstd import ZstdDecompressor, ZstdError
 
 FIRST_STEP = 64 << 10
-STEP = 1 << 20
+STEP = 256 << 10
 """Unpacked bytes per step; steps grow from the first to this one: a look at a member's first bytes stays cheap."""
 STREAM_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
 """What a stream that is cut (the first) or damaged (the others) raises."""
+ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *SKIPPABLE)
+"""A skippable frame at the start is taken for zstd's: pzstd writes them, no lz4 program does."""
 _XZ_MEMORY = 256 << 20
 """Enough for dictionaries of 128 MiB and more; `xz -9` needs 65 MiB."""
 
@@ -82,7 +90,32 @@ def _before_damage(decoder: zlib._Decompress, data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def decode(packed: Iterator[bytes], new_decoder: Callable[[], Decoder], magic: bytes) -> Iterator[bytes]:
+class ZstdDecoder:
+    """zstd's decompressor of one frame under the interface of the others. Raises OSError when the frame is damaged."""
+
+    def __init__(self) -> None:
+        self._zstd = ZstdDecompressor()
+
+    @property
+    def eof(self) -> bool:
+        return self._zstd.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._zstd.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zstd.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        try:
+            return self._zstd.decompress(data, max_length)
+        except ZstdError as error:
+            raise OSError(str(error)) from error
+
+
+def decode(packed: Iterator[bytes], new_decoder: Callable[[], Decoder], *magics: bytes) -> Iterator[bytes]:
     """All members of a packed stream one after the other; zero bytes behind a member are padding, other bytes are damage.
 
     Raises EOFError when the stream ends within a member, OSError (or the decoder's own error) when it is damaged.
@@ -102,9 +135,9 @@ def decode(packed: Iterator[bytes], new_decoder: Callable[[], Decoder], magic: b
                 yield out
                 step = min(2 * step, STEP)
         data = _next_member(decoder.unused_data, packed)
-        while data and len(data) < len(magic) and (more := next(packed, b"")):
+        while data and len(data) < len(magics[0]) and (more := next(packed, b"")):
             data += more
-        if data and not data.startswith(magic):
+        if data and not data.startswith(magics):
             raise OSError("bytes that belong to no packed member follow the data")
 
 
@@ -123,16 +156,16 @@ class Packing:
     """One way of packing a stream. `proves`: its end proves every byte before it (a checksum, or a length with it).
 
     xz, zstd and lz4 leave the checksum to the packer's options, so they are not counted on; their programs write one by default.
-    `slow`: unpacking takes longer than writing to a file what comes of it and reading that.
     """
 
     name: str
     begins: Callable[[bytes], bool]
     decode: Callable[[Iterator[bytes]], Iterator[bytes]]
     proves: bool
-    slow: bool = True
 
 
+ZSTD = Packing("zstd", lambda first: first.startswith(ZSTD_MAGICS), lambda packed: decode(packed, ZstdDecoder, *ZSTD_MAGICS), proves=False)
+LZ4 = Packing("lz4", lambda first: first.startswith(LZ4_MAGIC), decode_lz4, proves=False)
 PACKINGS: tuple[Packing, ...] = (
     Packing(
         "gzip",
@@ -152,8 +185,8 @@ PACKINGS: tuple[Packing, ...] = (
         lambda packed: decode(packed, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY), b"\xfd7zXZ\x00"),
         proves=False,
     ),
-    Packing("zstd", ZSTD.begins, lambda packed: decode_frames(packed, ZSTD), proves=False, slow=False),
-    Packing("lz4", LZ4.begins, lambda packed: decode_frames(packed, LZ4), proves=False, slow=False),
+    ZSTD,
+    LZ4,
 )
 
 

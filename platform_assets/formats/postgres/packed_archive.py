@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from platform_assets.formats.containers.frames import LZ4, ZSTD, Frames, Packed, decode_frames
+from platform_assets.formats.containers.frames import Packed
+from platform_assets.formats.containers.unpacking import LZ4, ZSTD, Packing
 
 _MAGIC = b"PGDMP"
 _ALGORITHM = 11
 """Where the header says how rows are packed, behind version (3 bytes), width of integers, width of offsets, and form."""
-_FRAMES = {2: LZ4, 3: ZSTD}
+_PACKINGS = {2: LZ4, 3: ZSTD}
 SUFFIXES = (".lz4", ".zst")
 """Of files of a directory that are packed so."""
 _VERSIONS = ((1, 15), (1, 16))
@@ -25,10 +26,10 @@ _LONGEST = 256 << 20
 _ROWS, _LARGE_OBJECTS = 1, 3
 
 
-def packing_of_rows(head: bytes) -> Frames | None:
+def packing_of_rows(head: bytes) -> Packing | None:
     """How the rows of the archive (or of the directory, by its toc.dat) with these first 12 bytes are packed, when by lz4 or zstd."""
     fits = head.startswith(_MAGIC) and len(head) > _ALGORITHM and tuple(head[5:7]) in _VERSIONS
-    return _FRAMES.get(head[_ALGORITHM]) if fits else None
+    return _PACKINGS.get(head[_ALGORITHM]) if fits else None
 
 
 def said_unpacked(head: bytes) -> bytes:
@@ -44,13 +45,13 @@ def unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """
     archive = Packed(chunks)
     head = archive.peek(_ALGORITHM + 1)
-    frames = packing_of_rows(head)
-    if frames is None:
+    packing = packing_of_rows(head)
+    if packing is None:
         while data := archive.peek(1 << 20):
             yield archive.take(len(data))
         return
     yield said_unpacked(archive.take(_ALGORITHM + 1))
-    yield from _Custom(archive, frames, int(head[8]), int(head[9]), tuple(head[5:7])).rest()
+    yield from _Custom(archive, packing, int(head[8]), int(head[9]), tuple(head[5:7])).rest()
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class _Custom:
     """What stands behind the first 12 bytes. Everything read is given on, but pieces of rows, which are given unpacked."""
 
     archive: Packed
-    frames: Frames
+    packing: Packing
     integer_width: int
     offset_width: int
     version: tuple[int, ...]
@@ -95,7 +96,7 @@ class _Custom:
         yield self.archive.take(1 + self.offset_width)
 
     def _rows(self) -> Iterator[bytes]:
-        for data in decode_frames(self._pieces(), self.frames):
+        for data in self.packing.decode(self._pieces()):
             yield self._encoded(len(data)) + data
         yield self._encoded(0)
 
