@@ -12,18 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from platform_assets.dictionary.types import BOOLEAN, DATE, TIMESTAMP
+from platform_assets.dictionary.types import BOOLEAN
 from platform_assets.formats.mssql.literals import Reading, Refused, native_of, stored
-from platform_assets.formats.mssql.moments import EPOCH
-from platform_assets.formats.mssql.types import Kind
+from platform_assets.formats.mssql.moment_columns import of_octets, of_texts
+from platform_assets.formats.mssql.types import Kind, NativeType
 
-_EPOCH_1970 = 719_163
 _PLAIN = {
     Kind.INTEGER: r"^-?(0|[1-9][0-9]*)$",
     Kind.FLOAT: r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
-    Kind.DATE: r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
 }
-_DATETIME = r"^(1[89]|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]"
+_MOMENTS = (Kind.DATE, Kind.TIME, Kind.MOMENT, Kind.OFFSET)
+_EXACT = {"decimal", "dec", "numeric"}
+"""Names of one type."""
 _GUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _HEX = np.full(256, 255, np.uint8)
 _HEX[np.frombuffer(b"0123456789", np.uint8)] = np.arange(10)
@@ -74,8 +74,7 @@ def _cast(literals: pa.Array, first: bytes, reading: Reading, target: pa.DataTyp
     """CAST(... AS type) where the type is the column's own: the literals inside."""
     suffix = first[first.rindex(b" AS ") :]
     native, style = native_of(suffix[4:-1])
-    own = reading.native
-    if style is not None or native.word != own.word or (native.args and native.args != own.args):
+    if style is not None or not _same(native, reading.native):
         return None
     if not (_all(pc.starts_with(literals, b"CAST(")) and _all(pc.ends_with(literals, suffix))):
         return None
@@ -83,6 +82,13 @@ def _cast(literals: pa.Array, first: bytes, reading: Reading, target: pa.DataTyp
     if pc.any(pc.starts_with(inside, b"CAST(")).as_py():
         return None
     return _fast(inside, reading, target)
+
+
+def _same(native: NativeType, own: NativeType) -> bool:
+    """Whether a CAST to a type changes nothing of a value that goes into a column of its own."""
+    if native.word in _EXACT:
+        return own.word in _EXACT and native.scale == own.scale
+    return native.word == own.word and native.args in ((), own.args)
 
 
 def _text(literals: pa.Array, reading: Reading, target: pa.DataType) -> pa.Array | None:
@@ -96,13 +102,7 @@ def _text(literals: pa.Array, reading: Reading, target: pa.DataType) -> pa.Array
         return text if native.padded is None else _blanks(text, native.padded, utf16=native.word.startswith("n"))
     if kind is Kind.GUID:
         return pc.utf8_upper(text) if _all(pc.match_substring_regex(text, _GUID)) else None
-    if kind is Kind.DATE:
-        return text if _all(pc.match_substring_regex(text, _PLAIN[Kind.DATE])) else None
-    if kind is not Kind.MOMENT:
-        return None
-    fine = {"datetime": r"(\.[0-9]{2}[037])?", "datetime2": rf"(\.[0-9]{{0,{native.scale}}}0*)?"}.get(native.word)
-    pattern = _DATETIME + (r":00(\.0+)?$" if fine is None else rf":[0-5][0-9]{fine}$")
-    return _plain_moment(text) if _all(pc.match_substring_regex(text, pattern)) else None
+    return of_texts(text, native) if kind in _MOMENTS else None
 
 
 def _bodies(literals: pa.Array) -> pa.Array | None:
@@ -123,14 +123,8 @@ def _blanks(text: pa.Array, width: int, *, utf16: bool) -> pa.Array | None:
     return pc.utf8_rpad(text, width)
 
 
-def _plain_moment(text: pa.Array) -> pa.Array:
-    """A blank for the T, and no zeros at the end of a fraction."""
-    text = pc.replace_substring(text, "T", " ", max_replacements=1)
-    return pc.replace_substring_regex(text, r"(?:\.0+|(\.[0-9]*[1-9])0+)$", r"\1")
-
-
 def _hexadecimal(literals: pa.Array, reading: Reading, target: pa.DataType) -> pa.Array | None:
-    """Bytes, and the server's own form of datetime and date, when all literals are equally long."""
+    """Bytes, and the server's own forms of dates and times, when all literals are equally long."""
     octets = _octets(literals)
     if octets is None:
         return None
@@ -138,20 +132,8 @@ def _hexadecimal(literals: pa.Array, reading: Reading, target: pa.DataType) -> p
     valid = pc.is_valid(literals)
     if kind is Kind.BYTES and pa.types.is_binary(target) and reading.native.padded in (None, width):
         return _scattered(pa.array([row.tobytes() for row in octets], pa.binary()), valid)
-    if reading.native.word == "datetime" and target == TIMESTAMP and width == 8:
-        parts = np.ascontiguousarray(octets).view(">u4").astype(np.int64)
-        days, units = parts[:, 0], parts[:, 1]
-        days = np.where(days >= 1 << 31, days - (1 << 32), days)
-        if (units >= 86_400 * 300).any() or (days + EPOCH < 1).any() or (days + EPOCH > 3_652_059).any():
-            return None
-        micros = (days + (EPOCH - _EPOCH_1970)) * 86_400_000_000 + (units * 10 + 1) // 3 * 1000
-        return _scattered(pa.array(micros).cast(TIMESTAMP), valid)
-    if kind is Kind.DATE and target == DATE and width in (3, 4):
-        days = octets[:, :3].astype(np.int64) @ np.array([1, 1 << 8, 1 << 16]) + 1
-        if (days > 3_652_059).any():
-            return None
-        return _scattered(pa.array((days - _EPOCH_1970).astype(np.int32)).cast(DATE), valid)
-    return None
+    values = of_octets(octets, reading.native, target) if kind in _MOMENTS else None
+    return None if values is None else _scattered(values, valid)
 
 
 def _octets(literals: pa.Array) -> np.ndarray | None:
