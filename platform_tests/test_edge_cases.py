@@ -29,6 +29,21 @@ def test_an_edge_case_stands_in_the_documents(case):
     assert case in named(), f"{case} stands in no document"
 
 
+def bears(case: str, name: str) -> bool:
+    """Whether the name of a test or of a case file begins with the case's id, its number with or without a leading zero."""
+    dialect, number = re.fullmatch(r"([A-Z]+)(\d+)", case).groups()
+    return re.search(rf"(?:^|_){dialect}0?{number}_", name, re.IGNORECASE) is not None
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_an_edge_case_has_a_test_or_a_case_file_of_its_name(case):
+    tests = ROOT / "platform_tests"
+    names = [path.stem for path in (tests / "formats" / "cases").rglob("*")]
+    for path in tests.rglob("test_*.py"):
+        names += re.findall(r"^ *def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert any(bears(case, name) for name in names), f"no test and no case file bears the name {case}"
+
+
 @pytest.mark.parametrize("row", ROW.findall(INDEX.read_text(encoding="utf-8")), ids=lambda row: row[0])
 def test_the_tests_and_case_files_of_the_index_are_there(row):
     files = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "platform_tests").rglob("test_*.py"))

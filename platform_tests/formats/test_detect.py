@@ -93,6 +93,22 @@ def test_an_unknown_format_is_refused_with_what_it_looks_like_and_what_to_do(tmp
     assert "sources.app.format" in message
 
 
+ORACLE = {
+    "chinook_oracle.sql": b"SET DEFINE OFF;\nCREATE TABLE Album (AlbumId NUMBER NOT NULL, Title VARCHAR2(160));\n"
+    b"INSERT INTO Album (AlbumId, Title) VALUES (1, q'[it's]');\n"
+    b"INSERT INTO Album VALUES (2, TO_DATE('2009-1-1','yyyy-mm-dd'));\n/\nexit;\n",
+    "full.dmp": b"\x03\x01\x01\x01\x00\x00\x00\x02" + bytes(60) + b'"SYS"."SYS_EXPORT_SCHEMA_01"' + bytes(4000),
+    "exp.dmp": b"\x03\x03\x69EXPORT:V11.02.00\nDSHOP\nRTABLES\n" + bytes(500),
+}
+
+
+@pytest.mark.parametrize("name", ORACLE)
+def test_or1_what_oracle_writes_is_refused_as_of_no_known_format(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(ORACLE[name])
+    with pytest.raises(UnreadableDump, match="of no known format"):
+        choose(open_dump(tmp_path / name, APP), APP)
+
+
 def test_a_stream_of_which_nothing_can_be_unpacked_is_refused_with_the_cause(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(CSV, mtime=0)[:11])
     with pytest.raises(UnreadableDump, match=r"a\.csv\.gz.*ends early"):

@@ -403,10 +403,17 @@ def test_a_member_that_cannot_be_opened_is_named():
         ("SET NAMES big5;", "", "功'' 許".encode("big5"), "功' 許"),
     ],
 )
-def test_text_is_decoded_by_the_charset_in_force(head, options, data, expected):
+def test_my10_text_is_decoded_by_the_charset_in_force(head, options, data, expected):
     text = f"{head}CREATE TABLE `t` (`v` varchar(20)){options};".encode() + b"INSERT INTO `t` VALUES ('" + data + b"'),(NULL),('plain');"
     reading = read(text)
     assert reading.rows("t") == [(expected,), (None,), ("plain",)]
+
+
+def test_my11_text_that_was_encoded_twice_is_kept_as_it_is():
+    twice = "é".encode().decode("cp1252").encode()
+    reading = read(b"SET NAMES utf8mb4;CREATE TABLE `t` (`v` varchar(20)) CHARSET=latin1;INSERT INTO `t` VALUES ('" + twice + b"');")
+    assert reading.rows("t") == [("Ã©",)]
+    assert reading.unreadable == []
 
 
 def test_the_charset_of_create_and_of_insert_may_differ():

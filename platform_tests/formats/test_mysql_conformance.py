@@ -59,7 +59,7 @@ def test_every_way_of_dumping_one_database_gives_its_rows(realdata, name):
     assert (reading.tables["dt"].column("ts").type == INSTANT) == known
 
 
-def test_what_latin1_could_not_hold_is_lost_at_the_source_and_nothing_else(realdata):
+def test_my10_what_latin1_could_not_hold_is_lost_at_the_source_and_nothing_else(realdata):
     reading = mysql_reading.read_dump(given(realdata / "edge" / "my_latin1.sql"))
     found, expected = hashed(reading), truth(realdata, "edge/my_default.sql")
     assert {name for name in expected if found[name] != expected[name]} == {"esc"}

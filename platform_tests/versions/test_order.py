@@ -43,6 +43,12 @@ def test_a_header_time_and_a_row_version_order_versions_together():
     assert not any(place.ambiguous for place in places)
 
 
+def test_g18_a_dump_that_is_newer_by_name_and_older_inside_is_the_older():
+    places = order_versions([facts("sales_2024", dump_time=JUNE), facts("sales_2023", dump_time=AUGUST)])
+    assert names(places) == ["sales_2024", "sales_2023"]
+    assert {place.evidence for place in places} == {"dump-time"}
+
+
 def test_a_declared_order_wins_over_every_time():
     places = order_versions([facts("a", dump_time=JULY), facts("b", dump_time=AUGUST)], declared=("b", "a"))
     assert names(places) == ["b", "a"]
