@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from platform_assets.errors import StoreUnwritable
+from platform_assets.errors import PlatformError, StoreUnwritable
 from platform_assets.formats.containers.region import Region, Spool
+from platform_assets.formats.containers.stream import UnpackedStream
 
 _PART_OF_ROOM = 4
 """Everything that is kept of a dump takes at most this part of the room that is free where it lies."""
@@ -71,7 +72,7 @@ class _KeepingStream(io.RawIOBase):
 
     def __init__(self, member: Keeping) -> None:
         self._member = member
-        self._stream = member.unpack()
+        self._stream = cast(UnpackedStream, member.unpack())
         self._begun: int | None = None
         self._size = 0
         self._keeps = True
@@ -80,15 +81,32 @@ class _KeepingStream(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        data = self._stream.read(-1 if size is None else size)
-        if not self._keeps or size == 0:
+        missing = -1 if size is None else size
+        if not self._keeps or missing <= 0:
+            data = self._stream.read(missing)
+            self._took(data, ended=missing < 0)
             return data
-        if data:
+        parts: list[bytes] = []
+        while missing:
+            try:
+                part = self._stream.read1(missing)
+            except (PlatformError, EOFError, OSError):
+                if parts:
+                    break  # It waits in the stream until it is read once more.
+                raise
+            self._took(part, ended=not part and not parts)
+            if not part:
+                break
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def _took(self, data: bytes, *, ended: bool) -> None:
+        if data and self._keeps:
             self._keep(data)
-        elif self._begun is not None:
+        if ended and self._keeps and self._begun is not None:
             self._member.whole = self._member.kept.region(self._begun, self._size)
             self._keeps = False
-        return data
 
     def _keep(self, data: bytes) -> None:
         at = self._member.kept.append(data, None if self._begun is None else self._begun + self._size)

@@ -128,6 +128,15 @@ class UnpackedStream(io.RawIOBase):
             raise self._error
         return b"".join(parts)
 
+    def read1(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end only: what was unpacked at once, without a copy where it fits. Raises as `read` does."""
+        if not self._pending and not self._advance():
+            if self._error:
+                raise self._error
+            return b""
+        part, self._pending = self._pending[:size], self._pending[size:]
+        return part.obj if len(part) == len(part.obj) else part.tobytes()  # type: ignore[return-value,arg-type]
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         data = self.read(len(buffer))
         buffer[: len(data)] = data
