@@ -316,3 +316,13 @@ def test_chinook_is_the_same_in_two_dialects(realdata):
             assert different == [(one, one.replace("\\", "")) for one, _ in different], (name, column)
             assert len(different) == (4 if (name, column) == ("Track", "Name") else 0)
     assert choose(file_dump(realdata / "mssql" / "chinook.sql"), SHOP)[0].name == "mssql"
+
+
+def test_of_a_cut_script_the_place_behind_the_last_whole_statement_is_told():
+    """Line and byte came from two places: the line of the last row, the byte where its run began."""
+    head = "CREATE TABLE [t] ([a] int)\nGO\n"
+    script = head + "".join(f"INSERT [dbo].[t] ([a]) VALUES ({number})\n" for number in range(5))
+    begins = script.rindex("INSERT")
+    reading = read(script[:-2])
+    assert reading.rows("t") == [(str(number),) for number in range(4)]
+    assert f"the last whole statement ends at line 7, byte {begins}" in str(reading.verdict.reasons)

@@ -96,7 +96,7 @@ class RowTaking(FileReading, InsertReading):
             self._counted(table, added)
             self.statements += insert.rows.heads
             if insert.rows.heads:
-                self._good = (buffer.lines[-1], begun)
+                self._good = insert.rows.again
                 insert.rows.heads = 0
             size, begun = self.tokens.offset - begun, self.tokens.offset
             yield from self.tables.grown(table, size)

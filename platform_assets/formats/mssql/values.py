@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from platform_assets.formats.mssql.tokens import TsqlTokens
 from platform_assets.formats.sql.rows import Cells
 from platform_assets.formats.sql.tokens import EOF, MAX_TOKEN, NAME, NUMBER, STRING, WORD, Token
@@ -46,6 +48,8 @@ class Rows(Tuples):
         super().__init__(tokens, width)
         self.heads = 0
         """Heads of further statements that `run` took."""
+        self.again = (1, 0)
+        """Line and byte of the last of them."""
 
     @property
     def token(self) -> Token:
@@ -69,18 +73,23 @@ class Rows(Tuples):
             return
         tokens.peek_byte()
         match = run_pattern(self.width, head).match
-        buffer, position, line, counted = tokens.buffer, tokens.position, tokens.line, tokens.position
-        count, last = buffer.count, self.width + 1
+        buffer, begun = tokens.buffer, tokens.position
+        position, last, places = begun, self.width + 1, list[int]()
+        head_at = -1
         while len(cells) < limit:
             found = match(buffer, position)
             if found is None:
                 break
-            line += count(b"\n", counted, position)
-            counted = position
             cells.append(found.groups())
-            lines.append(line)
+            places.append(position)
             position = found.end()
-            self.heads += found.lastindex == last
+            if found.lastindex == last:
+                self.heads += 1
+                head_at = position - len(head or b"")
+        newlines = np.flatnonzero(np.frombuffer(buffer, np.uint8, position - begun, begun) == 0x0A) + begun
+        lines.extend((tokens.line + np.searchsorted(newlines, places)).tolist())
+        if head_at >= 0:
+            self.again = (tokens.line + int(np.searchsorted(newlines, head_at)), tokens.offset + head_at - begun)
         tokens.position = position
 
     def selected(self) -> Cells:

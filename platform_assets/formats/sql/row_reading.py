@@ -120,9 +120,11 @@ class RowReading(FileReading):
         table, buffer, pace = insert.table, insert.table.buffer, insert.pace
         assert buffer is not None
         before, begun = len(buffer.cells), self.tokens.offset
-        ended = insert.tuples.plain(buffer.cells, buffer.lines, before + min(buffer.room, pace.single))
+        ended = insert.tuples.plain(buffer.cells, buffer.lines, before + min(buffer.room, pace.single), insert.joint)
         added = len(buffer.cells) - before
         if added:
+            if insert.tuples.semicolon >= 0:
+                self._passed(insert, insert.tuples.semicolon)
             pace.single -= added
             buffer.rows.extend(range(table.rows + 1, table.rows + added + 1))
             table.rows += added
@@ -200,6 +202,16 @@ class RowReading(FileReading):
         lines = line + np.searchsorted(newlines, (last + 1 - begun, first - begun))
         self._good = (int(lines[0]), last + 1)
         insert.first = insert.first._replace(offset=first, line=int(lines[1]))
+        self._began(insert.first)
+
+    def _passed(self, insert: Insert, semicolon: int) -> None:
+        """The joint behind the semicolon at this offset was passed: another statement is being read."""
+        tokens = self.tokens
+        at = tokens.position - (tokens.offset - semicolon)
+        first = at + len(insert.joint) - len(insert.head or b"")
+        line = tokens.line - tokens.buffer.count(b"\n", first, tokens.position)
+        self._good = (line - tokens.buffer.count(b"\n", at, first), semicolon + 1)
+        insert.first = insert.first._replace(offset=semicolon + first - at, line=line)
         self._began(insert.first)
 
     def _next_row(self, insert: Insert) -> Generator[Event, None, bool | None]:

@@ -52,6 +52,8 @@ class Tuples:
         self.tokens = tokens
         self.width = width
         self.token = Token(EOF, b"", 0, 0)
+        self.semicolon = -1
+        """Where the last statement ended that `plain` went on behind; -1 when there was none."""
 
     def _pattern(self) -> re.Pattern[bytes]:
         """One plain tuple of `width` values, as `tuple_of` makes it."""
@@ -65,12 +67,14 @@ class Tuples:
         """What the pattern found, as literals; None when it is no plain tuple all the same."""
         return groups
 
-    def plain(self, cells: list[Cells], lines: list[int], limit: int) -> bool:
+    def plain(self, cells: list[Cells], lines: list[int], limit: int, joint: bytes = b"") -> bool:
         """Appends plain tuples and their lines as long as there are any in the buffer, to at most `limit`. True: a semicolon ended them.
 
-        Each appended tuple has one group more than values, the semicolon.
+        It goes on behind a semicolon where `joint` stands, the text from there to the next statement's first tuple. Each appended tuple
+        has one group more than values, the semicolon.
         """
         tokens = self.tokens
+        self.semicolon = -1
         if tokens.lexis.delimiter != b";" or self.width <= 0:
             return False
         tokens.peek_byte()
@@ -88,8 +92,11 @@ class Tuples:
             lines.append(line)
             position = found.end()
             if found.lastindex == last:
-                ended = True
-                break
+                if not joint or not buffer.startswith(joint, position - 1):
+                    ended = True
+                    break
+                self.semicolon = tokens.offset + position - 1 - tokens.position
+                position += len(joint) - 1
         tokens.position = position
         return ended
 

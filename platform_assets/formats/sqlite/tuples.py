@@ -21,6 +21,8 @@ _CONSTANTS = {b"TRUE": b"1", b"FALSE": b"0", b"INF": b"1e999", b"INFINITY": b"1e
 _HEXADECIMAL = re.compile(rb"0[xX][0-9a-fA-F]{1,16}")
 _SPACED = re.compile(rb"[0-9]+(?:_[0-9]+)*")
 _BYTES = re.compile(rb"(?:[0-9a-fA-F]{2})*")
+_CHANGED = b"ruxXc"
+"""First bytes of functions and blobs."""
 _DEEPEST = 50
 
 
@@ -47,10 +49,15 @@ class Tuples(tuples.Tuples):
         return plain_row(self.width)
 
     def _row(self, groups: Cells) -> Cells | None:
+        cells = list(groups)
         try:
-            return tuple(None if cell is None else canonical(self.tokens.line_feeds(cell)) for cell in groups[:-1]) + groups[-1:]
+            for at, cell in enumerate(groups):
+                # Most are numbers and texts as they stand: a call for each would take longer than finding the row.
+                if cell is not None and (b"||" in cell or cell[0] in _CHANGED or self.tokens.windows):
+                    cells[at] = canonical(self.tokens.line_feeds(cell))
         except NotLiteral:
             return None
+        return tuple(cells)
 
     def _value(self) -> bytes | None:
         return self._joined(0)
