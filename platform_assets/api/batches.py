@@ -24,6 +24,8 @@ _FORGET_EVERY = 1_000
 """Rounds of landing between two looks for answers that are old."""
 _REST = 4
 """So many times as long as it took, landing rests: it merges whole tables, and those who post want the processors too."""
+LAST_SECONDS = 10.0
+"""How long the end of the service waits for a landing at work: that of a large table takes minutes, and each step can be repeated."""
 
 
 @router.get("/{batch_id}", responses={404: {"description": "No such batch was posted to a source that this key may read or write."}})
@@ -60,7 +62,9 @@ def landing(service: Service) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        thread.join()
+        thread.join(LAST_SECONDS)
+        if thread.is_alive():
+            _LOG.warning("posted rows are still landing; what is not done lands when the service runs again, or with an ingest")
 
 
 def _land_until(service: Service, ended: threading.Event) -> None:

@@ -14,13 +14,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psutil
 import pytest
 import uvicorn
 
+from platform_assets.api import batches
 from platform_assets.api.app import application
 from platform_assets.api.limits import Limits
+from platform_assets.api.service import Service
 from platform_assets.operations.api_keys import create_key
 from platform_assets.operations.serve import free_port
 
@@ -81,6 +84,21 @@ def test_slow_and_broken_clients_are_let_go_and_the_service_stays_up(port, catal
         assert stranger.recv(100).startswith(b"HTTP/1.1 400 ")
     assert ask(port, "/healthz") == (200, {"status": "ok"})
     assert ask(port, "/v1/tables", token) == (200, [])
+
+
+def test_a_landing_that_takes_long_does_not_hold_the_end_of_the_service(settings, catalog, monkeypatch):
+    begun, done = threading.Event(), threading.Event()
+    monkeypatch.setattr(batches, "land_all", lambda *_: begun.set() or done.wait(30))
+    monkeypatch.setattr(batches, "LAST_SECONDS", 0.1)
+    service = Service(settings, Limits(landing_seconds=0.01))
+    try:
+        with closing(service), batches.landing(service):
+            assert begun.wait(60)
+        (working,) = [one for one in threading.enumerate() if one.name == "landing"]
+    finally:
+        done.set()
+    working.join(60)
+    assert not working.is_alive()
 
 
 def test_the_command_serves_until_it_is_told_to_stop(settings, database):
