@@ -27,7 +27,6 @@ from typing import Any
 import psycopg
 
 from platform_assets.operations.api_keys import create_key
-from platform_assets.operations.landing import land_all
 from platform_assets.settings import Settings
 from platform_assets.storage.catalog.access import Catalog
 from platform_assets.storage.catalog.posted_batches import waiting
@@ -250,7 +249,6 @@ def measure(options: argparse.Namespace, settings: Settings, url: str) -> dict[s
     finally:
         service.send_signal(signal.SIGTERM)
         service.wait(60)
-        land_all(settings, catalog)
 
 
 def wait(port: int, path: str) -> None:
