@@ -87,10 +87,14 @@ def _legend(names: Sequence[tuple[str, str]], labels: Sequence[str], *, in_line:
     room, parts = (WIDTH - 2 * EDGE) // in_line, []
     for place, (name, colour) in enumerate(names):
         x, y = EDGE + place % in_line * room, 6 + place // in_line * 18
-        text = escape(name[: (room - 14) // 6])
+        text = escape(_cut(name, (room - 14) // 6))
         parts.append(f'<rect x="{x}" y="{y}" width="10" height="10" fill="{colour}"/><text x="{x + 14}" y="{y + 9}">{text}</text>')
     if labels:
-        parts.append(f'<text x="{EDGE}" y="{HEIGHT - 8}">{escape(labels[0][:40])}</text>')
+        parts.append(f'<text x="{EDGE}" y="{HEIGHT - 8}">{escape(_cut(labels[0], 40))}</text>')
         if len(labels) > 1:
-            parts.append(f'<text x="{WIDTH - EDGE}" y="{HEIGHT - 8}" text-anchor="end">{escape(labels[-1][:40])}</text>')
+            parts.append(f'<text x="{WIDTH - EDGE}" y="{HEIGHT - 8}" text-anchor="end">{escape(_cut(labels[-1], 40))}</text>')
     return "".join(parts)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -50,3 +50,11 @@ def test_stacked_bars_of_as_much_as_is_shown_stay_small():
     labels = [f"source.{n:060d}.12345678" for n in range(30)]
     assert len(stacked_bars(labels, [("x" * 300, [10**9] * 30)] * 6, title="t")) < 12_000
     assert stacked_bars([], [], title="t")
+
+
+def test_a_name_too_long_for_its_place_says_that_it_is_cut():
+    text = stacked_bars(["v" * 60], [("hired_employees required:department_id", [3])], title="broken")
+    svg = ElementTree.fromstring(base64.b64decode(text.partition("base64,")[2][:-1]))
+    name, label = (found.text for found in svg.findall(f"{SVG}text") if found.text != "3")
+    assert name.startswith("hired_employees required:") and name.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert label == "v" * 39 + "\N{HORIZONTAL ELLIPSIS}"
