@@ -54,7 +54,7 @@ def ask(port: int, path: str, token: str = "", body: object = None) -> tuple[int
 
 
 def raw(port: int, data: bytes) -> socket.socket:
-    opened = socket.create_connection(("127.0.0.1", port), timeout=30)
+    opened = socket.create_connection(("127.0.0.1", port), timeout=60)
     opened.sendall(data)
     return opened
 
@@ -124,7 +124,7 @@ def test_the_command_serves_until_it_is_told_to_stop(settings, database):
         assert ask(port, "/openapi.json")[1]["openapi"].startswith("3.1")
     finally:
         running.send_signal(signal.SIGTERM)
-        _, log = running.communicate(timeout=30)
+        _, log = running.communicate(timeout=90)
     assert running.returncode in (0, -signal.SIGTERM)
     assert token not in log
     listed = subprocess.run([*command, "keys", "list", "--json"], env=environment, capture_output=True, text=True, timeout=60)

@@ -48,7 +48,7 @@ def test_ensure_running_again_changes_nothing(embedded: EmbeddedServer) -> None:
 def test_stop_ends_a_server_whose_supervisor_was_killed(embedded: EmbeddedServer) -> None:
     embedded.ensure_running()
     os.kill(embedded.status().supervisor or 0, signal.SIGKILL)
-    assert wait_until(lambda: embedded.status().supervisor is None, 5)
+    assert wait_until(lambda: embedded.status().supervisor is None, 60)
     embedded.stop()
     assert processes_on(embedded.folder.root) == []
 

@@ -137,7 +137,7 @@ def test_a_newer_claim_waits_while_the_older_one_commits(warehouse: str) -> None
         thread.start()
         time.sleep(0.2)
         assert not newer
-    thread.join(10)
+    thread.join(60)
     assert newer[0].epoch == 2
     assert seen == [["old"]]
 
@@ -158,7 +158,7 @@ def test_the_newer_run_waits_for_the_older_one_to_give_up_and_then_publishes(war
         newer = protocol.claim(warehouse, SUBJECT, "new")
         thread.start()
         assert not entered.wait(0.2)
-    thread.join(10)
+    thread.join(60)
     assert values(warehouse) == ["new"]
 
 
@@ -287,15 +287,15 @@ def test_a_session_lock_is_had_as_soon_as_it_is_free(warehouse: str) -> None:
     def hold() -> None:
         with protocol.session_lock(warehouse, SUBJECT):
             taken.set()
-            release.wait(10)
+            release.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert taken.wait(10)
+    assert taken.wait(60)
     threading.Timer(0.2, release.set).start()
-    with protocol.session_lock(warehouse, SUBJECT, wait_seconds=10):
+    with protocol.session_lock(warehouse, SUBJECT, wait_seconds=60):
         assert release.is_set()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_lock_numbers_are_stable_and_fit_the_server(warehouse: str) -> None:
