@@ -15,11 +15,12 @@ import pyarrow as pa
 import pytest
 import sql_cases
 import sqlite_reading
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mysql_reading import dump
 
 from platform_assets.dictionary.model import Column
+from platform_assets.dictionary.types import FLOAT64
 from platform_assets.errors import UnreadableDump
 from platform_assets.formats.cast import cast_column
 from platform_assets.formats.containers.opening import open_dump
@@ -96,6 +97,7 @@ def filled(connection: sqlite3.Connection, given_table) -> None:
     connection.commit()
 
 
+@example((["INTEGER", "INTEGER"], [(None, 2.891101075011064e-291)], ""), 13)
 @given(tables(), st.sampled_from([13, 200, 1 << 20]))
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_what_iterdump_writes_is_read_back_cell_by_cell(given_table, chunk):
@@ -130,6 +132,7 @@ def test_a_float_of_a_script_is_the_nearest_and_one_of_a_file_is_its_own(tmp_pat
     connection.close()
 
 
+@example((["INTEGER"], [(3.832991852864255e-298,)], ""))
 @given(tables())
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_what_a_database_file_holds_is_read_cell_by_cell(tmp_path_factory, given_table):
@@ -168,6 +171,7 @@ literals = st.one_of(
 )
 
 
+@example([b"-0.0"], "NUMERIC")
 @given(st.lists(literals, min_size=1, max_size=8), st.sampled_from(TYPES))
 @settings(max_examples=4 * EXAMPLES, deadline=None)
 def test_both_ways_of_converting_a_column_agree(cells, declared):
@@ -179,6 +183,17 @@ def test_both_ways_of_converting_a_column_agree(cells, declared):
     slow = columns.from_values(stored, choice)
     assert bad == quick.bad == {}
     assert _cast(quick.values, choice) == _cast(slow.values, choice)
+
+
+@pytest.mark.parametrize("declared", ["NUMERIC", "REAL", "INTEGER", ""])
+def test_a_negative_zero_is_what_sqlite_stores(declared):
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE t (a {declared})")
+    connection.execute("INSERT INTO t VALUES (-0.0)")
+    array = pa.array([b"-0.0"], pa.binary())
+    (value,), _ = columns.values_of(array, affinity_of(declared))
+    assert repr(value) == repr(connection.execute("SELECT a FROM t").fetchone()[0])
+    assert repr(columns.from_literals(array, affinity_of(declared), Choice(FLOAT64)).values[0].as_py()) == repr(float(value))
 
 
 def _cast(values: pa.Array, choice: Choice) -> list[object]:

@@ -55,7 +55,7 @@ def stored(value: Value, affinity: Affinity) -> Value:
             return value
         value = number
     if affinity is Affinity.REAL:
-        return float(value)
+        return float(value) + 0.0  # -0.0 is stored as the integer 0
     return _whole(value) if isinstance(value, float) else value
 
 

@@ -143,7 +143,8 @@ def _numbers(literals: pa.Array, affinity: Affinity, kind: pa.DataType) -> pa.Ar
     if kind == FLOAT64:
         if affinity is not Affinity.REAL and _long_integers(text, whole=whole):
             return None
-        return _cast(text, FLOAT64)
+        floats = _cast(text, FLOAT64)
+        return floats if floats is None or affinity is Affinity.BLOB else pc.add(floats, 0.0)  # -0.0 is stored as the integer 0
     if pa.types.is_decimal(kind):
         if whole:
             return text if pc.max(pc.binary_length(text)).as_py() <= _SURE_DIGITS else None
