@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import html
-import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import quote, unquote
+
+from loopback import listening
 
 NGINX = (
     "<html>\r\n<head><title>Index of {folder}</title></head>\r\n<body>\r\n<h1>Index of {folder}</h1><hr><pre>"
@@ -52,17 +53,9 @@ class FileSite:
 
     @contextmanager
     def running(self) -> Iterator[FileSite]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": self}))
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_port}/out/"
-        try:
+        with listening(type("Handler", (_Handler,), {"site": self})) as address:
+            self.url = f"{address}/out/"
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def index(self) -> bytes:
         page, row = PRODUCTS[self.product]

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import listening
 
 SYSTEM = (":id", ":created_at", ":updated_at")
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -125,18 +127,8 @@ class Socrata:
 
     @contextmanager
     def running(self) -> Iterator[Socrata]:
-        handler = type("Handler", (_Handler,), {"site": self})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        self.domain = f"http://127.0.0.1:{server.server_port}"
-        try:
+        with listening(type("Handler", (_Handler,), {"site": self})) as self.domain:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
     def hold_after(self, pages: int | None) -> None:
         """After so many pages the server keeps its clients waiting; None lets them go on."""

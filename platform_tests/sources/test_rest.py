@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loopback import listening
 
 from platform_assets.errors import SettingsError
 from platform_assets.sources.kinds import open_puller
@@ -55,15 +55,8 @@ def serving(answer):
                 for part in [body.encode()] if isinstance(body, str) else body:
                     self.wfile.write(part)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as address:
+        yield address
 
 
 def topic_for(place, **changes) -> Topic:

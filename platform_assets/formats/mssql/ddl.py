@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from platform_assets.dictionary.model import Column, ForeignKey, Table
+from platform_assets.dictionary.model import Column, Table
 from platform_assets.formats.mssql.literals import Refused, moment_text, native_of, value_of
 from platform_assets.formats.mssql.moments import Moment
 from platform_assets.formats.mssql.types import NativeType, arrow_type
@@ -95,11 +95,7 @@ class Definition(TableDefinition[Name, ColumnDefinition]):
             key=key,
             unique=tuple(self.spelled(columns) for columns in self.unique),
             foreign_keys=tuple(
-                ForeignKey(
-                    *(self.spelled(one.columns), name_of(one.table), one.references), on_update=one.on_update, on_delete=one.on_delete
-                )
-                for one in self.foreign
-                if one.references
+                one.key(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign if one.references
             ),
             description=self.comment,
         )

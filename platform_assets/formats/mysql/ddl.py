@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from platform_assets.dictionary.model import Column, ForeignKey, Table
+from platform_assets.dictionary.model import Column, Table
 from platform_assets.formats.mysql.literals import unescape
 from platform_assets.formats.mysql.session import Session
 from platform_assets.formats.mysql.types import NativeType, arrow_type
@@ -94,12 +94,7 @@ class Definition(TableDefinition[QualifiedName, ColumnDefinition]):
             ),
             key=key,
             unique=tuple(self.spelled(columns) for columns in self.unique),
-            foreign_keys=tuple(
-                ForeignKey(
-                    *(self.spelled(one.columns), name_of(one.table), one.references), on_update=one.on_update, on_delete=one.on_delete
-                )
-                for one in self.foreign
-            ),
+            foreign_keys=tuple(one.key(self.spelled(one.columns), name_of(one.table), one.references) for one in self.foreign),
             description=self.comment,
         )
 

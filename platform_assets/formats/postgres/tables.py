@@ -134,8 +134,7 @@ class Tables(tables.Tables[Key, KnownTable]):
             target = self.survey.final(other)
             columns = reference.references or (target.key if target is not None else ())
             if len(columns) == len(reference.columns):
-                actions = {"on_update": reference.on_update, "on_delete": reference.on_delete}
-                yield ForeignKey(reference.columns, self.name_of(other), columns, **actions)  # type: ignore[arg-type]
+                yield reference.key(reference.columns, self.name_of(other), columns)
 
     def _resolved(self, name: QualifiedName, beside: Key) -> Key:
         """A referenced table; one without a schema is looked for in the schema of its table first."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
+from platform_assets.dictionary.model import ForeignKey
 from platform_assets.formats.sql.statement import Statement
 
 NameT = TypeVar("NameT")
@@ -30,6 +31,10 @@ class Reference(Generic[NameT]):
     references: tuple[str, ...]
     on_update: str = ""
     on_delete: str = ""
+
+    def key(self, columns: tuple[str, ...], table: str, references: tuple[str, ...]) -> ForeignKey:
+        """With the names that a schema has for them."""
+        return ForeignKey(columns, table, references, on_update=self.on_update, on_delete=self.on_delete)
 
 
 _ACTIONS = ((b"CASCADE",), (b"RESTRICT",), (b"SET", b"NULL"), (b"SET", b"DEFAULT"), (b"NO", b"ACTION"))

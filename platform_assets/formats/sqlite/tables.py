@@ -133,7 +133,7 @@ class Tables(tables.Tables[Key, KnownTable]):
             name, references = parent.name, parent.definition.spelled(given.references or parent.definition.key)
         if not references or (parent is not None and len(references) != len(columns)):
             return None
-        return ForeignKey(columns, name, references, on_update=given.on_update, on_delete=given.on_delete)
+        return given.key(columns, name, references)
 
     def announce(self, table: KnownTable) -> Iterator[Event]:
         """TableFound when there is something new to tell."""
