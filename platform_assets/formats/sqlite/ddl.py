@@ -79,7 +79,7 @@ class Definition(TableDefinition[str, ColumnDefinition]):
             required,
             MIXED if choice.mixed else "",
             default=_stated(column),
-            numbered=column.name == self.rowid,
+            numbered=numbered,
         )
 
 
